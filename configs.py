@@ -1,0 +1,136 @@
+"""CONFIG_MAP: everything that can be trained, by name. All of stock Magenta's configs are in it too.
+
+    import configs
+    config = configs.CONFIG_MAP["hier-drums_4bar_small"]
+
+Each look-up returns a config of its own, with fresh hparams, model and converter: whatever is done to it, the registry
+stays as it is. A config of your own goes in as in Magenta: `CONFIG_MAP["mine"] = Config(model=…, hparams=…, …)`.
+"""
+
+from __future__ import annotations
+
+import collections
+import copy
+import difflib
+
+from models import decoders
+
+from magenta.common import merge_hparams
+from magenta.contrib.training import HParams
+from magenta.models.music_vae import configs as magenta_configs
+from magenta.models.music_vae import data, lstm_models
+from magenta.models.music_vae.base_model import MusicVAE
+
+Config = magenta_configs.Config
+
+BARS = 4
+STEPS_PER_BAR = 16  # Sixteenths.
+STEPS = BARS * STEPS_PER_BAR
+GROOVE_TFDS_NAME = "groove/4bar-midionly"
+
+
+class ConfigMap(collections.UserDict):
+    """A dictionary of configs that hands out copies and names its neighbours when a key is unknown."""
+
+    def __getitem__(self, name: str) -> Config:
+        if name not in self.data:
+            near = difflib.get_close_matches(str(name), self.data, n=3, cutoff=0.4)
+            rest = sorted(set(self.data) - set(near))
+            raise ValueError(f"unknown config {name!r}; known, nearest first: {', '.join([*near, *rest])}")
+        return copy.deepcopy(self.data[name])
+
+
+def with_hparams(config: Config, overrides: str) -> Config:
+    """Returns a copy of `config` with `overrides`, Magenta's `name=value,name=[1,2]` notation, applied.
+
+    Raises:
+        ValueError: a name is no hparam of this config, or a value is not of its type.
+    """
+    config = copy.deepcopy(config)
+    try:
+        config.hparams.parse(overrides)
+    except (ValueError, KeyError, TypeError) as error:
+        known = ", ".join(sorted(config.hparams.values()))
+        raise ValueError(f"--hparams={overrides}: {error}; known hparams: {known}") from error
+    return config
+
+
+def _hparams(**values) -> HParams:
+    return merge_hparams(lstm_models.get_default_hparams(), HParams(**values))
+
+
+def _hier_drums(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int]) -> Config:
+    """One of 512 tokens a sixteenth: a conductor LSTM over four bars, a decoder LSTM over each bar's steps."""
+    return Config(
+        model=MusicVAE(
+            lstm_models.BidirectionalLstmEncoder(),
+            decoders.HierarchicalLstmDecoder(
+                decoders.CategoricalLstmDecoder(),
+                level_lengths=[BARS, STEPS_PER_BAR],
+                disable_autoregression=True,
+            ),
+        ),
+        hparams=_hparams(
+            batch_size=512,
+            max_seq_len=STEPS,
+            z_size=z_size,
+            enc_rnn_size=enc_rnn_size,
+            dec_rnn_size=dec_rnn_size,
+            free_bits=48,
+            max_beta=0.2,
+        ),
+        # Every window counts: upstream's defaults keep 5 of a performance and stop reading at bar 100.
+        data_converter=data.DrumsConverter(
+            max_bars=None,
+            slice_bars=BARS,
+            steps_per_quarter=4,
+            roll_input=True,
+            pitch_classes=data.ROLAND_DRUM_PITCH_CLASSES,
+            max_tensors_per_notesequence=None,
+        ),
+        tfds_name=GROOVE_TFDS_NAME,
+    )
+
+
+def _groovae(**converter_options) -> Config:
+    """Hits with velocities and timing offsets; `converter_options` say what the encoder does not get to see."""
+    return Config(
+        model=MusicVAE(lstm_models.BidirectionalLstmEncoder(), decoders.GrooveLstmDecoder()),
+        hparams=_hparams(
+            batch_size=512,
+            max_seq_len=STEPS,
+            z_size=256,
+            enc_rnn_size=[512],
+            dec_rnn_size=[256, 256],
+            max_beta=0.2,
+            free_bits=48,
+            dropout_keep_prob=0.3,
+        ),
+        data_converter=data.GrooveConverter(
+            split_bars=BARS,
+            steps_per_quarter=4,
+            quarters_per_bar=4,
+            max_tensors_per_notesequence=20,
+            pitch_classes=data.ROLAND_DRUM_PITCH_CLASSES,
+            **converter_options,
+        ),
+        tfds_name=GROOVE_TFDS_NAME,
+    )
+
+
+CONFIG_MAP = ConfigMap(magenta_configs.CONFIG_MAP)
+
+# Source: the course notes that this project grew out of. Purpose: four bars of drums on a laptop.
+CONFIG_MAP["hier-drums_4bar_small"] = _hier_drums(z_size=256, enc_rnn_size=[512], dec_rnn_size=[256, 256])
+
+# The same family with twice the units, for a GPU.
+CONFIG_MAP["hier-drums_4bar"] = _hier_drums(z_size=512, enc_rnn_size=[1024], dec_rnn_size=[512, 512])
+
+# Source: magenta 2.1.4, `groovae_4bar`. Purpose: a whole performance in, the same performance out.
+CONFIG_MAP["groovae_4bar"] = _groovae()
+
+# Purpose: a quantized pattern in, its timing and dynamics out (Learning to Groove, arXiv 1905.06118, section 4.1).
+CONFIG_MAP["groovae_4bar_humanize"] = _groovae(humanize=True)
+
+# Purpose: one tapped line in, a whole kit out (the same paper's Tap2Drum).
+CONFIG_MAP["groovae_4bar_tap"] = _groovae(tapify=True, fixed_velocities=True)

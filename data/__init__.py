@@ -1,0 +1,1 @@
+"""The bundled starter data set and the script that plays it."""

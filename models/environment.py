@@ -1,0 +1,64 @@
+"""What must be true before TensorFlow is imported, and how it is told to behave afterwards.
+
+Magenta's MusicVAE is a TensorFlow 1 program: graphs, sessions, `tf.layers`. On TensorFlow 2.16 and later `tf.layers`
+lives in the package tf-keras, and only when `TF_USE_LEGACY_KERAS` says so before the first import. Importing this
+module (or anything else in `models`) sees to that; the lint settings sort `models` before other packages' imports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # What matters is raised as an exception; 0 shows everything.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Drops what C++ code writes to stderr before its log level applies; kept when the user asked for it."""
+    if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0":
+        yield
+        return
+    sys.stderr.flush()
+    saved = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+with _quiet_stderr(), warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Deprecations inside of magenta, tf-slim and note-seq.
+    import tensorflow.compat.v1 as tf
+
+    tf.disable_v2_behavior()  # As `music_vae_train` does: TensorFlow 1 graphs, control flow and variables.
+    tf.logging.set_verbosity(tf.logging.ERROR)
+    import magenta.models.music_vae.trained_model  # noqa: F401  Here, so that its deprecations stay unseen.
+
+    GPUS = tf.config.list_physical_devices("GPU")
+
+warnings.filterwarnings("ignore", module=r"(tensorflow|tf_keras|tf_slim|magenta|note_seq|pretty_midi)\b")
+
+
+def describe_devices() -> str:
+    """Returns one line that names the devices TensorFlow computes on."""
+    if not GPUS:
+        return f"CPU, {os.cpu_count()} cores (TensorFlow finds no GPU)"
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in GPUS]
+    return f"{len(GPUS)} GPU{'s' if len(GPUS) > 1 else ''}: {', '.join(names)}"
+
+
+def session_config() -> tf.ConfigProto:
+    """Returns a session's settings: GPU memory grows as needed, operations fall back to the CPU."""
+    config = tf.ConfigProto(allow_soft_placement=True)
+    config.gpu_options.allow_growth = True
+    return config

@@ -1,0 +1,107 @@
+"""What every entry point shares: parsing flags, and ending with a sentence instead of a traceback.
+
+An entry point defines its flags in a function, so that importing a stage never defines one:
+
+    if __name__ == "__main__":
+        cli.run(main, define_flags)
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+from absl import app, flags
+
+FAILED = 1
+USAGE = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it.
+LOG_LEVELS = ("DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+
+
+def run(main: Callable[[], int | None], define_flags: Callable[[], None]) -> None:
+    """Parses the command line, calls `main()` and exits with its status.
+
+    Errors end the process with one or two lines on stderr; `--verbosity=1` adds the traceback.
+
+    Args:
+        main: The entry point. Reads `flags.FLAGS`; what it returns is the exit status (None is 0).
+        define_flags: Defines this entry point's flags.
+    """
+    define_flags()
+    app.run(lambda _: guard(main), flags_parser=_parse)
+
+
+def guard(main: Callable[[], int | None]) -> int:
+    """Calls `main()` and turns what it raises into an exit status and a line on stderr."""
+    try:
+        status = main() or 0
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return FAILED
+    except Exception as error:  # The outermost frame: nothing above could tell the user.
+        if flags.FLAGS.is_parsed() and flags.FLAGS["verbosity"].value > 0:
+            traceback.print_exc()
+        print(f"error: {explain(error)}", file=sys.stderr)
+        return FAILED
+
+
+def explain(error: Exception) -> str:
+    """Returns what failed and what to do next, in one or two lines, for any exception."""
+    kind = type(error).__name__
+    text = str(error).strip()
+    if isinstance(error, MemoryError) or (kind == "ResourceExhaustedError" and "OOM" in text):
+        return "out of memory; a smaller batch needs less: --hparams=batch_size=64"
+    if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in text:
+        return f"the disk is full ({_first_line(text)}); free some space and run the command again"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, (ValueError, OSError)):
+        return text or kind
+    return f"unexpected {kind}: {_first_line(text)}\n  --verbosity=1 shows where it happened"
+
+
+def define_log_flag() -> None:
+    """Defines `--log`, as Magenta's commands have it."""
+    flags.DEFINE_enum("log", "WARN", LOG_LEVELS, "How much TensorFlow tells: DEBUG, INFO, WARN, ERROR or FATAL.")
+
+
+def apply_log_level(level: str) -> None:
+    """Lets TensorFlow and Magenta tell as much as `--log` says; takes effect before TensorFlow is imported."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0" if level in ("DEBUG", "INFO") else "3"
+    if level in ("DEBUG", "INFO"):
+        from models.environment import tf
+
+        tf.logging.set_verbosity(getattr(tf.logging, level))
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0] if text else "no further message"
+
+
+def _parse(argv: list[str]) -> list[str]:
+    """Parses flags; stray arguments and unknown flags end the process with status 2."""
+    spec = sys.modules["__main__"].__spec__
+    program = f"python -m {spec.name}" if spec else f"python {argv[0]}"
+    app.define_help_flags()
+    try:
+        rest = flags.FLAGS(argv)
+    except flags.Error as error:
+        _usage_error(str(error), program)
+    if len(rest) > 1:
+        _usage_error(f"not a flag: {' '.join(rest[1:])} (flags are written --name=value)", program)
+    return rest
+
+
+def _usage_error(message: str, program: str) -> None:
+    print(f"error: {_first_line(message.strip().replace(chr(10), ' '))}", file=sys.stderr)
+    print(f"  {program} --help lists the flags", file=sys.stderr)
+    sys.exit(USAGE)

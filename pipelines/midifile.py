@@ -1,0 +1,51 @@
+"""MIDI files on disk: which there are, and what to say about one that cannot be read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+from collections.abc import Iterator
+
+SUFFIXES = (".mid", ".midi")
+
+
+def find(path: str | os.PathLike[str]) -> list[pathlib.Path]:
+    """Returns the MIDI file `path`, or every one in the folder `path` and below, sorted.
+
+    Hidden files are left out: macOS puts a `._name.mid` that is no MIDI beside each file it archives.
+
+    Raises:
+        ValueError: `path` does not exist, is no MIDI file, or is a folder without any.
+    """
+    path = pathlib.Path(path)
+    endings = " or ".join(SUFFIXES)
+    if path.is_dir():
+        found = sorted(p for p in path.rglob("*") if _is_midi(p) and not p.name.startswith("."))
+        if not found:
+            raise ValueError(
+                f"{path}: this folder has no MIDI files (names ending in {endings}), nor have its subfolders"
+            )
+        return found
+    if not path.exists():
+        raise ValueError(f"{path}: no such file or folder; a MIDI file or a folder of them is needed")
+    if not _is_midi(path):
+        raise ValueError(f"{path}: not a MIDI file; its name should end in {endings}")
+    return [path]
+
+
+@contextlib.contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turns whatever a MIDI parser raises inside the block into one ValueError that names `path`.
+
+    Parsers raise EOFError, IndexError, KeyError, OSError and more for damaged files, often without a message.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or str(error) or "the file ends too early"
+        raise ValueError(f"{path}: cannot be read as MIDI ({reason.splitlines()[0]})") from error
+
+
+def _is_midi(path: pathlib.Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.is_file()

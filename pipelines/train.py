@@ -1,0 +1,167 @@
+"""Training and evaluation, with the flags of Magenta's `music_vae_train`.
+
+    python -m pipelines.train --config=hier-drums_4bar_small --run_dir=runs/first --mode=train \\
+        --examples_path=data/tfrecord/starter/train.tfrecord --num_steps=300
+    python -m pipelines.train --config=hier-drums_4bar_small --run_dir=runs/first --mode=eval \\
+        --examples_path=data/tfrecord/starter/validation.tfrecord
+
+Checkpoints go to `run_dir/train/model.ckpt-N`, metrics to `run_dir/eval/metrics.json`. The same command again goes on
+where the last one stopped; Ctrl-C stops after writing a checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import time
+
+from absl import flags
+
+from pipelines import cli
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What both modes need: where the run lies, which config it has, which data it sees."""
+
+    run_dir: pathlib.Path
+    name: str
+    config: object
+    examples_path: str | None
+    where: str  # The data, as a person reads it.
+
+
+def prepare(run_dir: str, name: str | None, hparams: str, examples_path: str | None, tfds_name: str | None) -> Run:
+    """Checks everything that can be checked before long work starts.
+
+    Raises:
+        ValueError: two sources of data or none, an unknown config or hparam, or a run of another config.
+        NotADirectoryError: `run_dir` is a file.
+    """
+    from pipelines import runs
+
+    if examples_path and tfds_name:
+        raise ValueError("--examples_path and --tfds_name were both given; give one of them")
+    path = pathlib.Path(run_dir).expanduser()
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path}: is a file; --run_dir takes a folder")
+    name, config = runs.resolve(path, name, hparams)
+    if tfds_name:
+        config = config._replace(tfds_name=tfds_name)
+    if not examples_path and not tfds_name:
+        raise ValueError(
+            "which data? --examples_path=GLOB of TFRecords, or --tfds_name=NAME; ./run_train.sh makes both"
+        )
+    return Run(path, name, config, examples_path, examples_path or tfds_name)
+
+
+def run_training(run: Run, num_steps: int | None, seed: int | None, **options) -> int:
+    """Trains a run; `options` as in `optimize.train`. Returns an exit status: 0, or 128 + the signal that ended it."""
+    from models import checkpoints, environment
+
+    from pipelines import examples, optimize, runs
+
+    config = run.config
+    before = checkpoints.newest(runs.train_dir(run.run_dir))
+    first_step = checkpoints.step_of(before) if before else 0
+    if num_steps and first_step >= num_steps:
+        print(f"{run.run_dir}: already at step {first_step}; a larger --num_steps trains on")
+        return 0
+    batches, num_examples = examples.training_batches(config, run.examples_path, seed)
+    print(f"config    {run.name}")
+    print(f"examples  {num_examples} from {run.where}, {config.hparams.batch_size} a batch")
+    print(f"devices   {environment.describe_devices()}")
+    print(f"run       {run.run_dir}, {f'going on from step {first_step}' if before else 'new'}", flush=True)
+    runs.write_record(run.run_dir, run.name, config, run.where)
+
+    started = time.monotonic()
+    step, stopped_by = optimize.train(config, batches, runs.train_dir(run.run_dir), num_steps, seed=seed, **options)
+    minutes = (time.monotonic() - started) / 60
+    print(f"step {step} after {minutes:.1f} minutes; checkpoint {runs.newest_checkpoint(run.run_dir)}")
+    if stopped_by is not None:
+        print("stopped; the same command goes on from here")
+        return 128 + stopped_by
+    return 0
+
+
+def run_evaluation(run: Run, num_batches: int | None, suffix: str = "", interval_secs: float | None = None) -> None:
+    """Evaluates the newest checkpoint on all examples, or every new one for ever.
+
+    Args:
+        run: The run.
+        num_batches: Evaluates only so many batches; None is all examples.
+        suffix: Of the folder `eval` that the metrics go to.
+        interval_secs: Looks for a new checkpoint this often; None evaluates once.
+    """
+    from models import checkpoints
+
+    from pipelines import evaluate, examples, runs
+
+    checkpoint = None if interval_secs else runs.newest_checkpoint(run.run_dir)
+    split = examples.load(run.config, "validation", run.examples_path)
+    max_examples = num_batches * run.config.hparams.batch_size if num_batches else len(split)
+    num_examples = min(len(split), max_examples)
+    eval_dir = run.run_dir / f"eval{suffix}"
+    eval_dir.mkdir(parents=True, exist_ok=True)
+    evaluated = None
+    while True:
+        checkpoint = checkpoint or checkpoints.newest(runs.train_dir(run.run_dir))
+        if checkpoint and checkpoint != evaluated:
+            metrics = evaluate.evaluate(run.config, split, checkpoint, num_examples)
+            evaluate.print_table(metrics, checkpoint, num_examples)
+            evaluate.write(metrics, eval_dir, checkpoint, run.name, num_examples)
+            print(f"written to {eval_dir / evaluate.METRICS_NAME}", flush=True)
+            evaluated = checkpoint
+        if not interval_secs:
+            return
+        checkpoint = None
+        time.sleep(interval_secs)
+
+
+def define_flags() -> None:
+    flags.DEFINE_enum("mode", "train", ["train", "eval"], "What to do.")
+    flags.DEFINE_string("config", None, "The config's name; default: that of the run in --run_dir.")
+    flags.DEFINE_string("run_dir", None, "Folder of the run, with train/ and eval/ in it.", required=True)
+    flags.DEFINE_string("examples_path", None, "TFRecord of NoteSequences, or a glob over several.")
+    flags.DEFINE_string("tfds_name", None, "TensorFlow Datasets name to take examples from instead.")
+    flags.DEFINE_string("hparams", "", "name=value,… to change in the config, for instance batch_size=64.")
+    flags.DEFINE_integer("num_steps", 200000, "Training ends at this step; 0 for never.", lower_bound=0)
+    flags.DEFINE_integer("eval_num_batches", None, "Evaluate only so many batches.", lower_bound=1)
+    flags.DEFINE_float(
+        "eval_interval_secs", None, "Keep evaluating new checkpoints, looking this often.", lower_bound=1
+    )
+    flags.DEFINE_string("eval_dir_suffix", "", "Suffix of the folder eval/.")
+    flags.DEFINE_integer("checkpoints_to_keep", 100, "The newest N checkpoints; 0 for all.", lower_bound=0)
+    flags.DEFINE_integer("keep_checkpoint_every_n_hours", 1, "Also keep one every so many hours.", lower_bound=1)
+    flags.DEFINE_integer("seed", None, "Seed of everything that is drawn; default: another each time.")
+    flags.DEFINE_bool("cache_dataset", True, "Accepted for music_vae_train's sake: examples are always kept on disk.")
+    flags.DEFINE_string("master", "", "Address of a TensorFlow cluster.")
+    flags.DEFINE_integer("task", 0, "Number of this worker; 0 is the chief.", lower_bound=0)
+    flags.DEFINE_integer("num_ps_tasks", 0, "Parameter servers.", lower_bound=0)
+    flags.DEFINE_integer("num_sync_workers", 0, "Workers that train in step; 0 for one alone.", lower_bound=0)
+    cli.define_log_flag()
+
+
+def main() -> int | None:
+    args = flags.FLAGS
+    cli.apply_log_level(args.log)
+    run = prepare(args.run_dir, args.config, args.hparams, args.examples_path, args.tfds_name)
+    if args.mode == "eval":
+        return run_evaluation(run, args.eval_num_batches, args.eval_dir_suffix, args.eval_interval_secs)
+    if args.num_sync_workers:
+        run.config.hparams.batch_size //= args.num_sync_workers
+    return run_training(
+        run,
+        args.num_steps or None,
+        args.seed,
+        checkpoints_to_keep=args.checkpoints_to_keep,
+        keep_checkpoint_every_n_hours=args.keep_checkpoint_every_n_hours,
+        master=args.master,
+        num_sync_workers=args.num_sync_workers,
+        num_ps_tasks=args.num_ps_tasks,
+        task=args.task,
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main, define_flags)

@@ -1,0 +1,312 @@
+"""What run_train.sh and run_generate.sh do: the stages in order, each a process whose messages come through.
+
+python -m pipelines.workflow train --dataset=starter --config=hier-drums_4bar_small --num_steps=300
+python -m pipelines.workflow generate --num_outputs=5
+"""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import importlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+from absl import flags
+
+from pipelines import atomic, cli, sources
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+RUNS_DIR = PROJECT_DIR / "runs"
+TFRECORD_DIR = PROJECT_DIR / "data" / "tfrecord"
+GENERATED_DIR = PROJECT_DIR / "generated"
+
+DEFAULT_CONFIG = "hier-drums_4bar_small"
+DEFAULT_DATASET = sources.STARTER
+
+# The run that run_generate.sh trains when there is none: enough for drums that sound like drums, in minutes.
+QUICK_RUN_DIR = RUNS_DIR / "quick"
+QUICK_CONFIG = "hier-drums_4bar_small"
+QUICK_HPARAMS = "batch_size=64,learning_rate=0.003"
+QUICK_NUM_STEPS = 300
+
+NUM_OUTPUTS = 5
+
+
+class StageFailedError(Exception):
+    """A stage ended with another status than 0; it has said why itself."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def train(argv: list[str]) -> None:
+    """Data → TFRecords → training → evaluation.
+
+    Args:
+        argv: Flags of run_train.sh and, handed on, of `pipelines.train`.
+
+    Raises:
+        StageFailedError: a stage failed.
+    """
+    parser = _parser("./run_train.sh", "Trains a config on a data set, then evaluates it.")
+    parser.add_argument(
+        "--dataset", default=DEFAULT_DATASET, help="a folder or zip of MIDI files, starter, groove or a TFDS name"
+    )
+    parser.add_argument("--config", help=f"what to train (default: that of the run, or {DEFAULT_CONFIG})")
+    parser.add_argument("--run_dir", help="folder of the run (default: runs/CONFIG)")
+    parser.add_argument("--mode", default="train", choices=["train", "eval"], help="eval only evaluates")
+    parser.add_argument("--split", default="validation", choices=sources.SPLITS, help="the one to evaluate on")
+    parser.add_argument("--examples_path", help="TFRecords to use as they are, in place of --dataset")
+    parser.add_argument("--tfds_name", help="a TFDS data set to use as it is, in place of --dataset")
+    parser.add_argument("--eval_interval_secs", help="with --mode=eval: wait for new checkpoints, this often")
+    args, rest = _parse(parser, "train", argv)
+
+    run_dir = args.run_dir or str(RUNS_DIR / (args.config or DEFAULT_CONFIG))
+    stage_flags = [f"--run_dir={run_dir}", *_given(args, "config"), *rest]
+    if not args.config and not Path(run_dir, "config.json").exists():
+        stage_flags.insert(0, f"--config={DEFAULT_CONFIG}")
+    eval_flags = ["--mode=eval", *(_given(args, "eval_interval_secs") if args.mode == "eval" else [])]
+    _check_flags(parser.prog, "train", [*stage_flags, *eval_flags])
+
+    if args.examples_path or args.tfds_name:
+        data_flags = _given(args, "examples_path", "tfds_name")
+        mode_flags = eval_flags if args.mode == "eval" else ["--mode=train"]
+        run_stage("train", *mode_flags, *data_flags, *stage_flags)
+        return
+    tfrecord_dir = convert(args.dataset)
+    if args.mode == "train":
+        run_stage("train", "--mode=train", _examples(tfrecord_dir, "train"), *stage_flags)
+    if args.mode == "train" and not _has_examples(tfrecord_dir, args.split):
+        print(f"{args.dataset} has no {args.split} split, so nothing is evaluated")
+        return
+    run_stage("train", *eval_flags, _examples(tfrecord_dir, args.split), *stage_flags)
+
+
+def generate(argv: list[str]) -> None:
+    """Checkpoint → MIDI → WAV, pictures and a page; without any trained run, a quick one is trained first.
+
+    Args:
+        argv: Flags of run_generate.sh and, handed on, of `pipelines.generate`.
+
+    Raises:
+        FileNotFoundError: there is no run of the config that was asked for.
+        StageFailedError: a stage failed.
+        ValueError: the soundfont that was asked for cannot be used.
+    """
+    parser = _parser("./run_generate.sh", "Writes drums as MIDI, WAV, pictures and a page that plays them.")
+    parser.add_argument("--run_dir", help="the trained run (default: the newest below runs/, or a quick one)")
+    parser.add_argument("--checkpoint_file", help="a checkpoint, or a .tar of one, in place of a run")
+    parser.add_argument("--config", help="the checkpoint's config (default: that of the run)")
+    parser.add_argument("--output_dir", default=str(GENERATED_DIR), help="where to (default: generated)")
+    parser.add_argument("--soundfont", help="the .sf2 to play (default: the first found)")
+    parser.add_argument("--sample_rate", help="of the WAVs, in Hz")
+    args, rest = _parse(parser, "generate", argv)
+
+    silent_because = _why_silent(args.soundfont)
+    own_flags = _given(args, "config", "checkpoint_file", "output_dir")
+    stage_flags = [f"--num_outputs={NUM_OUTPUTS}", *own_flags, *rest]
+    _check_flags(parser.prog, "generate", [*stage_flags, *_given(args, "run_dir")])
+    run_flags = _given(args, "run_dir")
+    if not args.run_dir and not args.checkpoint_file:
+        run_flags = [f"--run_dir={_newest_run(args.config) or _train_quick(args.config)}"]
+    run_stage("generate", *run_flags, *stage_flags)
+    if not silent_because:
+        run_stage("render", f"--input={args.output_dir}", *_given(args, "soundfont", "sample_rate"))
+    run_stage("report", f"--input={args.output_dir}")
+    if silent_because:
+        print(silent_because)
+    print(f"see and hear them: {shown(Path(args.output_dir) / 'index.html')}")
+
+
+def convert(dataset: str) -> Path:
+    """Converts a data set, unless that was done and neither it nor the converter has changed since.
+
+    Args:
+        dataset: As `--input` of `pipelines.convert`.
+
+    Returns:
+        The folder with its TFRecords.
+    """
+    path = sources.STARTER_DIR if dataset == sources.STARTER else Path(dataset).expanduser()
+    name = path.name.removesuffix(".zip") if path.exists() else dataset.replace("/", "_")
+    tfrecord_dir = TFRECORD_DIR / (name or "data")
+    record_path = tfrecord_dir / "source.txt"
+    fingerprint = _fingerprint(dataset, path)
+    report_exists = (tfrecord_dir / "report.json").exists()
+    if report_exists and record_path.exists() and record_path.read_text() == fingerprint:
+        print(f"{dataset}: already converted, in {shown(tfrecord_dir)}", flush=True)
+        return tfrecord_dir
+    record_path.unlink(missing_ok=True)
+    run_stage("convert", f"--input={dataset}", f"--output_dir={tfrecord_dir}")
+    atomic.write_text(record_path, fingerprint)
+    return tfrecord_dir
+
+
+def run_stage(stage: str, *stage_flags: str) -> None:
+    """Runs `python -m pipelines.STAGE` with these flags, in the caller's folder.
+
+    Ctrl-C reaches the stage, which ends in its own way; SIGTERM is handed on to it.
+
+    Raises:
+        StageFailedError: its exit status is not 0.
+    """
+    sys.stdout.flush()
+    process = subprocess.Popen([sys.executable, "-m", f"pipelines.{stage}", *stage_flags])
+    handlers = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: process.terminate()),
+    }
+    try:
+        status = process.wait()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if status < 0:
+        print(f"error: pipelines.{stage} was ended by {signal.Signals(-status).name}", file=sys.stderr)
+        raise StageFailedError(128 - status)
+    if status:
+        raise StageFailedError(status)
+
+
+def shown(path: Path) -> str:
+    """Returns a path as short as it can be written from the caller's folder."""
+    path = path.absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def step_of(run_dir: Path) -> int:
+    """Returns the step of a run's newest checkpoint; 0 if it has none."""
+    index_path = run_dir / "train" / "checkpoint"
+    match = re.search(r'^model_checkpoint_path:.*-(\d+)"', index_path.read_text()) if index_path.exists() else None
+    return int(match.group(1)) if match else 0
+
+
+def _newest_run(config: str | None) -> Path | None:
+    """Returns the run whose checkpoint was written last, of `config` if that is given.
+
+    A quick run that was stopped on the way does not count, as the next command finishes it.
+    """
+    found = []
+    for index_path in RUNS_DIR.glob("**/train/checkpoint"):
+        run_dir = index_path.parent.parent
+        stopped = run_dir == QUICK_RUN_DIR and step_of(run_dir) < QUICK_NUM_STEPS
+        if not stopped and config in (None, _config_of(run_dir)):
+            found.append((index_path.stat().st_mtime, run_dir))
+    return max(found)[1] if found else None
+
+
+def _config_of(run_dir: Path) -> str | None:
+    record_path = run_dir / "config.json"
+    match = re.search(r'"config": "([^"]*)"', record_path.read_text()) if record_path.exists() else None
+    return match.group(1) if match else None
+
+
+def _train_quick(config: str | None) -> Path:
+    """Trains the quick run and returns its folder."""
+    if config not in (None, QUICK_CONFIG):
+        raise FileNotFoundError(
+            f"no trained run of {config} below {shown(RUNS_DIR)}; train one: ./run_train.sh --config={config}"
+        )
+    done = f", going on from step {step_of(QUICK_RUN_DIR)}" if step_of(QUICK_RUN_DIR) else ""
+    print(
+        f"no trained run below {shown(RUNS_DIR)}: training a quick one on the starter grooves, "
+        f"{QUICK_NUM_STEPS} steps, a few minutes{done}",
+        flush=True,
+    )
+    tfrecord_dir = convert(sources.STARTER)
+    run_stage(
+        "train",
+        *("--mode=train", f"--config={QUICK_CONFIG}", f"--run_dir={QUICK_RUN_DIR}"),
+        *(f"--hparams={QUICK_HPARAMS}", f"--num_steps={QUICK_NUM_STEPS}", _examples(tfrecord_dir, "train")),
+    )
+    return QUICK_RUN_DIR
+
+
+def _why_silent(soundfont: str | None) -> str:
+    """Returns why there will be no sound; empty if there will be."""
+    from pipelines import render
+
+    try:
+        render.check(soundfont)
+    except OSError as error:
+        return cli.explain(error)
+    return ""
+
+
+def _fingerprint(dataset: str, path: Path) -> str:
+    """Returns a text that changes when the data set's files or the converter do."""
+    converter = zlib.crc32((PROJECT_DIR / "pipelines" / "convert.py").read_bytes())
+    lines = [f"data: {path.resolve() if path.exists() else dataset}", f"converter: {converter:08x}"]
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    for file in files:
+        stat = file.stat()
+        lines.append(f"{file.name} {stat.st_size} {stat.st_mtime_ns}")
+    return f"{lines[0]}\n{lines[1]}\n{len(files)} files: {zlib.crc32(os.fsencode(chr(10).join(lines))):08x}\n"
+
+
+def _examples(tfrecord_dir: Path, split: str) -> str:
+    return f"--examples_path={glob.escape(str(tfrecord_dir))}/{split}.tfrecord*"
+
+
+def _has_examples(tfrecord_dir: Path, split: str) -> bool:
+    return any(path.stat().st_size for path in tfrecord_dir.glob(f"{split}.tfrecord*"))
+
+
+def _parser(script: str, description: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog=script, description=description, allow_abbrev=False, add_help=False)
+
+
+def _parse(parser: argparse.ArgumentParser, stage: str, argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Returns the script's own flags, and all others; `--help` shows both kinds."""
+    if {"-h", "--help", "--helpfull", "-help"} & set(argv):
+        parser.print_help()
+        importlib.import_module(f"pipelines.{stage}").define_flags()
+        print(f"\nfurther flags, handed on to pipelines.{stage}:")
+        for name in sorted(flags.FLAGS.flags_by_module_dict().get(f"pipelines.{stage}", []), key=lambda f: f.name):
+            if f"--{name.name}" not in parser._option_string_actions:
+                print(f"  --{name.name}: {name.help}")
+        sys.exit(0)
+    return parser.parse_known_args(argv)
+
+
+def _given(args: argparse.Namespace, *names: str) -> list[str]:
+    """Returns those of the script's flags that have a value, to hand on."""
+    return [f"--{name}={getattr(args, name)}" for name in names if getattr(args, name) is not None]
+
+
+def _check_flags(script: str, stage: str, stage_flags: list[str]) -> None:
+    """Ends the process with status 2 if a stage would not take these flags, before any other stage has run."""
+    importlib.import_module(f"pipelines.{stage}").define_flags()
+    try:
+        strays = flags.FLAGS([stage, *stage_flags])[1:]
+        problem = f"not a flag: {' '.join(strays)} (flags are written --name=value)" if strays else ""
+    except flags.Error as error:
+        problem = " ".join(str(error).split())
+    if problem:
+        print(f"error: {problem}\n  {script} --help lists the flags", file=sys.stderr)
+        sys.exit(cli.USAGE)
+
+
+def main(argv: list[str]) -> int:
+    """Runs the flow that `argv` begins with. Returns the exit status: that of the stage that failed, or 0."""
+    flow = {"train": train, "generate": generate}[argv[0]]
+
+    def run() -> int:
+        try:
+            flow(argv[1:])
+        except StageFailedError as error:
+            return error.status
+        return 0
+
+    return cli.guard(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,221 @@
+"""Makes or completes the environment that the scripts run in. Standard library only.
+
+    python setup/install.py --state=KEY --venv=.venv     # a virtual environment of its own
+    python setup/install.py --state=KEY                  # the active environment gets only what it lacks
+
+The file `.drums-complete`, written last, holds KEY; while it is missing or differs, the set-up runs again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import packages
+import system
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+LOCK_PATH = PROJECT_DIR / "requirements.txt"
+CUDA_LOCK_PATH = PROJECT_DIR / "requirements-cuda.txt"
+MARKER = ".drums-complete"
+INSTALLED_GB, INSTALLED_CUDA_GB = 3, 8  # Disk that an installation takes.
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it.
+
+
+def main() -> int:
+    """Sets up what the flags name. Returns the exit status."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--state", required=True, help="what the environment will be complete for")
+    parser.add_argument("--venv", type=Path, help="the virtual environment; without it, the active one")
+    parser.add_argument("--this_python", action="store_true", help="an environment of another Python is remade")
+    args = parser.parse_args()
+    try:
+        if args.venv:
+            set_up_venv(args.venv, args.state, not args.this_python)
+        else:
+            complete_active(args.state)
+    except (OSError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the next run finishes the set-up", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def set_up_venv(venv_dir: Path, state: str, any_python: bool) -> None:
+    """Makes the virtual environment, or finishes or renews it, unless it is complete.
+
+    Args:
+        venv_dir: Where it is or will be.
+        state: What it will be complete for.
+        any_python: Keep an environment that works even if it is of another Python than this.
+
+    Raises:
+        RuntimeError: If it cannot be made; the text says what to do.
+    """
+    with only_one_set_up() as lock_fd:
+        if is_usable(venv_dir, any_python) and _is_complete(venv_dir, state):
+            return
+        cuda = system.wants_cuda()
+        size_gb = INSTALLED_CUDA_GB if cuda else INSTALLED_GB
+        check_disk(venv_dir, size_gb)
+        start_secs = time.monotonic()
+        driver = ", with CUDA for the NVIDIA driver" if cuda else ""
+        make_venv(venv_dir, any_python)
+        python = venv_dir / "bin" / "python"
+        lines = packages.locked(LOCK_PATH) + (packages.locked(CUDA_LOCK_PATH) if cuda else [])
+        num_packages = len({packages.name_of(line) for line in lines})
+        print(
+            f"installing {num_packages} packages into {venv_dir} ({size_gb} GB, about a minute{driver})",
+            flush=True,
+        )
+        with fluidsynth_beside():
+            packages.install(python, venv_dir, lines, lock_fd)
+            packages.check_essentials(python, f"delete {venv_dir} and run the command again")
+        _finish(venv_dir, state)
+        print(f"installed in {time.monotonic() - start_secs:.0f} s", flush=True)
+
+
+def complete_active(state: str) -> None:
+    """Installs into the active environment what it lacks; what is there keeps its version.
+
+    Raises:
+        RuntimeError: If the environment is the system's own, or does not work afterwards.
+    """
+    with only_one_set_up() as lock_fd:
+        prefix = Path(sys.prefix)
+        present = packages.installed_versions()
+        lines = packages.missing(packages.locked(LOCK_PATH), present)
+        if "tensorflow" not in present and system.wants_cuda():
+            lines += packages.missing(packages.locked(CUDA_LOCK_PATH), present)
+        was_complete = (prefix / MARKER).exists() and not lines
+        if lines:
+            refuse_system_python()
+            check_disk(prefix, 1 if "tensorflow" in present else INSTALLED_GB)
+            names = ", ".join(sorted({packages.name_of(line) for line in lines}))
+            print(f"{prefix} lacks, and now gets: {names}", flush=True)
+        if not was_complete:
+            with fluidsynth_beside():
+                packages.install(Path(sys.executable), Path(tempfile.mkdtemp(prefix="setup-")), lines, lock_fd)
+                kept = f"TensorFlow {present['tensorflow']} was kept" if "tensorflow" in present else "all is new"
+                advice = f"{kept}; without VENV=none the command makes an environment of its own"
+                packages.check_essentials(Path(sys.executable), advice)
+        with contextlib.suppress(OSError):  # Not ours to write: then the next run looks again.
+            _finish(prefix, state)
+
+
+def make_venv(venv_dir: Path, any_python: bool) -> None:
+    """Makes the virtual environment, anew if it is not usable, and prepares an unfinished one to be finished.
+
+    Raises:
+        RuntimeError: If this Python cannot make one.
+    """
+    if is_usable(venv_dir, any_python):
+        (venv_dir / MARKER).unlink(missing_ok=True)
+        packages.forget_half_installed(venv_dir)
+        return
+    if venv_dir.exists():
+        shutil.rmtree(venv_dir)
+    if not system.provide_ensurepip():
+        raise RuntimeError(
+            f"{sys.executable} cannot make environments: sudo apt-get install {system.venv_package()}, "
+            "or name another Python: PYTHON=/path/to/python3"
+        )
+    command = [sys.executable, "-m", "venv", str(venv_dir)]
+    made = subprocess.run(command, capture_output=True, text=True, check=False, env=packages.environment())
+    if made.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{packages.tail(made.stdout + made.stderr)}")
+
+
+def is_usable(venv_dir: Path, any_python: bool) -> bool:
+    """Returns whether packages can be installed into `venv_dir`: made there, of this Python, with pip.
+
+    Args:
+        venv_dir: A folder, which need not exist.
+        any_python: Whether another Python than this one is as good.
+    """
+    activate_path = venv_dir / "bin" / "activate"
+    if not activate_path.exists() or str(venv_dir) not in activate_path.read_text():
+        return False
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if not any_python and not (venv_dir / "lib" / f"python{version}").is_dir():
+        return False
+    command = [str(venv_dir / "bin" / "python"), "-c", "import pip"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def check_disk(path: Path, needed_gb: float) -> None:
+    """Raises a RuntimeError if the installation would not fit on the disk."""
+    free_gb = system.free_gb(path)
+    if free_gb < needed_gb:
+        raise RuntimeError(f"{path} needs {needed_gb} GB of disk and {free_gb:.1f} are free: make room first")
+
+
+def refuse_system_python() -> None:
+    """Raises a RuntimeError if this Python belongs to a system that forbids pip to change it (PEP 668)."""
+    is_system = sys.prefix == sys.base_prefix
+    if is_system and Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").exists():
+        raise RuntimeError(
+            f"VENV=none: {sys.executable} belongs to the system, which forbids pip to change it; "
+            "activate an environment of your own, or leave VENV out"
+        )
+
+
+@contextlib.contextmanager
+def only_one_set_up() -> Iterator[int]:
+    """Waits until no other script sets up this project. Yields the lock's file descriptor.
+
+    The lock is on requirements.txt itself, and ends with the last process that holds the descriptor.
+    """
+    with LOCK_PATH.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("waiting for another script, which is setting up", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:
+            pass  # A file system without locks.
+        yield file.fileno()
+
+
+@contextlib.contextmanager
+def fluidsynth_beside() -> Iterator[None]:
+    """Installs FluidSynth while something else is done; says at the end if the user has to."""
+    notes: list[str] = []
+    thread = threading.Thread(target=lambda: notes.append(system.provide_fluidsynth()))
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+        print(*filter(None, notes), sep="\n", end="\n" if any(notes) else "", flush=True)
+
+
+def _is_complete(prefix: Path, state: str) -> bool:
+    marker = prefix / MARKER
+    return marker.exists() and marker.read_text().rstrip("\n") == state
+
+
+def _finish(prefix: Path, state: str) -> None:
+    unfinished = prefix / f"{MARKER}.{os.getpid()}"
+    unfinished.write_text(state + "\n")
+    unfinished.replace(prefix / MARKER)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
