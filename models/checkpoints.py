@@ -18,12 +18,17 @@ def newest(train_dir: str | os.PathLike[str]) -> str | None:
     """Returns the prefix of the newest complete checkpoint in a folder, `…/model.ckpt-N`, or None."""
     folder = pathlib.Path(train_dir)
     path = tf.train.latest_checkpoint(str(folder))
-    if path and tf.train.checkpoint_exists(path):
+    if path and is_complete(path):
         return path
-    # The folder was moved, or its index file `checkpoint` was lost: ask the files themselves.
-    prefixes = [index.with_suffix("") for index in folder.glob("model.ckpt-*.index")]
-    complete = [prefix for prefix in prefixes if tf.train.checkpoint_exists(str(prefix))]
-    return str(max(complete, key=lambda prefix: step_of(str(prefix)))) if complete else None
+    # The folder was moved, its index file `checkpoint` was lost, or a copy broke off: ask the files themselves.
+    prefixes = [str(index.with_suffix("")) for index in folder.glob("model.ckpt-*.index")]
+    return max(filter(is_complete, prefixes), key=step_of, default=None)
+
+
+def is_complete(prefix: str) -> bool:
+    """Whether a checkpoint's index and all of its data files are there."""
+    data = list(pathlib.Path(prefix).parent.glob(f"{pathlib.Path(prefix).name}.data-*-of-*"))
+    return pathlib.Path(f"{prefix}.index").is_file() and bool(data) and len(data) == int(data[0].name[-5:])
 
 
 def step_of(path: str) -> int:
@@ -56,7 +61,7 @@ def unpacked(path: str | os.PathLike[str]) -> Iterator[str]:
         prefix = str(path)
         for ending in (".index", ".meta", ".data-00000-of-00001"):
             prefix = prefix.removesuffix(ending)
-        if not tf.train.checkpoint_exists(prefix):
+        if not is_complete(prefix):
             raise FileNotFoundError(f"{path}: no such checkpoint (give a prefix such as model.ckpt-1000, or a .tar)")
         yield prefix
 

@@ -129,9 +129,7 @@ def print_report(report: dict, output_dir: str | os.PathLike[str]) -> None:
     print(f"{'split':<12}{'files':>8}{'four-bar windows':>20}")
     for split, counts in report["splits"].items():
         print(f"{split:<12}{counts['files']:>8}{counts['windows']:>20}")
-    print(
-        f"  {report['files_without_a_four_bar_window']} of the files kept are shorter than four bars or pause in between"
-    )
+    print(f"  {report['files_without_a_four_bar_window']} of the files kept have no four bars without a pause")
     print(f"written to {output_dir}; each skipped file with its reason is in {REPORT_NAME}")
 
 

@@ -49,7 +49,7 @@ def evaluate(
         max_examples: None is all of them.
 
     Returns:
-        Metrics by name. For all configs `loss`, `r_loss`, `kl_loss` (nats an example) and `kl_bits`. For one-hot outputs
+        Metrics by name. For all configs `loss`, `r_loss`, `kl_loss` (nats an example), `kl_bits`. For one-hot outputs
         `teacher_forced_accuracy`, `sampled_accuracy` (temperature 1) and `sampled_accuracy_t0.1`, fractions of steps.
         For drums `hit_f1`, over the cells of nine drums by 64 steps. For grooves also `velocity_mae` (0 to 1),
         `timing_mae_ms`, and `timing_mae_ms_quantized`, the error of leaving every hit on the grid.
@@ -131,7 +131,9 @@ def _build(config: configs.Config, split: examples.Examples) -> tuple[list[tf.Te
         fetches["kl"] = 0.5 * tf.reduce_sum(tf.square(mean) + tf.square(scale) - 1 - 2 * tf.math.log(scale), axis=1)
     fetches["r_loss"], _, results = model.decoder.reconstruction_loss(late_outputs, outputs, lengths, z, controls)
 
-    if _is_made_by(model, lstm_models.CategoricalLstmDecoder, lstm_models.GrooveLstmDecoder):
+    if not _is_made_by(model, lstm_models.CategoricalLstmDecoder, lstm_models.GrooveLstmDecoder):
+        return feeds, fetches
+    with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
         if split.outputs.ndim == 2:
             results = model.decoder.reconstruction_loss(late_outputs, outputs, lengths, mean, controls)[2]
         fetches["teacher_forced"] = _compact(config, results.rnn_output)
@@ -150,7 +152,11 @@ def _is_made_by(model: MusicVAE, *kinds: type) -> bool:
 
 def _compact(config: configs.Config, steps: tf.Tensor) -> tf.Tensor:
     """Tokens `[batch, steps]` of one-hot outputs; grooves stay as they are."""
-    return steps if _is_made_by(config.model, lstm_models.GrooveLstmDecoder) else tf.argmax(steps, axis=-1, output_type=tf.int32)
+    return (
+        steps
+        if _is_made_by(config.model, lstm_models.GrooveLstmDecoder)
+        else tf.argmax(steps, axis=-1, output_type=tf.int32)
+    )
 
 
 def _metrics(config: configs.Config, split: examples.Examples, fetched: dict[str, np.ndarray], step: int) -> dict:

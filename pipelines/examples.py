@@ -120,14 +120,14 @@ def find_records(examples_path: str) -> list[pathlib.Path]:
     Raises:
         FileNotFoundError: there is none.
     """
-    paths = sorted(pathlib.Path(path) for path in glob.glob(str(pathlib.Path(examples_path).expanduser())))
-    # A glob like train.tfrecord also finds the shards that convert writes.
-    paths = paths or [pathlib.Path(p) for p in sorted(glob.glob(f"{pathlib.Path(examples_path).expanduser()}-*-of-*"))]
+    pattern = str(pathlib.Path(examples_path).expanduser())
+    paths = sorted(glob.glob(pattern))  # noqa: PTH207  A pattern can be absolute, which Path.glob does not take.
+    paths = paths or sorted(glob.glob(f"{pattern}-*-of-*"))  # noqa: PTH207  The shards that convert writes.
     if not paths:
         raise FileNotFoundError(
             f"no examples: no file matches --examples_path={examples_path}; python -m pipelines.convert makes TFRecords"
         )
-    return paths
+    return [pathlib.Path(path) for path in paths]
 
 
 def read_records(paths: Iterable[pathlib.Path]) -> Iterator[note_seq.NoteSequence]:
@@ -258,7 +258,7 @@ def _pad(sequences: list[np.ndarray], dtype) -> np.ndarray:
 
 
 def _kept_path(paths: list[pathlib.Path], converter: data.BaseNoteSequenceConverter) -> pathlib.Path:
-    """Returns where the tensors of these records are kept: the name changes with the records' bytes and the converter."""
+    """Returns where the tensors of these records are kept: named after the records' bytes and the converter."""
     digest = hashlib.sha256(f"{VERSION} {_describe(converter)}".encode())
     for path in paths:
         digest.update(hashlib.sha256(path.read_bytes()).digest())

@@ -33,6 +33,7 @@ def train(
     num_sync_workers: int = 0,
     num_ps_tasks: int = 0,
     task: int = 0,
+    when_checked: Callable[[], None] = lambda: None,
 ) -> tuple[int, int | None]:
     """Trains until `num_steps`, from the newest checkpoint in `train_dir` where there is one.
 
@@ -48,6 +49,7 @@ def train(
         num_sync_workers: Workers whose gradients are averaged, 0 for none.
         num_ps_tasks: Parameter servers.
         task: This worker's number; 0 is the chief.
+        when_checked: Called once the model is built and fits the checkpoint, before anything is written.
 
     Returns:
         The step reached, and the number of the signal that stopped it or None.
@@ -56,7 +58,6 @@ def train(
         ValueError: the checkpoint in `train_dir` does not fit the config, or the loss is no longer a number.
     """
     train_dir = pathlib.Path(train_dir)
-    train_dir.mkdir(parents=True, exist_ok=True)
     with tf.Graph().as_default(), tf.device(tf.train.replica_device_setter(num_ps_tasks, merge_devices=True)):
         tf.set_random_seed(seed)
         model = config.model
@@ -71,6 +72,7 @@ def train(
         if newest:
             checkpoints.check(newest, [v for v in tf.global_variables() if "sync_rep" not in v.name])
 
+        when_checked()
         watch = Watch(model, config.hparams.batch_size, num_steps)
         hooks += [tf.train.NanTensorHook(model.loss), watch]
         if num_steps:
@@ -95,7 +97,7 @@ def train(
                     session.run(train_op)
         except tf.train.NanLossDuringTrainingError as error:
             raise ValueError(
-                f"the loss is no longer a number after step {watch.step}; the checkpoints in {train_dir} are from before."
+                f"the loss is no longer a number after step {watch.step}; the checkpoints in {train_dir} are older."
                 " A lower rate helps: --hparams=learning_rate=0.0003"
             ) from error
     return watch.step, watch.signal

@@ -90,7 +90,7 @@ def _open_zip(path: pathlib.Path) -> Collection:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
         raise ValueError(
-            f"{path}: neither a folder nor a readable zip ({error}); download it again, or unpack it and give the folder"
+            f"{path}: neither a folder nor a readable zip ({error}); download it again, or give the unpacked folder"
         ) from error
 
     def read(name: str) -> bytes:

@@ -11,7 +11,9 @@ where the last one stopped; Ctrl-C stops after writing a checkpoint.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 import pathlib
 import time
 
@@ -72,10 +74,12 @@ def run_training(run: Run, num_steps: int | None, seed: int | None, **options) -
     print(f"examples  {num_examples} from {run.where}, {config.hparams.batch_size} a batch")
     print(f"devices   {environment.describe_devices()}")
     print(f"run       {run.run_dir}, {f'going on from step {first_step}' if before else 'new'}", flush=True)
-    runs.write_record(run.run_dir, run.name, config, run.where)
+    record = functools.partial(runs.write_record, run.run_dir, run.name, copy.deepcopy(config), run.where)
 
     started = time.monotonic()
-    step, stopped_by = optimize.train(config, batches, runs.train_dir(run.run_dir), num_steps, seed=seed, **options)
+    step, stopped_by = optimize.train(
+        config, batches, runs.train_dir(run.run_dir), num_steps, seed=seed, when_checked=record, **options
+    )
     minutes = (time.monotonic() - started) / 60
     print(f"step {step} after {minutes:.1f} minutes; checkpoint {runs.newest_checkpoint(run.run_dir)}")
     if stopped_by is not None:

@@ -20,10 +20,11 @@ fits() {
 # Prints the interpreter to use: $PYTHON, or the first of the given commands that fits. One that can make
 # environments is preferred; Debian's cannot before python3-venv is installed.
 find_python() {
-  local candidate incomplete=""
+  local candidate version incomplete=""
   if [[ -n "${PYTHON:-}" ]]; then
     command -v "$PYTHON" >/dev/null || fail "PYTHON=$PYTHON: there is no such command"
-    fits "$PYTHON" || fail "PYTHON=$PYTHON is $("$PYTHON" --version 2>&1 | tail -n 1); needed: Python 3.10, 3.11, 3.12 or 3.13"
+    version="$("$PYTHON" --version 2>&1)" || version=""
+    fits "$PYTHON" || fail "PYTHON=$PYTHON is ${version:-no Python that runs}; needed: Python 3.10, 3.11, 3.12 or 3.13"
     command -v "$PYTHON"
     return
   fi

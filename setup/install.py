@@ -76,11 +76,7 @@ def set_up_venv(venv_dir: Path, state: str, any_python: bool) -> None:
         make_venv(venv_dir, any_python)
         python = venv_dir / "bin" / "python"
         lines = packages.locked(LOCK_PATH) + (packages.locked(CUDA_LOCK_PATH) if cuda else [])
-        num_packages = len({packages.name_of(line) for line in lines})
-        print(
-            f"installing {num_packages} packages into {venv_dir} ({size_gb} GB, about a minute{driver})",
-            flush=True,
-        )
+        print(f"installing requirements.txt into {venv_dir} ({size_gb} GB, about a minute{driver})", flush=True)
         with fluidsynth_beside():
             packages.install(python, venv_dir, lines, lock_fd)
             packages.check_essentials(python, f"delete {venv_dir} and run the command again")

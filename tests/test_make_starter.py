@@ -97,9 +97,7 @@ def test_recordings_of_somebody_else_are_left_alone(tmp_path):
     recording = tmp_path / "drummer1/session1/1_funk_80_beat_4-4.mid"
     recording.parent.mkdir(parents=True)
     recording.write_bytes(b"MThd")
-    with pytest.raises(
-        ValueError, match=r"1_funk_80_beat_4-4\.mid was not made by this script; .*--output_dir"
-    ):
+    with pytest.raises(ValueError, match=r"1_funk_80_beat_4-4\.mid was not made by this script; .*--output_dir"):
         make_starter.make_starter(tmp_path)
     assert contents(tmp_path) == {"drummer1/session1/1_funk_80_beat_4-4.mid": b"MThd"}
 
@@ -136,9 +134,7 @@ def test_info_agrees_with_the_files(rows):
 def test_readme_counts_every_style(rows):
     readme = (STARTER_DIR / "README.md").read_text(encoding="utf-8")
     for style in STYLES:
-        counts = [
-            sum(row["style"] == style.name and row["split"] == split for row in rows) for split in SPLITS
-        ]
+        counts = [sum(row["style"] == style.name and row["split"] == split for row in rows) for split in SPLITS]
         cells = [style.name, f"{style.tempos_qpm[0]}-{style.tempos_qpm[-1]}", *map(str, counts)]
         assert "| " + " | ".join(cells) + " |" in readme
 
@@ -171,17 +167,13 @@ def test_timing_is_human(take, performances):
     """Played hits stay within a third of a sixteenth of the written place, and seldom on it."""
     num_bars, section_bars = make_starter.FORMS[take.number]
     style = take.style
-    hits = starter_arrange.arrange(
-        style, take.number, num_bars, section_bars, random.Random(take.midi_filename)
-    )
+    hits = starter_arrange.arrange(style, take.number, num_bars, section_bars, random.Random(take.midi_filename))
     ticks_per_step = TICKS_PER_BAR // style.steps_per_bar
     swing_ticks = style.swing * TICKS_PER_STEP
     written = sorted(hit.step * ticks_per_step for hit in hits)
     offsets = []
     for note in performances[take.midi_filename]:
-        nearest = min(
-            (note.start - place - swung for place in set(written) for swung in (0, swing_ticks)), key=abs
-        )
+        nearest = min((note.start - place - swung for place in set(written) for swung in (0, swing_ticks)), key=abs)
         offsets.append(nearest)
     assert max(map(abs, offsets)) <= TICKS_PER_STEP / 3 + 1
     assert statistics.pstdev(offsets) > 3

@@ -1,0 +1,81 @@
+"""Checkpoints are found wherever they may lie, and refused with a sentence where they do not fit."""
+
+import pathlib
+import tarfile
+
+from models import checkpoints
+from models.environment import tf
+
+import pytest
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A folder with model.ckpt-1 and model.ckpt-20, of one variable `v` of shape [2]."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.get_variable("v", [2])
+        session.run(tf.global_variables_initializer())
+        for step in (1, 20):
+            tf.train.Saver().save(session, str(tmp_path / "model.ckpt"), global_step=step)
+    return tmp_path
+
+
+def variables(shape):
+    with tf.Graph().as_default():
+        return [tf.get_variable("v", shape)]
+
+
+def test_newest_follows_the_index_file(folder):
+    assert checkpoints.newest(folder) == str(folder / "model.ckpt-20")
+    assert checkpoints.step_of(checkpoints.newest(folder)) == 20
+
+
+def test_newest_does_without_the_index_file(folder):
+    (folder / "checkpoint").unlink()
+    assert checkpoints.newest(folder) == str(folder / "model.ckpt-20")
+
+
+def test_newest_passes_over_one_that_is_not_complete(folder):
+    (folder / "model.ckpt-20.data-00000-of-00001").unlink()
+    assert checkpoints.newest(folder) == str(folder / "model.ckpt-1")
+
+
+def test_nothing_is_newest_in_an_empty_folder(tmp_path):
+    assert checkpoints.newest(tmp_path) is None
+
+
+@pytest.mark.parametrize("given", ["", "model.ckpt-20", "model.ckpt-20.index", "model.ckpt-20.data-00000-of-00001"])
+def test_unpacked_takes_folder_prefix_and_file(folder, given):
+    with checkpoints.unpacked(folder / given) as path:
+        assert path == str(folder / "model.ckpt-20")
+
+
+def test_unpacked_takes_a_tar(folder):
+    tar = folder / "published.tar"
+    with tarfile.open(tar, "w") as archive:
+        for file in sorted(folder.glob("model.ckpt-20.*")):
+            archive.add(file, file.name)
+    with checkpoints.unpacked(tar) as path:
+        checkpoints.check(path, variables([2]))
+
+
+def test_unpacked_says_what_it_cannot_find(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such checkpoint"), checkpoints.unpacked(tmp_path / "model.ckpt-9"):
+        pass
+    with pytest.raises(FileNotFoundError, match="no checkpoint in this folder"), checkpoints.unpacked(tmp_path):
+        pass
+    with tarfile.open(tmp_path / "empty.tar", "w"):
+        pass
+    with pytest.raises(ValueError, match="no checkpoint in it"), checkpoints.unpacked(tmp_path / "empty.tar"):
+        pass
+
+
+def test_check_names_what_differs(folder):
+    with pytest.raises(ValueError, match=r"v is \[2\], not \[3\];\n  give the --config"):
+        checkpoints.check(str(folder / "model.ckpt-20"), variables([3]))
+
+
+def test_a_damaged_checkpoint_is_called_that(folder):
+    (folder / "model.ckpt-20.index").write_bytes(b"no index")
+    with pytest.raises(ValueError, match="it is damaged"):
+        checkpoints.check(str(folder / "model.ckpt-20"), variables([2]))

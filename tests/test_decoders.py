@@ -1,0 +1,123 @@
+"""Our decoders beside Magenta's: the same variables, the same losses, the same gradients."""
+
+from models import decoders
+from models.environment import tf
+
+import numpy as np
+import pytest
+from magenta.models.music_vae import lstm_models
+from magenta.models.music_vae.base_model import MusicVAE
+
+import configs
+
+BATCH = 3
+SIZES = f"batch_size={BATCH},enc_rnn_size=[7],dec_rnn_size=[6,5],z_size=4"
+
+
+def upstream_model(name: str) -> MusicVAE:
+    encoder = lstm_models.BidirectionalLstmEncoder()
+    if name.startswith("groovae"):
+        return MusicVAE(encoder, lstm_models.GrooveLstmDecoder())
+    core = lstm_models.CategoricalLstmDecoder()
+    return MusicVAE(
+        encoder, lstm_models.HierarchicalLstmDecoder(core, level_lengths=[4, 16], disable_autoregression=True)
+    )
+
+
+def batch(name: str, seed: int = 0):
+    """Random inputs, outputs and lengths, as the config's converter would make them."""
+    rng = np.random.default_rng(seed)
+    if name.startswith("groovae"):
+        groove = rng.uniform(-1, 1, [BATCH, 64, 27]).astype(np.float32)
+        groove[..., :9] = rng.random([BATCH, 64, 9]) < 0.3
+        return groove, groove, np.array([64, 64, 48], np.int32)
+    tokens = rng.integers(0, 512, [BATCH, 64])
+    roll = (rng.random([BATCH, 64, 10]) < 0.3).astype(np.float32)
+    return roll, np.eye(512, dtype=np.float32)[tokens], np.full([BATCH], 64, np.int32)
+
+
+def run(name: str, overrides: str, model: MusicVAE | None, values: dict | None, is_training: bool = True):
+    """Builds a model, gives its variables `values` (random ones if None), returns them, the loss and the gradients.
+
+    The latent vectors are the posterior's means, so that nothing is drawn.
+    """
+    config = configs.with_hparams(configs.CONFIG_MAP[name], overrides)
+    model = model or config.model
+    inputs, outputs, lengths = batch(name)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(1)
+        model.build(config.hparams, config.data_converter.output_depth, is_training)
+        z = model.encode(tf.constant(inputs), tf.constant(lengths)).loc
+        late = np.pad(outputs[:, :-1], [(0, 0), (1, 0), (0, 0)])
+        loss, _, results = model.decoder.reconstruction_loss(
+            tf.constant(late), tf.constant(outputs), tf.constant(lengths), z
+        )
+        variables = tf.trainable_variables()
+        gradients = [g for g in tf.gradients(loss, variables) if g is not None]
+        session.run(tf.global_variables_initializer())
+        rng = np.random.default_rng(5)
+        for variable in variables:
+            name_ = variable.op.name
+            variable.load(values[name_] if values else rng.normal(0, 0.3, variable.shape), session)
+        fetched = session.run([loss, gradients, results.rnn_output])
+        return {v.op.name: v.eval(session) for v in variables}, *fetched
+
+
+@pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar"])
+def test_losses_and_gradients_are_upstreams(name):
+    overrides = SIZES + ",dropout_keep_prob=1.0"
+    values, loss, gradients, outputs = run(name, overrides, upstream_model(name), None)
+    same_values, our_loss, our_gradients, our_outputs = run(name, overrides, None, values)
+    assert same_values.keys() == values.keys()  # The names under which a checkpoint keeps them.
+    np.testing.assert_allclose(our_loss, loss, rtol=1e-5)
+    np.testing.assert_allclose(our_outputs, outputs, rtol=1e-4, atol=1e-6)
+    for ours, theirs in zip(our_gradients, gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_the_loss_stops_at_each_sequences_length():
+    _, loss, *_ = run("groovae_4bar", SIZES + ",dropout_keep_prob=1.0", None, None)
+    assert loss[2] < 0.9 * min(loss[:2])  # 48 steps instead of 64.
+
+
+@pytest.mark.parametrize(("is_training", "repeats"), [(True, False), (False, True)])
+def test_dropout_is_on_in_training_alone(is_training, repeats):
+    config = configs.with_hparams(configs.CONFIG_MAP["hier-drums_4bar_small"], SIZES + ",dropout_keep_prob=0.3")
+    _, outputs, lengths = batch("hier-drums_4bar_small")
+    with tf.Graph().as_default(), tf.Session() as session:
+        config.model.build(config.hparams, 512, is_training)
+        loss = config.model.decoder.reconstruction_loss(
+            tf.constant(outputs), tf.constant(outputs), tf.constant(lengths), tf.ones([BATCH, 4])
+        )[0]
+        session.run(tf.global_variables_initializer())
+        for variable in tf.trainable_variables():
+            variable.load(np.random.default_rng(0).normal(0, 1, variable.shape), session)
+        first, second = (session.run(loss) for _ in range(2))
+    assert np.array_equal(first, second) == repeats
+
+
+def test_scheduled_sampling_feeds_the_models_own_choices():
+    """With sampling probability 1 the inputs after the first step no longer matter."""
+    losses = []
+    for seed in (0, 1):
+        config = configs.with_hparams(
+            configs.CONFIG_MAP["hier-drums_4bar_small"], SIZES + ",sampling_schedule=constant,sampling_rate=1.0"
+        )
+        _, outputs, lengths = batch("hier-drums_4bar_small")
+        inputs = batch("hier-drums_4bar_small", seed)[1]
+        inputs[:, ::16] = 0  # The first step of each bar is always an input.
+        with tf.Graph().as_default(), tf.Session() as session:
+            tf.set_random_seed(3)
+            config.model.build(config.hparams, 512, is_training=True)
+            decoders.draw_in_order(config.model.decoder)
+            loss = config.model.decoder.reconstruction_loss(
+                tf.constant(inputs), tf.constant(outputs), tf.constant(lengths), tf.ones([BATCH, 4])
+            )[0]
+            session.run(tf.global_variables_initializer())
+            losses.append(session.run(loss))
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
+def test_core_decoders_are_found_inside_of_whatever_conducts_them():
+    nested = upstream_model("hier-drums_4bar_small").decoder
+    assert [type(core) for core in decoders.core_decoders(nested)] == [lstm_models.CategoricalLstmDecoder]
