@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pathlib
 import secrets
+import tempfile
 from collections.abc import Iterator
 
 
@@ -28,6 +30,23 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_folder(folder: str | os.PathLike[str]) -> None:
+    """Checks, before long work, that files can be made in `folder`, which need not exist yet; leaves nothing behind.
+
+    Raises:
+        OSError: they cannot; names `folder`.
+    """
+    folder = pathlib.Path(folder)
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno), str(folder)) from error
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -20,6 +21,14 @@ FAILED = 1
 USAGE = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it.
 LOG_LEVELS = ("DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+_NEXT_STEPS = {
+    errno.ENOENT: "check the path",
+    errno.EACCES: "give another path, or change its permissions",
+    errno.EPERM: "give another path, or change its permissions",
+    errno.EROFS: "give a path that can be written to",
+    errno.ENOTDIR: "a part of this path is a file; give another path",
+    errno.EISDIR: "give a file in it",
+}
 
 
 def run(main: Callable[[], int | None], define_flags: Callable[[], None]) -> None:
@@ -63,7 +72,8 @@ def explain(error: Exception) -> str:
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in text:
         return f"the disk is full ({_first_line(text)}); free some space and run the command again"
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+        next_step = _NEXT_STEPS.get(error.errno)
+        return f"{error.filename}: {error.strerror}" + (f"; {next_step}" if next_step else "")
     if isinstance(error, (ValueError, OSError)):
         return text or kind
     return f"unexpected {kind}: {_first_line(text)}\n  --verbosity=1 shows where it happened"
@@ -95,10 +105,16 @@ def _parse(argv: list[str]) -> list[str]:
     try:
         rest = flags.FLAGS(argv)
     except flags.Error as error:
-        _usage_error(str(error), program)
+        _usage_error(_name_missing_flag(str(error)), program)
     if len(rest) > 1:
         _usage_error(f"not a flag: {' '.join(rest[1:])} (flags are written --name=value)", program)
     return rest
+
+
+def _name_missing_flag(message: str) -> str:
+    """Says of a required flag that is not given what it is for; other messages of absl are kept."""
+    missing = re.match(r"flag --(\w+)=None: .* must have a value other than None", message)
+    return f"--{missing[1]} is missing: {flags.FLAGS[missing[1]].help}" if missing else message
 
 
 def _usage_error(message: str, program: str) -> None:

@@ -17,6 +17,7 @@ import json
 import multiprocessing
 import os
 import pathlib
+import re
 from collections.abc import Iterable, Iterator
 
 from absl import flags
@@ -62,6 +63,7 @@ def convert(
     if output_dir.exists() and not output_dir.is_dir():
         raise ValueError(f"{output_dir}: is a file; --output_dir takes a folder")
     collection = sources.open_collection(given)
+    atomic.check_folder(output_dir)
     with contextlib.closing(_convert_all(collection, num_workers or os.cpu_count() or 1)) as work:
         converted = sorted(progress.track(work, collection.size, "files"), key=lambda file: file.name)
     report = make_report(given, converted, collection.missing)
@@ -182,9 +184,9 @@ def _write(output_dir: pathlib.Path, converted: list[Converted], report: dict, n
                     for record in records[number::num_shards]:
                         writer.write(record)
     for split in sources.SPLITS:  # A rerun with other shards must not leave the old ones to be read as well.
-        for stale in output_dir.glob(f"{split}.tfrecord*"):
-            if stale.name not in current:
-                stale.unlink()
+        for path in output_dir.glob(f"{split}.tfrecord*"):
+            if path.name not in current and re.fullmatch(rf"{split}\.tfrecord(-\d{{5,}}-of-\d{{5,}})?", path.name):
+                path.unlink()
 
 
 def define_flags() -> None:

@@ -105,7 +105,7 @@ def cut_bars(sequence: note_seq.NoteSequence, first_bar: int, bars: int) -> note
     A hit belongs to the bar of the sixteenth that it is nearest to: one a little before the bar line opens the bar.
 
     Raises:
-        ValueError: the metre is not 4/4, or the drums end before.
+        ValueError: the metre is not 4/4.
     """
     metres = {(metre.numerator, metre.denominator) for metre in sequence.time_signatures} or {(4, 4)}
     if metres != {(4, 4)}:

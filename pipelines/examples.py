@@ -8,11 +8,11 @@ window is converted once and kept beside the TFRecords; batches are drawn from a
 from __future__ import annotations
 
 import dataclasses
+import functools
 import glob
 import hashlib
 import pathlib
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
 from models.environment import tf
 
@@ -119,10 +119,16 @@ def find_records(examples_path: str) -> list[pathlib.Path]:
 
     Raises:
         FileNotFoundError: there is none.
+        ValueError: one is a folder.
     """
     pattern = str(pathlib.Path(examples_path).expanduser())
     paths = sorted(glob.glob(pattern))  # noqa: PTH207  A pattern can be absolute, which Path.glob does not take.
     paths = paths or sorted(glob.glob(f"{pattern}-*-of-*"))  # noqa: PTH207  The shards that convert writes.
+    folder = next((path for path in paths if pathlib.Path(path).is_dir()), None)
+    if folder:
+        raise ValueError(
+            f"--examples_path={examples_path}: {folder} is a folder; give a file, as {folder}/train.tfrecord"
+        )
     if not paths:
         raise FileNotFoundError(
             f"no examples: no file matches --examples_path={examples_path}; python -m pipelines.convert makes TFRecords"
@@ -266,11 +272,19 @@ def _kept_path(paths: list[pathlib.Path], converter: data.BaseNoteSequenceConver
 
 
 def _describe(converter: data.BaseNoteSequenceConverter) -> str:
-    """Returns all settings of a converter that are plain values; its functions follow from its class."""
-    plain = (bool, int, float, str, list, tuple, range, type(None))
-    settings: Mapping = {name: value for name, value in sorted(vars(converter).items()) if isinstance(value, plain)}
-    extractor = getattr(converter, "_drums_extractor_fn", None)  # Holds max_bars, which the converter does not keep.
-    return f"{type(converter).__name__} {settings} {getattr(extractor, 'keywords', '')}"
+    """Returns all settings of a converter, those of converters and partial functions inside of it too."""
+
+    def describe(value) -> str:
+        if isinstance(value, bool | int | float | str | list | tuple | range | set | None):
+            return repr(value)
+        if isinstance(value, functools.partial):  # Holds gap_bars and max_bars, which the converter does not keep.
+            return f"{value.func.__name__} {value.keywords}"
+        if isinstance(value, data.BaseNoteSequenceConverter):
+            return _describe(value)
+        return type(value).__name__
+
+    settings = {name: describe(value) for name, value in sorted(vars(converter).items())}
+    return f"{type(converter).__name__} {settings}"
 
 
 def _read_kept(path: pathlib.Path) -> Examples | None:
@@ -278,8 +292,8 @@ def _read_kept(path: pathlib.Path) -> Examples | None:
         with np.load(path, allow_pickle=False) as kept:
             arrays = {name: kept[name] for name in kept.files}
             return Examples(**arrays | {"output_depth": int(arrays["output_depth"])})
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-        return None  # Not there, or damaged: converted again.
+    except Exception:  # Not there, or damaged, for which zipfile, zlib and NumPy have an exception each.
+        return None
 
 
 def _keep(examples: Examples, path: pathlib.Path) -> None:

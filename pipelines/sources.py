@@ -6,15 +6,20 @@ import csv
 import dataclasses
 import hashlib
 import io
+import os
 import pathlib
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from absl import logging
 
 SPLITS = ("train", "validation", "test")
 STARTER = "starter"
 STARTER_DIR = pathlib.Path(__file__).resolve().parent.parent / "data" / "starter"
 GROOVE = "groove"
 GROOVE_TFDS_NAME = "groove/full-midionly"
+TFDS_NAMES_WITH_MIDI = "groove/full-midionly, groove/2bar-midionly and groove/4bar-midionly"
+TFDS_SERVER = "https://storage.googleapis.com"  # Where TFDS downloads Groove from.
 MIDI_SUFFIXES = (".mid", ".midi")
 MAX_MIDI_BYTES = 16 * 2**20  # The largest file of Groove has 63 kB; a zip can promise anything.
 
@@ -75,8 +80,13 @@ def split_by_hash(name: str) -> str:
 
 
 def _open_folder(folder: pathlib.Path) -> Collection:
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return _collection(folder.name, names, lambda name: _read_limited(folder / name))
+    path_by_name = {_name(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    return _collection(folder.resolve().name, path_by_name, lambda name: _read_limited(path_by_name[name]))
+
+
+def _name(path: pathlib.Path) -> str:
+    """Returns a path with forward slashes that can be written as UTF-8, even where the file system's is none."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _read_limited(path: pathlib.Path) -> bytes:
@@ -103,15 +113,18 @@ def _open_zip(path: pathlib.Path) -> Collection:
         except Exception as error:  # zlib.error and its kin have no common base.
             raise ValueError(f"damaged in the zip ({error})") from error
 
-    names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
-    return _collection(path.stem, [name for name in names if not name.startswith("__MACOSX/")], read)
+    return _collection(path.stem, [info.filename for info in archive.infolist() if not info.is_dir()], read)
 
 
-def _collection(label: str, names: list[str], read: Callable[[str], bytes]) -> Collection:
-    """Makes a collection of all MIDI files in `names`, with the splits of the info.csv nearest to the root."""
+def _collection(label: str, names: Iterable[str], read: Callable[[str], bytes]) -> Collection:
+    """Makes a collection of all MIDI files in `names`, with the splits of the info.csv nearest to the root.
+
+    Hidden files are left out: macOS puts a `._name.mid` that is no MIDI beside each file it archives.
+    """
+    names = sorted({name for name in names if not _is_hidden(name)})
     midi_names = [name for name in names if name.lower().endswith(MIDI_SUFFIXES)]
     tables = sorted((name for name in names if name.rsplit("/", 1)[-1] == "info.csv"), key=lambda n: n.count("/"))
-    split_by_name = _read_info(tables[0], read(tables[0])) if tables else {}
+    split_by_name = _read_info(tables[0], read) if tables else {}
     missing = tuple(sorted(set(split_by_name) - set(midi_names)))
 
     def walk() -> Iterator[Source]:
@@ -125,23 +138,33 @@ def _collection(label: str, names: list[str], read: Callable[[str], bytes]) -> C
     return Collection(label, len(midi_names), missing, walk)
 
 
-def _read_info(table_name: str, table: bytes) -> Mapping[str, str]:
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+def _read_info(table_name: str, read: Callable[[str], bytes]) -> Mapping[str, str]:
     """Returns the split of each MIDI file that an info.csv in Groove's layout lists, by path."""
     folder = table_name[: -len("info.csv")]
-    rows = csv.DictReader(io.StringIO(table.decode("utf-8-sig", errors="replace")))
-    if not {"midi_filename", "split"} <= set(rows.fieldnames or ()):
-        raise ValueError(f"{table_name}: has no columns midi_filename and split; found {rows.fieldnames}")
     splits = {}
-    for row in rows:
-        if row["split"] not in SPLITS:
-            raise ValueError(
-                f"{table_name}, line {rows.line_num}: split {row['split']!r}; accepted: {', '.join(SPLITS)}"
-            )
-        splits[folder + row["midi_filename"]] = row["split"]
+    try:
+        rows = csv.DictReader(io.StringIO(read(table_name).decode("utf-8-sig", errors="replace")))
+        if not {"midi_filename", "split"} <= set(rows.fieldnames or ()):
+            raise ValueError(f"it needs the columns midi_filename and split; found {rows.fieldnames}")
+        for row in rows:
+            if row["split"] not in SPLITS or not row["midi_filename"]:
+                raise ValueError(
+                    f"line {rows.line_num}: file {row['midi_filename']!r} in split {row['split']!r};"
+                    f" accepted splits: {', '.join(SPLITS)}"
+                )
+            splits[folder + row["midi_filename"]] = row["split"]
+    except (OSError, ValueError, csv.Error) as error:
+        raise ValueError(f"{table_name}: {error}; mend it, or take it away: splits then follow from names") from error
     return splits
 
 
 def _open_tfds(name: str) -> Collection:
+    from models import environment  # noqa: F401  Before TensorFlow, which TFDS imports.
+
     import tensorflow_datasets as tfds  # Takes seconds, and few need it.
 
     known = tfds.list_builders(with_community_datasets=False)
@@ -151,15 +174,11 @@ def _open_tfds(name: str) -> Collection:
         )
     try:
         builder = tfds.builder(name)
-        builder.download_and_prepare()
-    except Exception as error:  # TFDS passes on whatever the network stack raises.
-        reason = str(error).strip().splitlines()
-        raise ValueError(
-            f"{name}: TFDS cannot prepare it ({type(error).__name__}: {reason[0][:200] if reason else ''});\n"
-            "  without internet, give the folder or the zip of the Groove MIDI Dataset instead"
-        ) from error
+    except Exception as error:  # TFDS raises its own kinds of errors for each part of the name.
+        raise ValueError(f"{name}: TFDS knows no such dataset; {TFDS_NAMES_WITH_MIDI} have MIDI in them") from error
     if "midi" not in builder.info.features:
-        raise ValueError(f"{name}: has no MIDI in it; groove/full-midionly and groove/4bar-midionly do")
+        raise ValueError(f"{name}: has no MIDI in it; {TFDS_NAMES_WITH_MIDI} do")
+    _prepare(builder, name)
     splits = [split for split in SPLITS if split in builder.info.splits]
 
     def walk() -> Iterator[Source]:
@@ -169,3 +188,30 @@ def _open_tfds(name: str) -> Collection:
                 yield Source(f"{identity}.mid", split, example["midi"])
 
     return Collection(name, sum(builder.info.splits[split].num_examples for split in splits), (), walk)
+
+
+def _prepare(builder, name: str) -> None:
+    """Downloads a TFDS dataset, unless an earlier run did; without internet says so at once.
+
+    Raises:
+        ValueError: it cannot be downloaded or prepared.
+    """
+    import requests
+
+    if logging.get_verbosity() < logging.DEBUG:
+        logging.set_verbosity(logging.ERROR)  # TFDS warns of each thing that is not there yet.
+    try:
+        if not builder.is_prepared():
+            requests.head(TFDS_SERVER, timeout=10)  # TFDS itself tries ten times, for minutes.
+        builder.download_and_prepare()
+    except requests.ConnectionError as error:
+        raise ValueError(
+            f"{name}: not downloaded yet, and {TFDS_SERVER} cannot be reached;\n"
+            "  without internet, give the folder or the zip of the Groove MIDI Dataset instead"
+        ) from error
+    except Exception as error:  # TFDS passes on whatever the network stack raises.
+        reason = str(error).strip().splitlines()
+        raise ValueError(
+            f"{name}: TFDS cannot prepare it ({type(error).__name__}: {reason[0][:200] if reason else ''});\n"
+            "  try again, or give the folder or the zip of the Groove MIDI Dataset instead"
+        ) from error

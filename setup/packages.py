@@ -22,10 +22,10 @@ PIP_FLAGS = (
 )
 LARGE = ("tensorflow", "llvmlite", "pandas", "pyarrow", "scipy")  # About half of the work.
 TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-macos", "tf-nightly")
-SHOWN_LOG_LINES = 8
+SHOWN_LOG_LINES, SHOWN_COLUMNS = 6, 200
 
 # Everything the stages import. That it loads is the proof that an installation works; and as pip leaves
-# byte-compiling out, these modules and no others are compiled here (8 s instead of a minute).
+# byte-compiling out, these modules and no others are compiled here, in 8 s.
 ESSENTIALS = """
 import os, warnings
 warnings.simplefilter("ignore")
@@ -155,8 +155,8 @@ def environment() -> dict[str, str]:
 
 
 def tail(text: str, num_lines: int = SHOWN_LOG_LINES) -> str:
-    """Returns the last lines of `text`."""
-    return "\n".join(text.strip().splitlines()[-num_lines:])
+    """Returns the last lines of `text`, without the ends of very long ones."""
+    return "\n".join(line[:SHOWN_COLUMNS] for line in text.strip().splitlines()[-num_lines:])
 
 
 def _wait(pips: list[Pip]) -> None:
