@@ -37,8 +37,9 @@ def read_midi(midi: bytes) -> note_seq.NoteSequence:
     try:
         return note_seq.midi_to_note_sequence(midi)
     except Exception as error:  # note-seq catches all that pretty_midi raises, but not what its own code does.
-        detail = str(error).strip().splitlines() or [type(error).__name__]
-        raise ValueError(f"unreadable MIDI: {detail[0].rpartition('>: ')[2][:120]}") from error
+        # note-seq's text is "Midi decoding error <class …>: " and the parser's own, which is empty at an early end.
+        detail = (str(error).rpartition(">: ")[2].splitlines() or ["the file ends too early"])[0]
+        raise ValueError(f"unreadable MIDI: {detail[:120]}") from error
 
 
 def reason_to_skip(sequence: note_seq.NoteSequence) -> str:

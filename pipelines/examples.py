@@ -24,6 +24,7 @@ import configs
 from pipelines import atomic, drums, progress, sources
 
 KEPT_DIR_NAME = ".examples"
+TFRECORD_FRAME_BYTES = 16  # A record's length and two checksums.
 VERSION = 1  # Of the arrays' layout and of what happens before the converter; part of the key they are kept under.
 
 
@@ -143,11 +144,14 @@ def read_records(paths: Iterable[pathlib.Path]) -> Iterator[note_seq.NoteSequenc
         ValueError: a file is truncated, or not a TFRecord of NoteSequences; names it and the record.
     """
     for path in paths:
-        number = 0
+        number = size = 0
         try:
             for record in tf.python_io.tf_record_iterator(str(path)):
                 yield note_seq.NoteSequence.FromString(record)
                 number += 1
+                size += len(record) + TFRECORD_FRAME_BYTES
+            if size != path.stat().st_size:  # TensorFlow takes less than a frame for the end of the file.
+                raise EOFError
         except GeneratorExit:
             raise
         except Exception as error:  # DataLossError of TensorFlow, DecodeError of protobuf, IsADirectory …

@@ -167,6 +167,8 @@ def _open_tfds(name: str) -> Collection:
 
     import tensorflow_datasets as tfds  # Takes seconds, and few need it.
 
+    if logging.get_verbosity() < logging.DEBUG:
+        logging.set_verbosity(logging.ERROR)  # TFDS tells of each thing that it finds or does not find.
     known = tfds.list_builders(with_community_datasets=False)
     if name.split("/")[0].split(":")[0] not in known:
         raise FileNotFoundError(
@@ -198,8 +200,6 @@ def _prepare(builder, name: str) -> None:
     """
     import requests
 
-    if logging.get_verbosity() < logging.DEBUG:
-        logging.set_verbosity(logging.ERROR)  # TFDS warns of each thing that is not there yet.
     try:
         if not builder.is_prepared():
             requests.head(TFDS_SERVER, timeout=10)  # TFDS itself tries ten times, for minutes.

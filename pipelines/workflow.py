@@ -32,8 +32,9 @@ DEFAULT_DATASET = sources.STARTER
 # The run that run_generate.sh trains when there is none: enough for drums that sound like drums, in minutes.
 QUICK_RUN_DIR = RUNS_DIR / "quick"
 QUICK_CONFIG = "hier-drums_4bar_small"
-QUICK_HPARAMS = "batch_size=64,learning_rate=0.003"
-QUICK_NUM_STEPS = 300
+QUICK_HPARAMS = "batch_size=32,learning_rate=0.005,enc_rnn_size=[256],dec_rnn_size=[128,128],z_size=32"
+QUICK_NUM_STEPS = 1000
+QUICK_SEED = 1
 
 NUM_OUTPUTS = 5
 
@@ -224,7 +225,8 @@ def _train_quick(config: str | None) -> Path:
     run_stage(
         "train",
         *("--mode=train", f"--config={QUICK_CONFIG}", f"--run_dir={QUICK_RUN_DIR}"),
-        *(f"--hparams={QUICK_HPARAMS}", f"--num_steps={QUICK_NUM_STEPS}", _examples(tfrecord_dir, "train")),
+        *(f"--hparams={QUICK_HPARAMS}", f"--num_steps={QUICK_NUM_STEPS}", f"--seed={QUICK_SEED}"),
+        _examples(tfrecord_dir, "train"),
     )
     return QUICK_RUN_DIR
 
@@ -242,7 +244,8 @@ def _why_silent(soundfont: str | None) -> str:
 
 def _fingerprint(dataset: str, path: Path) -> str:
     """Returns a text that changes when the data set's files or the converter do."""
-    converter = zlib.crc32((PROJECT_DIR / "pipelines" / "convert.py").read_bytes())
+    code = [PROJECT_DIR / "pipelines" / f"{module}.py" for module in ("convert", "drums", "sources")]
+    converter = zlib.crc32(b"".join(path.read_bytes() for path in code))
     lines = [f"data: {path.resolve() if path.exists() else dataset}", f"converter: {converter:08x}"]
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     for file in files:

@@ -17,7 +17,9 @@ KICK, SNARE, CLOSED_HAT, OPEN_HAT, LOW_TOM, MID_TOM, HIGH_TOM, CRASH, RIDE = 36,
 PITCHES = (KICK, SNARE, CLOSED_HAT, OPEN_HAT, LOW_TOM, MID_TOM, HIGH_TOM, CRASH, RIDE)  # One of each class, in order.
 DRUM_CHANNEL = 9  # Counted from 0.
 
-Hit = tuple[float, int, int]  # Sixteenth, counted from 0 and with a fraction where it is early or late; pitch; velocity.
+Hit = tuple[
+    float, int, int
+]  # Sixteenth, counted from 0 and with a fraction where it is early or late; pitch; velocity.
 
 
 def groove(bars: int, *, alike: bool = False) -> list[Hit]:

@@ -84,8 +84,7 @@ class ResourceExhaustedError(Exception):
         ),
         (
             ResourceExhaustedError("/a/train.tfrecord; No space left on device"),
-            "the disk is full (/a/train.tfrecord; No space left on device);"
-            " free some space and run the command again",
+            "the disk is full (/a/train.tfrecord; No space left on device); free some space and run the command again",
         ),
         (ResourceExhaustedError("OOM when allocating\nmuch more"), cli.explain(MemoryError())),
         (MemoryError(), "out of memory; a smaller batch needs less: --hparams=batch_size=64"),

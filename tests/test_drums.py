@@ -34,14 +34,17 @@ def test_one_golden_file_through_and_back(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "midi",
-    [b"", b"no MIDI at all", b"MThd", b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\xff\xff\0\x90", b"PK\3\4"],
+    ("midi", "expected"),
+    [
+        (b"", "the file ends too early"),
+        (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\xff\xff\0\x90", "the file ends too early"),
+        (b"no MIDI at all", "MThd not found. Probably not a MIDI file"),
+    ],
 )
-def test_damaged_midi_is_one_line(midi):
-    with pytest.raises(ValueError, match=r"^unreadable MIDI: .") as caught:
+def test_damaged_midi_is_one_line(midi, expected):
+    with pytest.raises(ValueError, match="unreadable MIDI") as caught:
         drums.read_midi(midi)
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 150
+    assert str(caught.value) == f"unreadable MIDI: {expected}"
 
 
 def test_midi_cut_off_anywhere_is_read_or_refused_but_never_worse(tmp_path):

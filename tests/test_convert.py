@@ -1,0 +1,370 @@
+"""MIDI to TFRecords: every file is accounted for, every window counted, and nothing is written by halves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+
+import midi_files
+import note_seq
+import pytest
+
+from pipelines import cli, convert, examples, sources
+
+ROOT = pathlib.Path(__file__).parent.parent
+SPLITS = ("train", "validation", "test")
+
+
+@pytest.fixture
+def mixed(tmp_path) -> pathlib.Path:
+    """A folder with three kinds of drums and one file of each kind that cannot be used."""
+    folder = tmp_path / "in put"
+    midi_files.write(folder / "a" / "six bars.mid", midi_files.groove(6))
+    midi_files.write(folder / "a" / "same bars.mid", midi_files.groove(6, alike=True))
+    midi_files.write(folder / "a" / "kürzer.MID", midi_files.groove(3))
+    midi_files.write(folder / "b" / "waltz.mid", midi_files.groove(8), metre=(3, 4))
+    midi_files.write(folder / "b" / "piano.mid", midi_files.groove(8), channel=0)
+    midi_files.write(folder / "b" / "silence.mid", [])
+    (folder / "b" / "broken.mid").write_bytes(b"MThd\0\0\0\6 and no more")
+    (folder / "b" / "empty.midi").touch()
+    (folder / "info.csv").write_text(
+        "midi_filename,split\na/six bars.mid,train\na/same bars.mid,validation\na/kürzer.MID,validation\n"
+        "b/waltz.mid,test\nb/piano.mid,test\nb/silence.mid,test\nb/broken.mid,train\nb/gone.mid,train\n"
+    )
+    return folder
+
+
+def contents(folder: pathlib.Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def sequences(*paths: pathlib.Path) -> list[note_seq.NoteSequence]:
+    return list(examples.read_records(paths))
+
+
+def run(*arguments: str | pathlib.Path, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pipelines.convert", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, **options)
+
+
+def test_report_accounts_for_every_file(mixed, tmp_path):
+    report = convert.convert(str(mixed), tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "report.json").read_text("utf-8")) == report
+    broken, empty = report["skipped"].pop("b/broken.mid"), report["skipped"].pop("b/empty.midi")
+    assert broken.startswith("unreadable MIDI: ") and empty.startswith("unreadable MIDI: ")
+    assert report == {
+        "input": str(mixed),
+        "files_found": 8,
+        "files_kept": 3,
+        "files_skipped": 5,
+        "files_without_a_four_bar_window": 1,
+        "windows": {"train": 3, "validation": 1, "test": 0},
+        "splits": {
+            "train": {"files": 1, "windows": 3},
+            "validation": {"files": 2, "windows": 1},
+            "test": {"files": 0, "windows": 0},
+        },
+        "skipped_by_reason": {"unreadable MIDI": 2, "no drums": 1, "no notes": 1, "not in 4/4": 1},
+        "skipped": {
+            "b/piano.mid": "no drums: nothing on MIDI channel 10",
+            "b/silence.mid": "no notes",
+            "b/waltz.mid": "not in 4/4: 3/4",
+        },
+        "listed_but_missing": ["b/gone.mid"],
+    }
+
+
+def test_print_report_names_files_and_numbers(mixed, tmp_path, capsys):
+    convert.print_report(convert.convert(str(mixed), tmp_path / "out"), tmp_path / "out")
+    assert capsys.readouterr().out.splitlines() == [
+        "8 files found, 3 kept, 5 skipped",
+        "  no drums: 1 (b/piano.mid)",
+        "  no notes: 1 (b/silence.mid)",
+        "  not in 4/4: 1 (b/waltz.mid)",
+        "  unreadable MIDI: 2 (b/broken.mid, b/empty.midi)",
+        "  listed in info.csv but not there: 1",
+        "split          files    four-bar windows",
+        "train              1                   3",
+        "validation         2                   1",
+        "test               0                   0",
+        "  1 of the files kept have no four bars without a pause",
+        f"written to {tmp_path}/out; each skipped file with its reason is in report.json",
+    ]
+
+
+def test_records_are_the_midi_files(mixed, tmp_path):
+    convert.convert(str(mixed), tmp_path)
+    (six,) = sequences(tmp_path / "train.tfrecord")
+    assert (six.filename, six.collection_name) == ("a/six bars.mid", "in put")
+    assert six.id == f"/id/midi/in put/{hashlib.sha1(b'a/six bars.mid').hexdigest()}"
+    played = sorted((round(note.start_time * 8, 6), note.pitch, note.velocity) for note in six.notes)
+    assert played == midi_files.groove(6)
+    assert [s.filename for s in sequences(tmp_path / "validation.tfrecord")] == ["a/kürzer.MID", "a/same bars.mid"]
+    assert (tmp_path / "test.tfrecord").read_bytes() == b""
+
+
+def test_without_info_csv_the_names_decide(tmp_path):
+    for letter in "abjkn":
+        midi_files.write(tmp_path / "in" / f"{letter}.mid", midi_files.groove(4))
+    report = convert.convert(str(tmp_path / "in"), tmp_path / "out")
+    assert {split: counts["files"] for split, counts in report["splits"].items()} == {
+        "train": 2,
+        "validation": 1,
+        "test": 2,
+    }
+    for split in SPLITS:
+        for sequence in sequences(tmp_path / "out" / f"{split}.tfrecord"):
+            assert sources.split_by_hash(sequence.filename) == split
+
+
+@pytest.mark.parametrize(("bars", "windows"), [(3, 0), (4, 1), (5, 2), (12, 9), (120, 117)])
+def test_windows_move_bar_by_bar_without_an_end(tmp_path, bars, windows):
+    midi_files.write(tmp_path / "in" / "a.mid", midi_files.groove(bars))
+    source = next(sources.open_collection(str(tmp_path / "in")).walk())
+    assert convert.convert_file(source, "in").num_windows == windows
+
+
+def test_a_zip_with_a_damaged_member_gives_the_rest(mixed, tmp_path):
+    path = tmp_path / "in.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in contents(mixed).items():
+            archive.writestr(f"groove/{name}", content)
+    whole = convert.convert(str(path), tmp_path / "out")
+    assert whole["windows"] == convert.convert(str(mixed), tmp_path / "out")["windows"]
+    content = path.read_bytes()
+    start = content.index(b"MThd", content.index(b"groove/a/same bars.mid"))
+    path.write_bytes(content[:start] + b"????" + content[start + 4 :])
+    report = convert.convert(str(path), tmp_path / "out")
+    assert report["skipped"]["groove/a/same bars.mid"].startswith("unreadable: cannot be unpacked (Bad CRC-32")
+    assert report["skipped_by_reason"]["unreadable"] == 1
+    assert report["files_kept"] == whole["files_kept"] - 1
+
+
+@pytest.mark.parametrize("num_shards", [2, 3, 30])
+def test_shards_hold_every_record_once(starter_records, tmp_path, num_shards):
+    convert.convert("starter", tmp_path, num_shards, num_workers=1)
+    for split in SPLITS:
+        names = [f"{split}.tfrecord-{number:05d}-of-{num_shards:05d}" for number in range(num_shards)]
+        assert sorted(path.name for path in tmp_path.glob(f"{split}.*")) == names
+        found = [sequence.filename for sequence in sequences(*[tmp_path / name for name in names])]
+        whole = [sequence.filename for sequence in sequences(starter_records / f"{split}.tfrecord")]
+        assert sorted(found) == sorted(whole)
+        assert len(set(found)) == len(found)
+
+
+def test_another_sharding_replaces_the_old_one_and_nothing_else(mixed, tmp_path):
+    out = tmp_path / "out"
+    convert.convert(str(mixed), out, num_shards=3)
+    (out / "train.tfrecord.backup").write_text("somebody else's")
+    convert.convert(str(mixed), out)
+    names = ["report.json", "test.tfrecord", "train.tfrecord", "train.tfrecord.backup", "validation.tfrecord"]
+    assert sorted(contents(out)) == names
+    convert.convert(str(mixed), out, num_shards=2)
+    assert not (out / "train.tfrecord").exists()
+    assert len(list(out.glob("*.tfrecord-*-of-00002"))) == 6
+
+
+def test_the_same_input_gives_the_same_bytes(starter_records, tmp_path):
+    convert.convert("starter", tmp_path, num_workers=1)
+    expected = {name: content for name, content in contents(starter_records).items() if not name.startswith(".")}
+    assert contents(tmp_path) == expected
+
+
+def test_the_starter_set_is_used_whole(starter_records):
+    report = json.loads((starter_records / "report.json").read_text())
+    assert report["files_found"] == report["files_kept"] == len(list(sources.STARTER_DIR.rglob("*.mid")))
+    assert report["skipped"] == {}
+    assert report["files_without_a_four_bar_window"] == 0
+
+
+@pytest.mark.parametrize(
+    ("bars", "metre", "expected"),
+    [
+        (3, (4, 4), "no usable examples: none of the 1 drum files has four bars without a pause"),
+        (8, (3, 4), "no usable examples: all 1 files were skipped: not in 4/4 (1)"),
+    ],
+)
+def test_nothing_usable_is_an_error_and_writes_nothing(tmp_path, bars, metre, expected):
+    folder = tmp_path / "in"
+    midi_files.write(folder / "a.mid", midi_files.groove(bars), metre=metre)
+    with pytest.raises(ValueError, match="no usable examples") as caught:
+        convert.convert(str(folder), tmp_path / "out")
+    assert str(caught.value) == f"{folder}: {expected}"
+    assert not (tmp_path / "out").exists()
+
+
+def test_output_dir_is_checked_before_the_work(mixed, tmp_path, monkeypatch):
+    monkeypatch.setattr(convert, "convert_file", lambda *_: pytest.fail("converted before the folder was checked"))
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(ValueError, match=r"file: is a file; --output_dir takes a folder$"):
+        convert.convert(str(mixed), tmp_path / "file")
+    with pytest.raises(NotADirectoryError) as caught:
+        convert.convert(str(mixed), tmp_path / "file" / "below")
+    assert caught.value.filename == str(tmp_path / "file" / "below")
+    assert (tmp_path / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("when", ["convert_file", "_write"])
+def test_an_interruption_leaves_the_old_output_whole(mixed, tmp_path, monkeypatch, when):
+    out = tmp_path / "out"
+    convert.convert(str(mixed), out)
+    before = contents(out)
+    midi_files.write(mixed / "more.mid", midi_files.groove(9))
+
+    if when == "convert_file":
+        monkeypatch.setattr(convert, "convert_file", lambda *_: signal.raise_signal(signal.SIGINT))
+    else:
+        from models.environment import tf
+
+        real = tf.io.TFRecordWriter
+
+        def third_is_interrupted(path):
+            if "test" in path:
+                signal.raise_signal(signal.SIGINT)
+            return real(path)
+
+        monkeypatch.setattr(tf.io, "TFRecordWriter", third_is_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        convert.convert(str(mixed), out)
+    assert contents(out) == before
+
+
+@pytest.fixture
+def tiny_disk(tmp_path) -> pathlib.Path:
+    """A file system of 64 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    options = ["-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if not mount or os.geteuid() != 0 or subprocess.run([mount, *options], capture_output=True).returncode:
+        pytest.skip("only root can mount a tiny disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_the_old_output_whole(mixed, tmp_path, tiny_disk):
+    out = tiny_disk / "out"
+    convert.convert(str(mixed), out)
+    before = contents(out)
+    with pytest.raises(Exception, match="No space left on device") as caught:
+        convert.convert("starter", out, num_workers=1)
+    explained = cli.explain(caught.value)
+    assert explained.startswith("the disk is full (")
+    assert explained.endswith("; free some space and run the command again")
+    assert "\n" not in explained
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize(
+    ("given", "output_dir", "status", "expected"),
+    [
+        ("empty", "out", cli.FAILED, "no MIDI file in it (looked for *.mid and *.midi, in all folders)"),
+        ("broken.zip", "out", cli.FAILED, "neither a folder nor a readable zip"),
+        ("useless", "out", cli.FAILED, "no usable examples: all 1 files were skipped: unreadable MIDI (1)"),
+        ("good", "broken.zip/out", cli.FAILED, "Not a directory; a part of this path is a file; give another path"),
+        ("good", "--num_shards=0", cli.USAGE, "flag --num_shards=0: 0 is not a positive integer"),
+    ],
+)
+def test_bad_input_on_the_command_line(tmp_path, given, output_dir, status, expected):
+    midi_files.write(tmp_path / "good" / "a.mid", midi_files.groove(4))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "useless").mkdir()
+    (tmp_path / "useless" / "a.mid").write_bytes(b"no MIDI")
+    (tmp_path / "broken.zip").write_bytes(b"no zip")
+    before = contents(tmp_path)
+    output = (
+        [output_dir, f"--output_dir={tmp_path}/out"] if "=" in output_dir else [f"--output_dir={tmp_path}/{output_dir}"]
+    )
+    ended = run(f"--input={tmp_path / given}", *output)
+    assert ended.returncode == status
+    assert ended.stdout == ""
+    assert expected in ended.stderr
+    assert ended.stderr.startswith("error: ")
+    assert len(ended.stderr.splitlines()) <= 2
+    assert contents(tmp_path) == before
+    assert not (tmp_path / "out").exists()
+
+
+def test_command_line_end_to_end(mixed, tmp_path):
+    ended = run(f"--input={mixed}", f"--output_dir={tmp_path}/o u t", "--num_shards=2")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("8 files found, 3 kept, 5 skipped\n")
+    assert len(sequences(*sorted((tmp_path / "o u t").glob("train.tfrecord-*")))) == 1
+
+
+@pytest.mark.slow
+def test_tfds_on_the_command_line(tmp_path):
+    import tensorflow_datasets as tfds
+
+    folder = tmp_path / "unpacked" / "groove"
+    midi_files.write(folder / "a.mid", midi_files.groove(6))
+    header = "drummer,id,style,bpm,beat_type,time_signature,midi_filename,split"
+    row = "drummer1,drummer1/session1/1,rock,120,beat,4-4,a.mid,"
+    (folder / "info.csv").write_text("\n".join([header, *(row + split for split in SPLITS)]) + "\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfds.download.DownloadManager, "download_and_extract", lambda *_: str(folder.parent))
+        tfds.builder("groove/full-midionly", data_dir=tmp_path / "tfds").download_and_prepare()
+    environment = os.environ | {"TFDS_DATA_DIR": str(tmp_path / "tfds")}
+    ended = run("--input=groove", f"--output_dir={tmp_path}/out", env=environment)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["windows"] == dict.fromkeys(SPLITS, 3)
+    (sequence,) = sequences(tmp_path / "out" / "test.tfrecord")
+    assert sequence.filename == "drummer1/session1/1.mid"
+
+
+@pytest.fixture
+def many(tmp_path) -> pathlib.Path:
+    """A folder of as many files as a pool is worth."""
+    for number in range(convert.WORTH_A_POOL):
+        midi_files.write(tmp_path / "many" / f"{number}.mid", midi_files.groove(5 + number % 3))
+    (tmp_path / "many" / "broken.mid").write_bytes(b"")
+    return tmp_path / "many"
+
+
+@pytest.mark.slow
+def test_a_pool_gives_what_one_process_gives(many, tmp_path):
+    convert.convert(str(many), tmp_path / "one", num_workers=1)
+    ended = run(f"--input={many}", f"--output_dir={tmp_path}/pool", "--num_workers=2")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert contents(tmp_path / "pool") == contents(tmp_path / "one")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_ctrl_c_ends_at_once_and_leaves_the_old_output_whole(many, mixed, tmp_path, num_workers):
+    out = tmp_path / "out"
+    convert.convert(str(mixed), out)
+    before = contents(out)
+    command = [sys.executable, "-m", "pipelines.convert", f"--input={many}", f"--output_dir={out}"]
+    process = subprocess.Popen(
+        [*command, f"--num_workers={num_workers}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(3)  # In the middle of the imports, or of the workers'.
+    os.killpg(process.pid, signal.SIGINT)  # As a terminal does, workers included.
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout, stderr) == (cli.INTERRUPTED, "", "interrupted\n")
+    assert contents(out) == before
+
+
+@pytest.mark.slow
+def test_groove_is_used_whole(groove_zip, tmp_path):
+    report = convert.convert(str(groove_zip), tmp_path)
+    assert report["files_found"] == report["files_kept"] + report["files_skipped"]
+    assert report["windows"]["train"] == 15_629
+    assert report["windows"]["validation"] == 1_910
+    for split in ("train", "validation"):
+        assert len(sequences(tmp_path / f"{split}.tfrecord")) == report["splits"][split]["files"]
