@@ -88,7 +88,6 @@ def _hier_drums(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int]) -
             pitch_classes=data.ROLAND_DRUM_PITCH_CLASSES,
             max_tensors_per_notesequence=None,
         ),
-        tfds_name=GROOVE_TFDS_NAME,
     )
 
 

@@ -35,10 +35,10 @@ def read_midi(midi: bytes) -> note_seq.NoteSequence:
         ValueError: it is not a MIDI file, or a damaged one.
     """
     try:
-        return note_seq.midi_to_note_sequence(midi)
-    except Exception as error:  # note-seq catches all that pretty_midi raises, but not what its own code does.
-        # note-seq's text is "Midi decoding error <class …>: " and the parser's own, which is empty at an early end.
-        detail = (str(error).rpartition(">: ")[2].splitlines() or ["the file ends too early"])[0]
+        # Parsed here, because note-seq would take Ctrl-C for a damaged file.
+        return note_seq.midi_to_note_sequence(pretty_midi.PrettyMIDI(io.BytesIO(midi)))
+    except Exception as error:  # The parsers raise nearly everything, at an early end without a text.
+        detail = (str(error).strip().splitlines() or ["the file ends too early"])[0]
         raise ValueError(f"unreadable MIDI: {detail[:120]}") from error
 
 

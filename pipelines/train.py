@@ -50,11 +50,13 @@ def prepare(run_dir: str, name: str | None, hparams: str, examples_path: str | N
     name, config = runs.resolve(path, name, hparams)
     if tfds_name:
         config = config._replace(tfds_name=tfds_name)
-    if not examples_path and not tfds_name:
+    where = examples_path or config.tfds_name  # GrooVAE's configs name a TFDS dataset themselves, as in Magenta.
+    if not where:
         raise ValueError(
-            "which data? --examples_path=GLOB of TFRecords, or --tfds_name=NAME; ./run_train.sh makes both"
+            "which data? --examples_path=GLOB of TFRecords, or --tfds_name=NAME;"
+            " ./run_train.sh --dataset=DIR|ZIP|starter makes TFRecords by itself"
         )
-    return Run(path, name, config, examples_path, examples_path or tfds_name)
+    return Run(path, name, config, examples_path, where)
 
 
 def run_training(run: Run, num_steps: int | None, seed: int | None, **options) -> int:

@@ -1,4 +1,4 @@
-"""Data that several test modules read."""
+"""What several test modules share: converted data, and runs of two training steps, made once a session."""
 
 from __future__ import annotations
 
@@ -24,7 +24,19 @@ def starter_records(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def groove_zip() -> pathlib.Path:
     """The Groove MIDI Dataset, from wherever the environment variable GROOVE_ZIP says."""
-    given = os.environ.get("GROOVE_ZIP")
-    if not given:
-        pytest.skip("GROOVE_ZIP does not say where the Groove MIDI Dataset is")
-    return pathlib.Path(given)
+    path = pathlib.Path(os.environ.get("GROOVE_ZIP", ""))
+    if not path.is_file():
+        pytest.skip("GROOVE_ZIP names no file: the Groove MIDI Dataset is not in the project")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_runs(starter_records: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path]:
+    """A run's folder for each family of configs, after two steps."""
+    from tests.tiny import train_tiny
+
+    folder = tmp_path_factory.mktemp("runs")
+    names = ("hier-drums_4bar_small", "groovae_4bar")
+    for name in names:
+        train_tiny(name, folder / name, starter_records, num_steps=2, seed=1)
+    return {name: folder / name for name in names}

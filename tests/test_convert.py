@@ -31,13 +31,13 @@ def mixed(tmp_path) -> pathlib.Path:
     midi_files.write(folder / "a" / "same bars.mid", midi_files.groove(6, alike=True))
     midi_files.write(folder / "a" / "kürzer.MID", midi_files.groove(3))
     midi_files.write(folder / "b" / "waltz.mid", midi_files.groove(8), metre=(3, 4))
-    midi_files.write(folder / "b" / "piano.mid", midi_files.groove(8), channel=0)
+    midi_files.write(folder / "b" / "Flügel.mid", midi_files.groove(8), channel=0)
     midi_files.write(folder / "b" / "silence.mid", [])
     (folder / "b" / "broken.mid").write_bytes(b"MThd\0\0\0\6 and no more")
     (folder / "b" / "empty.midi").touch()
     (folder / "info.csv").write_text(
         "midi_filename,split\na/six bars.mid,train\na/same bars.mid,validation\na/kürzer.MID,validation\n"
-        "b/waltz.mid,test\nb/piano.mid,test\nb/silence.mid,test\nb/broken.mid,train\nb/gone.mid,train\n"
+        "b/waltz.mid,test\nb/Flügel.mid,test\nb/silence.mid,test\nb/broken.mid,train\nb/gone.mid,train\n"
     )
     return folder
 
@@ -50,6 +50,11 @@ def sequences(*paths: pathlib.Path) -> list[note_seq.NoteSequence]:
     return list(examples.read_records(paths))
 
 
+def errors(ended: subprocess.CompletedProcess) -> list[str]:
+    """Returns what is on stderr, without the progress that a slow machine shows."""
+    return [line for line in ended.stderr.splitlines() if not line.startswith("files: ")]
+
+
 def run(*arguments: str | pathlib.Path, **options) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "pipelines.convert", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, **options)
@@ -57,7 +62,9 @@ def run(*arguments: str | pathlib.Path, **options) -> subprocess.CompletedProces
 
 def test_report_accounts_for_every_file(mixed, tmp_path):
     report = convert.convert(str(mixed), tmp_path / "out")
-    assert json.loads((tmp_path / "out" / "report.json").read_text("utf-8")) == report
+    written = (tmp_path / "out" / "report.json").read_text("utf-8")
+    assert json.loads(written) == report
+    assert "Flügel" in written
     broken, empty = report["skipped"].pop("b/broken.mid"), report["skipped"].pop("b/empty.midi")
     assert broken.startswith("unreadable MIDI: ") and empty.startswith("unreadable MIDI: ")
     assert report == {
@@ -74,7 +81,7 @@ def test_report_accounts_for_every_file(mixed, tmp_path):
         },
         "skipped_by_reason": {"unreadable MIDI": 2, "no drums": 1, "no notes": 1, "not in 4/4": 1},
         "skipped": {
-            "b/piano.mid": "no drums: nothing on MIDI channel 10",
+            "b/Flügel.mid": "no drums: nothing on MIDI channel 10",
             "b/silence.mid": "no notes",
             "b/waltz.mid": "not in 4/4: 3/4",
         },
@@ -86,7 +93,7 @@ def test_print_report_names_files_and_numbers(mixed, tmp_path, capsys):
     convert.print_report(convert.convert(str(mixed), tmp_path / "out"), tmp_path / "out")
     assert capsys.readouterr().out.splitlines() == [
         "8 files found, 3 kept, 5 skipped",
-        "  no drums: 1 (b/piano.mid)",
+        "  no drums: 1 (b/Flügel.mid)",
         "  no notes: 1 (b/silence.mid)",
         "  not in 4/4: 1 (b/waltz.mid)",
         "  unreadable MIDI: 2 (b/broken.mid, b/empty.midi)",
@@ -286,16 +293,16 @@ def test_bad_input_on_the_command_line(tmp_path, given, output_dir, status, expe
     ended = run(f"--input={tmp_path / given}", *output)
     assert ended.returncode == status
     assert ended.stdout == ""
-    assert expected in ended.stderr
-    assert ended.stderr.startswith("error: ")
-    assert len(ended.stderr.splitlines()) <= 2
+    first, *more = errors(ended)
+    assert first.startswith("error: ") and expected in first
+    assert len(more) <= 1
     assert contents(tmp_path) == before
     assert not (tmp_path / "out").exists()
 
 
 def test_command_line_end_to_end(mixed, tmp_path):
     ended = run(f"--input={mixed}", f"--output_dir={tmp_path}/o u t", "--num_shards=2")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.returncode, errors(ended)) == (0, [])
     assert ended.stdout.startswith("8 files found, 3 kept, 5 skipped\n")
     assert len(sequences(*sorted((tmp_path / "o u t").glob("train.tfrecord-*")))) == 1
 
@@ -314,7 +321,7 @@ def test_tfds_on_the_command_line(tmp_path):
         tfds.builder("groove/full-midionly", data_dir=tmp_path / "tfds").download_and_prepare()
     environment = os.environ | {"TFDS_DATA_DIR": str(tmp_path / "tfds")}
     ended = run("--input=groove", f"--output_dir={tmp_path}/out", env=environment)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.returncode, errors(ended)) == (0, [])
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["windows"] == dict.fromkeys(SPLITS, 3)
     (sequence,) = sequences(tmp_path / "out" / "test.tfrecord")
@@ -334,7 +341,7 @@ def many(tmp_path) -> pathlib.Path:
 def test_a_pool_gives_what_one_process_gives(many, tmp_path):
     convert.convert(str(many), tmp_path / "one", num_workers=1)
     ended = run(f"--input={many}", f"--output_dir={tmp_path}/pool", "--num_workers=2")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.returncode, errors(ended)) == (0, [])
     assert contents(tmp_path / "pool") == contents(tmp_path / "one")
 
 
@@ -353,7 +360,7 @@ def test_ctrl_c_ends_at_once_and_leaves_the_old_output_whole(many, mixed, tmp_pa
         text=True,
         start_new_session=True,
     )
-    time.sleep(3)  # In the middle of the imports, or of the workers'.
+    time.sleep(1.5)  # In the middle of the imports, or of the workers'.
     os.killpg(process.pid, signal.SIGINT)  # As a terminal does, workers included.
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout, stderr) == (cli.INTERRUPTED, "", "interrupted\n")

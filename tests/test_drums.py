@@ -15,6 +15,12 @@ def hits(sequence):
     return [(round(note.start_time * 8, 6), note.pitch, note.velocity) for note in sequence.notes]
 
 
+def with_piano(sequence):
+    """Returns `sequence` with another note, which is no drum's."""
+    sequence.notes.add(pitch=36, velocity=90, start_time=0, end_time=1)
+    return sequence
+
+
 def test_one_golden_file_through_and_back(tmp_path):
     """Hits late and early by ticks, three velocities, a tempo that is no divisor: all come back."""
     played = [(0, 36, 127), (0.25, 42, 1), (3.75, 38, 64), (4, 22, 80), (16.025, 51, 99), (63.9, 49, 110)]
@@ -47,6 +53,15 @@ def test_damaged_midi_is_one_line(midi, expected):
     assert str(caught.value) == f"unreadable MIDI: {expected}"
 
 
+def test_ctrl_c_is_not_taken_for_a_damaged_file(monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(drums.pretty_midi, "PrettyMIDI", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        drums.read_midi(b"")
+
+
 def test_midi_cut_off_anywhere_is_read_or_refused_but_never_worse(tmp_path):
     midi = midi_files.write(tmp_path / "a.mid", midi_files.groove(1)).read_bytes()
     for length in range(len(midi)):
@@ -60,6 +75,7 @@ def test_midi_cut_off_anywhere_is_read_or_refused_but_never_worse(tmp_path):
     ("sequence", "reason"),
     [
         (midi_files.sequence(midi_files.groove(1)), ""),
+        (with_piano(midi_files.sequence(midi_files.groove(1))), ""),
         (note_seq.NoteSequence(), "no notes"),
         (midi_files.sequence(midi_files.groove(1), is_drum=False), "no drums: nothing on MIDI channel 10"),
         (midi_files.sequence(midi_files.groove(1), metre=(3, 4)), "not in 4/4: 3/4"),
