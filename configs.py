@@ -52,6 +52,8 @@ def with_hparams(config: Config, overrides: str) -> Config:
     except (ValueError, KeyError, TypeError) as error:
         known = ", ".join(sorted(config.hparams.values()))
         raise ValueError(f"--hparams={overrides}: {error}; known hparams: {known}") from error
+    if config.hparams.batch_size < 1:
+        raise ValueError(f"--hparams={overrides}: batch_size is {config.hparams.batch_size}; it is at least 1")
     return config
 
 

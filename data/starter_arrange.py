@@ -69,8 +69,7 @@ def _sections(style: Style, number: int, rng: random.Random) -> list[dict[str, l
     second_groove = groove + 1 + int(rng.random() * (grooves - 1))
     pairs = ((number % times, groove % grooves), (second_time % times, second_groove % grooves))
     return [
-        parse_tab(style.times[time], style.steps_per_bar)
-        | parse_tab(style.grooves[groove], style.steps_per_bar)
+        parse_tab(style.times[time], style.steps_per_bar) | parse_tab(style.grooves[groove], style.steps_per_bar)
         for time, groove in pairs
     ]
 
@@ -94,9 +93,7 @@ def _answer(cells: dict[tuple[int, str], str], crash: str) -> None:
     cells[0, "kick"] = "X"
 
 
-def _fill(
-    cells: dict[tuple[int, str], str], fill: Mapping[str, list[str]], num_steps: int, rng: random.Random
-) -> None:
+def _fill(cells: dict[tuple[int, str], str], fill: Mapping[str, list[str]], num_steps: int, rng: random.Random) -> None:
     """Replaces the end of a bar with a fill."""
     signs = _bar(fill, 0, rng)
     start = num_steps - len(next(iter(fill.values()))[0])

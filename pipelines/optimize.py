@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import signal
@@ -20,6 +21,26 @@ CHECKPOINT_EVERY_SECS = 60
 PRINT_EVERY_SECS = 10
 
 
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """This process's place in a TensorFlow cluster; the defaults are one process by itself.
+
+    Attributes:
+        master: The address of the server to use.
+        task: This worker's number; 0 is the chief, who writes checkpoints.
+        num_ps_tasks: Parameter servers.
+        num_sync_workers: Workers whose gradients are averaged; 0 for none.
+    """
+
+    master: str = ""
+    task: int = 0
+    num_ps_tasks: int = 0
+    num_sync_workers: int = 0
+
+
+ALONE = Cluster()
+
+
 def train(
     config: configs.Config,
     batches: Callable[[], tf.data.Dataset],
@@ -29,10 +50,7 @@ def train(
     checkpoints_to_keep: int = 100,
     keep_checkpoint_every_n_hours: float = 1,
     seed: int | None = None,
-    master: str = "",
-    num_sync_workers: int = 0,
-    num_ps_tasks: int = 0,
-    task: int = 0,
+    cluster: Cluster = ALONE,
     when_checked: Callable[[], None] = lambda: None,
 ) -> tuple[int, int | None]:
     """Trains until `num_steps`, from the newest checkpoint in `train_dir` where there is one.
@@ -45,10 +63,7 @@ def train(
         checkpoints_to_keep: The newest N; 0 keeps all.
         keep_checkpoint_every_n_hours: Also keeps one every so often.
         seed: Of the variables and everything that is drawn; None draws a new one.
-        master: A TensorFlow cluster's address.
-        num_sync_workers: Workers whose gradients are averaged, 0 for none.
-        num_ps_tasks: Parameter servers.
-        task: This worker's number; 0 is the chief.
+        cluster: Where to compute, with whom.
         when_checked: Called once the model is built and fits the checkpoint, before anything is written.
 
     Returns:
@@ -58,41 +73,21 @@ def train(
         ValueError: the checkpoint in `train_dir` does not fit the config, or the loss is no longer a number.
     """
     train_dir = pathlib.Path(train_dir)
-    with tf.Graph().as_default(), tf.device(tf.train.replica_device_setter(num_ps_tasks, merge_devices=True)):
+    parameter_servers = tf.train.replica_device_setter(cluster.num_ps_tasks, merge_devices=True)
+    with tf.Graph().as_default(), tf.device(parameter_servers):
         tf.set_random_seed(seed)
-        model = config.model
-        model.build(config.hparams, config.data_converter.output_depth, is_training=True)
-        optimizer = model.train(**_input_tensors(batches(), config))
-        hooks = []
-        if num_sync_workers:
-            optimizer = tf.train.SyncReplicasOptimizer(optimizer, num_sync_workers)
-            hooks.append(optimizer.make_session_run_hook(is_chief=task == 0))
-        train_op = _apply_gradients(model, optimizer, config.hparams)
-        newest = checkpoints.newest(train_dir)
-        if newest:
-            checkpoints.check(newest, [v for v in tf.global_variables() if "sync_rep" not in v.name])
-
+        train_op, hooks = _build(config, batches, cluster)
+        _check_newest(train_dir)
         when_checked()
-        watch = Watch(model, config.hparams.batch_size, num_steps)
-        hooks += [tf.train.NanTensorHook(model.loss), watch]
+        watch = Watch(config.model, config.hparams.batch_size, num_steps)
+        hooks += [tf.train.NanTensorHook(config.model.loss), watch]
         if num_steps:
             hooks.append(tf.train.StopAtStepHook(last_step=num_steps))
         saver = tf.train.Saver(
             max_to_keep=checkpoints_to_keep, keep_checkpoint_every_n_hours=keep_checkpoint_every_n_hours
         )
-        session = tf.train.MonitoredTrainingSession(
-            master=master,
-            is_chief=task == 0,
-            checkpoint_dir=str(train_dir),
-            scaffold=tf.train.Scaffold(saver=saver),
-            hooks=hooks,
-            save_checkpoint_secs=CHECKPOINT_EVERY_SECS,
-            save_summaries_steps=SUMMARY_EVERY_STEPS,
-            log_step_count_steps=None,
-            config=session_config(),
-        )
         try:
-            with _stop_on_signals(watch), session:
+            with _stop_on_signals(watch), _session(train_dir, saver, hooks, cluster) as session:
                 while not session.should_stop():
                     session.run(train_op)
         except tf.train.NanLossDuringTrainingError as error:
@@ -101,6 +96,39 @@ def train(
                 " A lower rate helps: --hparams=learning_rate=0.0003"
             ) from error
     return watch.step, watch.signal
+
+
+def _build(config: configs.Config, batches: Callable[[], tf.data.Dataset], cluster: Cluster):
+    """Builds the graph; returns the operation that trains a step, and the hooks that it needs."""
+    model, hooks = config.model, []
+    model.build(config.hparams, config.data_converter.output_depth, is_training=True)
+    optimizer = model.train(**_input_tensors(batches(), config))
+    if cluster.num_sync_workers:
+        optimizer = tf.train.SyncReplicasOptimizer(optimizer, cluster.num_sync_workers)
+        hooks.append(optimizer.make_session_run_hook(is_chief=cluster.task == 0))
+    return _apply_gradients(model, optimizer, config.hparams), hooks
+
+
+def _check_newest(train_dir: pathlib.Path) -> None:
+    """Raises ValueError if there is a checkpoint that is not this graph's."""
+    newest = checkpoints.newest(train_dir)
+    if newest:
+        checkpoints.check(newest, [v for v in tf.global_variables() if "sync_rep" not in v.name])
+
+
+def _session(train_dir: pathlib.Path, saver: tf.train.Saver, hooks: list, cluster: Cluster):
+    """Returns a session that restores the newest checkpoint and writes checkpoints and summaries as it goes."""
+    return tf.train.MonitoredTrainingSession(
+        master=cluster.master,
+        is_chief=cluster.task == 0,
+        checkpoint_dir=str(train_dir),
+        scaffold=tf.train.Scaffold(saver=saver),
+        hooks=hooks,
+        save_checkpoint_secs=CHECKPOINT_EVERY_SECS,
+        save_summaries_steps=SUMMARY_EVERY_STEPS,
+        log_step_count_steps=None,
+        config=session_config(),
+    )
 
 
 def _input_tensors(batches, config) -> dict:

@@ -59,28 +59,41 @@ def prepare(run_dir: str, name: str | None, hparams: str, examples_path: str | N
     return Run(path, name, config, examples_path, where)
 
 
-def run_training(run: Run, num_steps: int | None, seed: int | None, **options) -> int:
-    """Trains a run; `options` as in `optimize.train`. Returns an exit status: 0, or 128 + the signal that ended it."""
+def run_training(run: Run, num_steps: int | None, seed: int | None, cluster=None, **options) -> int:
+    """Trains a run; `cluster` and `options` as in `optimize.train`.
+
+    Returns:
+        An exit status: 0, or 128 + the signal that ended it.
+    """
     from models import checkpoints, environment
 
     from pipelines import examples, optimize, runs
 
+    cluster = cluster or optimize.ALONE
     config = run.config
     before = checkpoints.newest(runs.train_dir(run.run_dir))
     first_step = checkpoints.step_of(before) if before else 0
     if num_steps and first_step >= num_steps:
         print(f"{run.run_dir}: already at step {first_step}; a larger --num_steps trains on")
         return 0
+    record = functools.partial(runs.write_record, run.run_dir, run.name, copy.deepcopy(config), run.where)
+    config.hparams.batch_size //= max(1, cluster.num_sync_workers)  # Of this worker; together they make the batch.
     batches, num_examples = examples.training_batches(config, run.examples_path, seed)
     print(f"config    {run.name}")
     print(f"examples  {num_examples} from {run.where}, {config.hparams.batch_size} a batch")
     print(f"devices   {environment.describe_devices()}")
     print(f"run       {run.run_dir}, {f'going on from step {first_step}' if before else 'new'}", flush=True)
-    record = functools.partial(runs.write_record, run.run_dir, run.name, copy.deepcopy(config), run.where)
 
     started = time.monotonic()
     step, stopped_by = optimize.train(
-        config, batches, runs.train_dir(run.run_dir), num_steps, seed=seed, when_checked=record, **options
+        config,
+        batches,
+        runs.train_dir(run.run_dir),
+        num_steps,
+        seed=seed,
+        cluster=cluster,
+        when_checked=record,
+        **options,
     )
     minutes = (time.monotonic() - started) / 60
     print(f"step {step} after {minutes:.1f} minutes; checkpoint {runs.newest_checkpoint(run.run_dir)}")
@@ -154,18 +167,16 @@ def main() -> int | None:
     run = prepare(args.run_dir, args.config, args.hparams, args.examples_path, args.tfds_name)
     if args.mode == "eval":
         return run_evaluation(run, args.eval_num_batches, args.eval_dir_suffix, args.eval_interval_secs)
-    if args.num_sync_workers:
-        run.config.hparams.batch_size //= args.num_sync_workers
+
+    from pipelines import optimize
+
     return run_training(
         run,
         args.num_steps or None,
         args.seed,
         checkpoints_to_keep=args.checkpoints_to_keep,
         keep_checkpoint_every_n_hours=args.keep_checkpoint_every_n_hours,
-        master=args.master,
-        num_sync_workers=args.num_sync_workers,
-        num_ps_tasks=args.num_ps_tasks,
-        task=args.task,
+        cluster=optimize.Cluster(args.master, args.task, args.num_ps_tasks, args.num_sync_workers),
     )
 
 

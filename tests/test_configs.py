@@ -83,6 +83,11 @@ def test_wrong_overrides_are_named(overrides):
         configs.with_hparams(configs.CONFIG_MAP["groovae_4bar"], overrides)
 
 
+def test_a_batch_has_at_least_one_example():
+    with pytest.raises(ValueError, match="batch_size is 0; it is at least 1"):
+        configs.with_hparams(configs.CONFIG_MAP["groovae_4bar"], "batch_size=0")
+
+
 def test_unknown_config_lists_the_nearest_first():
     with pytest.raises(ValueError, match="unknown config 'hier-drum_4bar'; known, nearest first: hier-drums_4bar, "):
         configs.CONFIG_MAP["hier-drum_4bar"]
