@@ -12,7 +12,7 @@ import time
 
 from absl import flags
 
-from pipelines import cli
+from pipelines import atomic, cli
 
 
 def define_flags() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
     if args.mode == "interpolate" and args.num_outputs < 2:
         raise ValueError(f"--num_outputs={args.num_outputs}: an interpolation has at least its 2 ends")
     output_dir = pathlib.Path(args.output_dir).expanduser()
-    output_dir.mkdir(parents=True, exist_ok=True)
+    atomic.check_folder(output_dir)
     for path in (args.input_midi_1, args.input_midi_2):
         if path and not pathlib.Path(path).expanduser().is_file():
             raise FileNotFoundError(f"{path}: no such MIDI file")

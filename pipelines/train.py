@@ -19,7 +19,7 @@ import time
 
 from absl import flags
 
-from pipelines import cli
+from pipelines import atomic, cli
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +69,7 @@ def run_training(run: Run, num_steps: int | None, seed: int | None, cluster=None
 
     from pipelines import examples, optimize, runs
 
+    atomic.check_folder(run.run_dir)
     cluster = cluster or optimize.ALONE
     config = run.config
     before = checkpoints.newest(runs.train_dir(run.run_dir))
@@ -116,12 +117,12 @@ def run_evaluation(run: Run, num_batches: int | None, suffix: str = "", interval
 
     from pipelines import evaluate, examples, runs
 
+    eval_dir = run.run_dir / f"eval{suffix}"
     checkpoint = None if interval_secs else runs.newest_checkpoint(run.run_dir)
+    atomic.check_folder(eval_dir)
     split = examples.load(run.config, "validation", run.examples_path)
     max_examples = num_batches * run.config.hparams.batch_size if num_batches else len(split)
     num_examples = min(len(split), max_examples)
-    eval_dir = run.run_dir / f"eval{suffix}"
-    eval_dir.mkdir(parents=True, exist_ok=True)
     evaluated = None
     while True:
         checkpoint = checkpoint or checkpoints.newest(runs.train_dir(run.run_dir))
