@@ -1,0 +1,1 @@
+"""Ours beside stock Magenta, in one run."""
