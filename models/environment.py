@@ -8,6 +8,7 @@ module (or anything else in `models`) sees to that; the lint settings sort `mode
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import warnings
@@ -19,8 +20,11 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 @contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Drops what C++ code writes to stderr before its log level applies; kept when the user asked for it."""
+def _quiet() -> Iterator[None]:
+    """Drops what C++ code writes to stderr before its log level applies; kept when the user asked for it.
+
+    On stdout, pyfluidsynth, which pretty_midi imports, tells where it found its library if `CI` is set.
+    """
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0":
         yield
         return
@@ -29,14 +33,15 @@ def _quiet_stderr() -> Iterator[None]:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        yield
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
     finally:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(nowhere)
 
 
-with _quiet_stderr(), warnings.catch_warnings():
+with _quiet(), warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Deprecations inside of magenta, tf-slim and note-seq.
     import tensorflow.compat.v1 as tf
 

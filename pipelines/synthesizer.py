@@ -5,8 +5,10 @@ The library is loaded when it is first needed, so that everything else works wit
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+import io
 import os
 import threading
 import types
@@ -50,7 +52,8 @@ def library() -> types.ModuleType:
         OSError: pyfluidsynth or libfluidsynth is missing; the message says what to install.
     """
     try:
-        import fluidsynth
+        with contextlib.redirect_stdout(io.StringIO()):  # If `CI` is set, it prints where it found the library.
+            import fluidsynth
     except ModuleNotFoundError as error:
         raise OSError("pyfluidsynth is not installed: pip install pyfluidsynth") from error
     except (ImportError, OSError) as error:

@@ -55,12 +55,12 @@ set_up() {
       python="$project/.venv/bin/python"
       [[ -z "${PYTHON:-}" && -x "$python" ]] && is_complete "$project/.venv" "$state" && return
       base="$(find_python python3.11 python3.12 python3.13 python3.10 python3 python)" || exit 1
-      "$base" "$project/setup/install.py" --state="$state" --venv="$project/.venv" ${PYTHON:+--this_python}
+      PYTHONSAFEPATH="" "$base" "$project/setup/install.py" --state="$state" --venv="$project/.venv" ${PYTHON:+--this_python}
       ;;
     none)
       python="$(find_python python python3)" || exit 1
       prefix="$("$python" -c 'import sys; print(sys.prefix)')"
-      is_complete "$prefix" "$state" || "$python" "$project/setup/install.py" --state="$state"
+      is_complete "$prefix" "$state" || PYTHONSAFEPATH="" "$python" "$project/setup/install.py" --state="$state"
       ;;
     *) fail "VENV=$VENV: the only choice is VENV=none, the active environment; without it the scripts make .venv" ;;
   esac

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 
 import pytest
+
+# A shell starts what runs in the background with SIGINT ignored, and programs that tests interrupt inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
