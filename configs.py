@@ -13,7 +13,7 @@ import collections
 import copy
 import difflib
 
-from models import decoders, encoders
+from models import decoders
 
 from magenta.common import merge_hparams
 from magenta.contrib.training import HParams
@@ -65,7 +65,7 @@ def _hier_drums(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int]) -
     """One of 512 tokens a sixteenth: a conductor LSTM over four bars, a decoder LSTM over each bar's steps."""
     return Config(
         model=MusicVAE(
-            encoders.BidirectionalLstmEncoder(),
+            lstm_models.BidirectionalLstmEncoder(),
             decoders.HierarchicalLstmDecoder(
                 decoders.CategoricalLstmDecoder(),
                 level_lengths=[BARS, STEPS_PER_BAR],
@@ -96,7 +96,7 @@ def _hier_drums(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int]) -
 def _groovae(**converter_options) -> Config:
     """Hits with velocities and timing offsets; `converter_options` say what the encoder does not get to see."""
     return Config(
-        model=MusicVAE(encoders.BidirectionalLstmEncoder(), decoders.GrooveLstmDecoder()),
+        model=MusicVAE(lstm_models.BidirectionalLstmEncoder(), decoders.GrooveLstmDecoder()),
         hparams=_hparams(
             batch_size=512,
             max_seq_len=STEPS,

@@ -2,7 +2,6 @@
 
 Upstream: `magenta/models/music_vae/lstm_models.py` of magenta 2.1.4. What differs:
 
-* With teacher forcing all inputs are known beforehand, and a layer is one operation (`models/lstm.py`).
 * Upstream cuts the losses out of the batch one sequence at a time, and in a hierarchy one bar at a time: at batch 512
   and four bars 2,048 slices, most of a minute of graph building. Here they are one masked sum.
 * With `disable_autoregression` the bars depend on the conductor alone. Here all bars go through the core decoder in
@@ -16,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models import lstm
 from models.environment import tf
 
 from magenta.contrib import seq2seq
@@ -27,13 +25,6 @@ LossAndResults = tuple[tf.Tensor, dict, lstm_utils.LstmDecodeResults]
 
 class _WholeBatchLoss:
     """Mixin for subclasses of `BaseLstmDecoder`: the reconstruction loss of all sequences at once."""
-
-    def build(self, hparams, output_depth, is_training=True) -> None:
-        """Builds the cells; `hparams` as in Magenta, `output_depth` is the size of a step's output."""
-        super().build(hparams, output_depth, is_training)
-        self._layer_sizes = list(hparams.dec_rnn_size)
-        self._keep_prob = hparams.dropout_keep_prob if is_training else 1.0
-        self._is_plain = not hparams.residual_decoder
 
     def reconstruction_loss(self, x_input, x_target, x_length, z=None, c_input=None) -> LossAndResults:
         """Decodes with teacher forcing, or scheduled sampling where the hparams ask for it.
@@ -52,13 +43,10 @@ class _WholeBatchLoss:
         conditions = [] if z is None else [tf.tile(z[:, tf.newaxis], [1, steps, 1])]
         conditions += [] if c_input is None else [c_input]
         z = tf.zeros([batch_size, 0]) if z is None else z
-        if tf.get_static_value(self._sampling_probability) == 0.0 and self._is_plain:
-            results = self._decode_known(z, tf.concat([x_input, *conditions], axis=2))
-        else:
-            helper = self._helper(x_input, x_length, conditions)
-            results = self._decode(z, helper=helper, input_shape=helper.inputs.shape[2:])
+        helper = self._helper(x_input, x_length, conditions)
+        results = self._decode(z, helper=helper, input_shape=helper.inputs.shape[2:])
 
-        # Upstream's decoder stops after the longest sequence: [batch, max(x_length), depth].
+        # The decoder stops after the longest sequence: [batch, max(x_length), depth].
         decoded_steps = tf.shape(results.rnn_output)[1]
         flat_target = tf.reshape(x_target[:, :decoded_steps], [-1, x_target.shape[-1]])
         flat_output = tf.reshape(results.rnn_output, [-1, results.rnn_output.shape[-1]])
@@ -66,25 +54,6 @@ class _WholeBatchLoss:
         mask = tf.sequence_mask(x_length, decoded_steps, dtype=tf.float32)
         loss = tf.reduce_sum(tf.reshape(step_loss, [batch_size, -1]) * mask, axis=1)
         return loss, metric_map, results
-
-    def _decode_known(self, z: tf.Tensor, inputs: tf.Tensor) -> lstm_utils.LstmDecodeResults:
-        """Decodes with inputs `[batch, steps, depth]` that are all known beforehand, layer by layer."""
-        states = lstm_utils.initial_cell_state_from_embedding(self._dec_cell, z, name="decoder/z_to_initial_state")
-        hidden, final_state = tf.transpose(inputs, [1, 0, 2]), []
-        with tf.variable_scope("decoder"):
-            for number, (units, state) in enumerate(zip(self._layer_sizes, states, strict=True)):
-                scope = lstm.CELL_SCOPE.format(number)
-                cells, hidden = lstm.layer(lstm.dropout(hidden, self._keep_prob), units, scope, tuple(state))
-                final_state.append(tf.nn.rnn_cell.LSTMStateTuple(cells[-1], hidden[-1]))
-            outputs = self._output_layer(tf.transpose(hidden, [1, 0, 2]))
-        batch_size, steps = int(inputs.shape[0]), tf.shape(inputs)[1]
-        return lstm_utils.LstmDecodeResults(
-            rnn_input=inputs[:, :, : self._output_depth],
-            rnn_output=outputs,
-            samples=tf.argmax(outputs, axis=-1, output_type=tf.int32),
-            final_state=tuple(final_state),
-            final_sequence_lengths=tf.fill([batch_size], steps),
-        )
 
     def _helper(self, x_input, x_length, conditions):
         if tf.get_static_value(self._sampling_probability) == 0.0:
