@@ -1,3 +1,3 @@
-"""Magenta's encoders and decoders: the same variables and the same function, computed in fewer operations."""
+"""Magenta's decoders in fewer operations, checkpoints, and the environment that TensorFlow needs."""
 
 from models import environment  # noqa: F401  Before anything imports TensorFlow.
