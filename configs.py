@@ -21,6 +21,8 @@ from magenta.models.music_vae import configs as magenta_configs
 from magenta.models.music_vae import data, lstm_models
 from magenta.models.music_vae.base_model import MusicVAE
 
+from pipelines import converters
+
 Config = magenta_configs.Config
 
 BARS = 4
@@ -54,11 +56,28 @@ def with_hparams(config: Config, overrides: str) -> Config:
         raise ValueError(f"--hparams={overrides}: {error}; known hparams: {known}") from error
     if config.hparams.batch_size < 1:
         raise ValueError(f"--hparams={overrides}: batch_size is {config.hparams.batch_size}; it is at least 1")
+    if getattr(config.hparams, "windows_per_performance", 0) < 0:
+        raise ValueError(
+            f"--hparams={overrides}: windows_per_performance is {config.hparams.windows_per_performance};"
+            " it is at least 0, which takes all"
+        )
     return config
 
 
+def with_stride(config: Config, stride_bars: int | None) -> Config:
+    """Returns a copy of `config` whose windows begin `stride_bars` after each other; None leaves them as they are.
+
+    Raises:
+        ValueError: the config has no windows that can be moved.
+    """
+    if stride_bars is None:
+        return copy.deepcopy(config)
+    return copy.deepcopy(config)._replace(data_converter=converters.with_stride(config.data_converter, stride_bars))
+
+
 def _hparams(**values) -> HParams:
-    return merge_hparams(lstm_models.get_default_hparams(), HParams(**values))
+    # windows_per_performance: so many windows of each performance, drawn anew for each epoch; 0 is all of them.
+    return merge_hparams(lstm_models.get_default_hparams(), HParams(windows_per_performance=0, **values))
 
 
 def _hier_drums(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int]) -> Config:
@@ -81,15 +100,7 @@ def _hier_drums(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int]) -
             free_bits=48,
             max_beta=0.2,
         ),
-        # Every window counts: upstream's defaults keep 5 of a performance and stop reading at bar 100.
-        data_converter=data.DrumsConverter(
-            max_bars=None,
-            slice_bars=BARS,
-            steps_per_quarter=4,
-            roll_input=True,
-            pitch_classes=data.ROLAND_DRUM_PITCH_CLASSES,
-            max_tensors_per_notesequence=None,
-        ),
+        data_converter=converters.DrumsConverter(),
     )
 
 
@@ -107,7 +118,7 @@ def _groovae(**converter_options) -> Config:
             free_bits=48,
             dropout_keep_prob=0.3,
         ),
-        data_converter=data.GrooveConverter(
+        data_converter=converters.GrooveConverter(
             split_bars=BARS,
             steps_per_quarter=4,
             quarters_per_bar=4,

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import pathlib
 import secrets
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+STAGING_NAME = ".partial"  # New files of a folder, being written.
+COMPLETE_NAME = ".complete"  # The same, all written: what is in it belongs into the folder around it.
+_MANIFEST_NAME = ".manifest"
 
 
 @contextlib.contextmanager
@@ -30,6 +36,79 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_all(folder: str | os.PathLike[str], is_ours: Callable[[str], bool]) -> Iterator[pathlib.Path]:
+    """Yields an empty folder to write to; on a clean exit its files replace those of `folder`, all at once.
+
+    The moment is a rename: what is cut off before it leaves the old files, what is cut off after it is finished by
+    `finish`, which everything that reads such a folder calls first.
+
+    Args:
+        folder: Where the files belong. It is made when missing; one process at a time can replace it.
+        is_ours: Whether an older file of this name is to go, where no new one takes its place.
+
+    Raises:
+        BlockingIOError: another process is replacing the files of this folder.
+        OSError: the folder cannot be made or written to, or the disk is full.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        finish(folder)
+        staging = folder / STAGING_NAME
+        shutil.rmtree(staging, ignore_errors=True)  # Of a process that was killed.
+        staging.mkdir()
+        try:
+            yield staging
+            old = {path.name for path in folder.iterdir() if is_ours(path.name)}
+            obsolete = old - {path.name for path in staging.iterdir()}
+            (staging / _MANIFEST_NAME).write_text("\n".join(sorted(obsolete)), encoding="utf-8")
+            for path in staging.iterdir():
+                _sync(path)
+            staging.rename(folder / COMPLETE_NAME)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # Made for nothing, if nothing else is in it.
+            raise
+        finish(folder)
+
+
+def finish(folder: str | os.PathLike[str]) -> None:
+    """Moves files into their places that a process which was killed in `replacing_all` had only made ready."""
+    folder = pathlib.Path(folder)
+    complete = folder / COMPLETE_NAME
+    if not complete.is_dir():
+        return
+    manifest = complete / _MANIFEST_NAME
+    if manifest.exists():  # It goes last; without it, everything is in its place.
+        for name in manifest.read_text(encoding="utf-8").splitlines():
+            (folder / name).unlink(missing_ok=True)
+        for path in complete.iterdir():
+            if path != manifest:
+                path.replace(folder / path.name)
+    shutil.rmtree(complete)
+
+
+@contextlib.contextmanager
+def _locked(folder: pathlib.Path) -> Iterator[None]:
+    """Holds the lock of a folder, which the system gives back however the process ends."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(f"{folder}: another process is writing to it; wait until it has ended") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sync(path: pathlib.Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:

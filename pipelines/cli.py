@@ -9,6 +9,7 @@ An entry point defines its flags in a function, so that importing a stage never 
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import re
 import sys
@@ -31,7 +32,7 @@ _NEXT_STEPS = {
 }
 
 
-def run(main: Callable[[], int | None], define_flags: Callable[[], None]) -> None:
+def run(main: Callable[..., int | None], define_flags: Callable[[], None], passes_on: str = "") -> None:
     """Parses the command line, calls `main()` and exits with its status.
 
     Errors end the process with one or two lines on stderr; `--verbosity=1` adds the traceback.
@@ -39,9 +40,14 @@ def run(main: Callable[[], int | None], define_flags: Callable[[], None]) -> Non
     Args:
         main: The entry point. Reads `flags.FLAGS`; what it returns is the exit status (None is 0).
         define_flags: Defines this entry point's flags.
+        passes_on: A flag for something with flags of its own: where it is given, unknown ones are no error, and
+            `main` takes a list of all that is left.
     """
     define_flags()
-    app.run(lambda _: guard(main), flags_parser=_parse)
+    app.run(
+        lambda argv: guard(functools.partial(main, argv[1:]) if passes_on else main),
+        flags_parser=functools.partial(_parse, passes_on=passes_on),
+    )
 
 
 def guard(main: Callable[[], int | None]) -> int:
@@ -97,16 +103,18 @@ def _first_line(text: str) -> str:
     return text.splitlines()[0] if text else "no further message"
 
 
-def _parse(argv: list[str]) -> list[str]:
-    """Parses flags; stray arguments and unknown flags end the process with status 2."""
+def _parse(argv: list[str], passes_on: str) -> list[str]:
+    """Parses flags; stray arguments and unknown flags end the process with status 2, unless they are passed on."""
     spec = sys.modules["__main__"].__spec__
     program = f"python -m {spec.name}" if spec else f"python {argv[0]}"
     app.define_help_flags()
+    is_passed_on = bool(passes_on) and any(re.match(rf"--?{passes_on}(=|$)", argument) for argument in argv[1:])
+    flags.FLAGS.set_gnu_getopt(is_passed_on)  # A value that stands apart from its flag is followed by further flags.
     try:
-        rest = flags.FLAGS(argv)
+        rest = flags.FLAGS(argv, known_only=is_passed_on)
     except flags.Error as error:
         _usage_error(_name_missing_flag(str(error)), program)
-    if len(rest) > 1:
+    if len(rest) > 1 and not is_passed_on:
         _usage_error(f"not a flag: {' '.join(rest[1:])} (flags are written --name=value)", program)
     return rest
 

@@ -1,207 +1,193 @@
 """MIDI → NoteSequence TFRecords, one set per split.
 
     python -m pipelines.convert --input=starter --output_dir=data/tfrecord/starter
+    python -m pipelines.convert --input=groove.zip --input=my/midi --styles=funk,rock --output_dir=data/tfrecord/funky
+    python -m pipelines.convert --input=lakh --output_dir=lakh_records --num_shards=100 --runner=DirectRunner
 
-Writes `{train,validation,test}.tfrecord` (or shards of them) and `report.json`: what was found, kept and skipped, why,
-and how many four-bar windows each split gives.
+Writes `{train,validation,test}.tfrecord` (or shards of them), `report.json` and the same as a page, `report.html`: what
+was found, kept and skipped, why, and how many four-bar windows there are. With `--runner`, the work is done by Apache
+Beam (`pipelines/beam.py`), and all of Beam's own flags are taken.
 """
 
 from __future__ import annotations
 
 import collections
-import concurrent.futures
-import contextlib
 import dataclasses
-import hashlib
+import functools
+import itertools
 import json
-import multiprocessing
 import os
 import pathlib
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import flags
 
-from pipelines import atomic, cli, progress, sources
+from pipelines import atomic, cli, drums, progress, record_set, sources, tally, workers
+from pipelines.performance import Converted, Options, convert_file, find_evidence
+from pipelines.selection import Selection
 
-REPORT_NAME = "report.json"
-WINDOW_CONFIG = "hier-drums_4bar_small"  # Its converter says what a four-bar window is.
-WORTH_A_POOL = 150  # Files. Each process of a pool spends five seconds on imports first.
-
-
-@dataclasses.dataclass(frozen=True)
-class Converted:
-    """A file after conversion: its NoteSequence, or the reason why there is none."""
-
-    name: str
-    split: str
-    record: bytes = b""
-    num_windows: int = 0
-    skipped: str = ""
+VERSION = 1  # Of the records' content; a folder of another version counts as one of other settings.
+FILE_TIMEOUT_SECS = 60
+FILES_A_PROCESS = 200  # Starting one takes as long as converting so many files.
+SAMPLE_FILES = 64  # To see which kit a collection was played on.
 
 
 def convert(
-    given: str, output_dir: str | os.PathLike[str], num_shards: int = 1, num_workers: int | None = None
+    given: str | Sequence[str],
+    output_dir: str | os.PathLike[str],
+    *,
+    options: Options | None = None,
+    num_shards: int = 1,
+    num_workers: int | None = None,
+    file_timeout_secs: float = FILE_TIMEOUT_SECS,
+    tfds_data_dir: str | None = None,
+    overwrite: bool = False,
 ) -> dict:
-    """Converts a collection of MIDI files to TFRecords of NoteSequences.
+    """Converts collections of MIDI files to TFRecords of NoteSequences.
 
     Args:
-        given: "starter", a folder, a zip, "groove" or a TFDS name.
-        output_dir: Where the TFRecords and report.json go; older ones there are replaced.
+        given: One or several of: "starter", a folder, a zip, "groove", a TFDS name, a TFRecord of NoteSequences.
+        output_dir: Where the TFRecords and the report go; those of an earlier run with the same settings are replaced.
+        options: What to take and how to read it; None is everything.
         num_shards: TFRecord files a split.
         num_workers: Processes; None is one a core.
+        file_timeout_secs: A file that takes longer is skipped.
+        tfds_data_dir: Where TFDS keeps its data sets.
+        overwrite: Replaces the output of an earlier run with other settings, too.
 
     Returns:
         The report, as written to report.json.
 
     Raises:
         FileNotFoundError: there is no such collection.
-        ValueError: nothing in it gives a four-bar window of drums.
+        ValueError: nothing in it gives a four-bar window of drums, or `output_dir` has the output of other settings.
         OSError: `output_dir` cannot be written to.
     """
-    output_dir = pathlib.Path(output_dir)
-    if output_dir.exists() and not output_dir.is_dir():
-        raise ValueError(f"{output_dir}: is a file; --output_dir takes a folder")
-    collection = sources.open_collection(given)
-    atomic.check_folder(output_dir)
-    with contextlib.closing(_convert_all(collection, num_workers or os.cpu_count() or 1)) as work:
-        converted = sorted(progress.track(work, collection.size, "files"), key=lambda file: file.name)
-    report = make_report(given, converted, collection.missing)
-    if not sum(report["windows"].values()):
-        raise ValueError(f"{given}: {_explain_nothing(report)}")
-    _write(output_dir, converted, report, num_shards)
+    given = [given] if isinstance(given, str) else list(given)
+    options = options or Options()
+    output_dir = pathlib.Path(output_dir).expanduser()
+    settings = describe_settings(given, options, num_shards)
+    record_set.check(output_dir, settings, overwrite)
+    collection = sources.open_collections(given, tfds_data_dir)
+    options.selection.check(collection.known)
+    num_workers = num_workers or min(os.cpu_count() or 1, 1 + collection.size // FILES_A_PROCESS)
+    counts = tally.Tally()
+    with (
+        atomic.replacing_all(output_dir, record_set.is_output) as staging,
+        workers.Pool(num_workers, file_timeout_secs, preload=("pipelines.midi",)) as pool,
+    ):
+        options = settle_drum_map(options, collection, pool.run)
+        with record_set.RecordFiles(staging, num_shards) as files:
+            for converted in _convert_all(collection, options, pool):
+                counts.add(converted)
+                files.write(converted)
+        report = counts.report(given, settings, collection.missing, collection.unlisted, collection.repeated)
+        if not sum(report["windows"].values()):
+            raise ValueError(f"{', '.join(given)}: {explain_nothing(report)}")
+        record_set.write_report(report, staging)
     return report
 
 
-def convert_file(source: sources.Source, collection_name: str) -> Converted:
-    """Converts one file; nothing in it makes this raise."""
-    from pipelines import drums, examples  # TensorFlow: too slow to import for a wrong flag.
+def settle_drum_map(options: Options, collection: sources.Collection, run: Callable) -> Options:
+    """Looks at a few files to say what holds, with "auto", for performances whose own hits fit both drum maps.
 
-    if source.midi is None:
-        return Converted(source.name, source.split, skipped=f"unreadable: {source.error}")
-    try:
-        sequence = drums.read_midi(source.midi)
-    except ValueError as error:
-        return Converted(source.name, source.split, skipped=str(error))
-    skipped = drums.reason_to_skip(sequence)
-    if skipped:
-        return Converted(source.name, source.split, skipped=skipped)
-    sequence.filename = source.name
-    sequence.collection_name = collection_name
-    # The form of the id is that of Magenta's convert_dir_to_note_sequences.
-    sequence.id = f"/id/midi/{collection_name}/{hashlib.sha1(source.name.encode()).hexdigest()}"
-    windows = examples.tensors_of(_window_converter(), sequence).inputs
-    return Converted(source.name, source.split, sequence.SerializeToString(), len(windows))
+    Args:
+        options: As given.
+        collection: Its files, of which some spread over the whole are read.
+        run: As `workers.run`, applied to a function and items.
+
+    Returns:
+        The options with `otherwise` set.
+    """
+    if options.drum_map != drums.AUTO:
+        return options
+    every = max(1, collection.size // SAMPLE_FILES)
+    sample = itertools.islice(collection.walk(), 0, None, every)
+    votes = collections.Counter(outcome.result for outcome in run(find_evidence, sample))
+    return dataclasses.replace(options, otherwise=drums.ROLAND if votes[drums.ROLAND] > votes[drums.GM] else drums.GM)
 
 
-def make_report(given: str, converted: Iterable[Converted], missing: Iterable[str]) -> dict:
-    """Counts what was found, kept and skipped; the numbers add up to the files found."""
-    converted = list(converted)
-    kept = [file for file in converted if not file.skipped]
-    skipped = {file.name: file.skipped for file in converted if file.skipped}
-    splits = {
-        split: {
-            "files": sum(file.split == split for file in kept),
-            "windows": sum(file.num_windows for file in kept if file.split == split),
-        }
-        for split in sources.SPLITS
-    }
+def describe_settings(given: Sequence[str], options: Options, num_shards: int) -> dict:
+    """Returns what the output depends on, apart from the data themselves, by the names of the flags."""
+    inputs = [str(pathlib.Path(name).expanduser().resolve()) if pathlib.Path(name).exists() else name for name in given]
+    selected = {name: value for name, value in dataclasses.asdict(options.selection).items() if value}
     return {
-        "input": str(given),
-        "files_found": len(converted),
-        "files_kept": len(kept),
-        "files_skipped": len(skipped),
-        "files_without_a_four_bar_window": sum(not file.num_windows for file in kept),
-        "windows": {split: counts["windows"] for split, counts in splits.items()},
-        "splits": splits,
-        "skipped_by_reason": dict(collections.Counter(reason.split(":")[0] for reason in skipped.values())),
-        "skipped": skipped,
-        "listed_but_missing": list(missing),
+        "version": VERSION,
+        "input": inputs,
+        "drum_map": options.drum_map,
+        "stride_bars": options.stride_bars,
+        "num_shards": num_shards,
+        **json.loads(json.dumps(selected)),
     }
 
 
-def print_report(report: dict, output_dir: str | os.PathLike[str]) -> None:
-    """Prints the report as a person reads it."""
-    print(f"{report['files_found']} files found, {report['files_kept']} kept, {report['files_skipped']} skipped")
-    for reason, count in sorted(report["skipped_by_reason"].items()):
-        names = [name for name, why in report["skipped"].items() if why.split(":")[0] == reason]
-        print(f"  {reason}: {count} ({', '.join(names[:3])}{', …' if count > 3 else ''})")
-    if report["listed_but_missing"]:
-        print(f"  listed in info.csv but not there: {len(report['listed_but_missing'])}")
-    print(f"{'split':<12}{'files':>8}{'four-bar windows':>20}")
-    for split, counts in report["splits"].items():
-        print(f"{split:<12}{counts['files']:>8}{counts['windows']:>20}")
-    print(f"  {report['files_without_a_four_bar_window']} of the files kept have no four bars without a pause")
-    print(f"written to {output_dir}; each skipped file with its reason is in {REPORT_NAME}")
-
-
-def _convert_all(collection: sources.Collection, num_workers: int) -> Iterator[Converted]:
-    if num_workers == 1 or collection.size < WORTH_A_POOL:
-        for source in collection.walk():
-            yield convert_file(source, collection.name)
-        return
-    context = multiprocessing.get_context("spawn")  # A fork of a process with TensorFlow in it hangs.
-    with concurrent.futures.ProcessPoolExecutor(num_workers, mp_context=context) as pool:
-        try:
-            waiting = [pool.submit(convert_file, source, collection.name) for source in collection.walk()]
-            for future in concurrent.futures.as_completed(waiting):
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _window_converter():
-    import configs
-
-    if not hasattr(_window_converter, "kept"):
-        _window_converter.kept = configs.CONFIG_MAP[WINDOW_CONFIG].data_converter
-    return _window_converter.kept
-
-
-def _explain_nothing(report: dict) -> str:
+def explain_nothing(report: dict) -> str:
+    """Returns why there is no four-bar window in what was converted."""
     if report["files_kept"]:
         return f"no usable examples: none of the {report['files_kept']} drum files has four bars without a pause"
     reasons = ", ".join(f"{reason} ({count})" for reason, count in report["skipped_by_reason"].items())
     return f"no usable examples: all {report['files_found']} files were skipped: {reasons}"
 
 
-def _write(output_dir: pathlib.Path, converted: list[Converted], report: dict, num_shards: int) -> None:
-    """Writes all files beside their places, then renames them one after the other, the report last."""
-    from models.environment import tf
-
-    with contextlib.ExitStack() as renames:
-        # An ExitStack leaves in reverse order: the report, entered first, is renamed last.
-        report_path = renames.enter_context(atomic.replacing(output_dir / REPORT_NAME))
-        report_path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        current = set()
-        for split in sources.SPLITS:
-            records = [file.record for file in converted if file.split == split and not file.skipped]
-            for number in range(num_shards):
-                name = f"{split}.tfrecord" + (f"-{number:05d}-of-{num_shards:05d}" if num_shards > 1 else "")
-                current.add(name)
-                path = renames.enter_context(atomic.replacing(output_dir / name))
-                with tf.io.TFRecordWriter(str(path)) as writer:
-                    for record in records[number::num_shards]:
-                        writer.write(record)
-    for split in sources.SPLITS:  # A rerun with other shards must not leave the old ones to be read as well.
-        for path in output_dir.glob(f"{split}.tfrecord*"):
-            if path.name not in current and re.fullmatch(rf"{split}\.tfrecord(-\d{{5,}}-of-\d{{5,}})?", path.name):
-                path.unlink()
+def _convert_all(collection: sources.Collection, options: Options, pool: workers.Pool) -> Iterator[Converted]:
+    outcomes = pool.run(functools.partial(convert_file, options=options), collection.walk())
+    for outcome in progress.track(outcomes, collection.size, "files"):
+        source = outcome.item
+        yield outcome.result or Converted(
+            source.name, source.collection, source.split, skipped=f"unreadable: {outcome.failed}"
+        )
 
 
 def define_flags() -> None:
-    flags.DEFINE_string(
-        "input", None, "What to convert: starter, a folder, a zip, groove or a TFDS name.", required=True
+    flags.DEFINE_multi_string(
+        "input",
+        None,
+        "What to convert: starter, a folder, a zip, groove, a TFDS name, a TFRecord. Can be given several times.",
+        required=True,
     )
-    flags.DEFINE_string("output_dir", None, "Folder for the TFRecords and report.json.", required=True)
-    flags.DEFINE_integer("num_shards", 1, "TFRecord files a split.", lower_bound=1)
+    flags.DEFINE_string("output_dir", None, "Folder for the TFRecords and the report.", required=True)
+    flags.DEFINE_bool("overwrite", False, "Replace what an earlier run with other settings wrote there.")
+    flags.DEFINE_enum(
+        "drum_map", drums.AUTO, [*drums.DRUM_MAPS, drums.AUTO], "How pitches are read; auto: as the hits speak for."
+    )
+    flags.DEFINE_integer("stride_bars", 1, "Bars from one window to the next, for counting.", lower_bound=1)
+    flags.DEFINE_list("styles", [], "Only these styles of info.csv, for instance funk,rock/folk.")
+    flags.DEFINE_list("drummers", [], "Only these drummers of info.csv.")
+    flags.DEFINE_list("beat_types", [], "Only these of info.csv: beat, fill.")
+    flags.DEFINE_list("time_signatures", [], "Only these, for instance 4-4.")
+    flags.DEFINE_float("min_bpm", None, "Only from this tempo on, quarters a minute.", lower_bound=0)
+    flags.DEFINE_float("max_bpm", None, "Only up to this tempo, quarters a minute.", lower_bound=0)
+    flags.DEFINE_list("splits", [], "Only these: train, validation, test.")
+    flags.DEFINE_integer("num_shards", 1, "TFRecord files a split.", lower_bound=1, upper_bound=record_set.MAX_SHARDS)
     flags.DEFINE_integer("num_workers", None, "Processes to convert in; default: one a core.", lower_bound=1)
+    flags.DEFINE_float("file_timeout_secs", FILE_TIMEOUT_SECS, "A file that takes longer is skipped.", lower_bound=0.1)
+    flags.DEFINE_string("tfds_data_dir", None, "Where TFDS keeps its data sets; default: its own choice.")
+    flags.DEFINE_string("runner", None, "Convert with Apache Beam on this runner; all of Beam's flags are taken.")
 
 
 def main() -> None:
     args = flags.FLAGS
-    report = convert(args.input, args.output_dir, args.num_shards, args.num_workers)
-    print_report(report, args.output_dir)
+    selection = Selection(
+        args.styles,
+        args.drummers,
+        args.beat_types,
+        args.min_bpm,
+        args.max_bpm,
+        args.time_signatures,
+        args.splits,
+    )
+    options = Options(args.drum_map, stride_bars=args.stride_bars, selection=selection)
+    report = convert(
+        args.input,
+        args.output_dir,
+        options=options,
+        num_shards=args.num_shards,
+        num_workers=args.num_workers,
+        file_timeout_secs=args.file_timeout_secs,
+        tfds_data_dir=args.tfds_data_dir,
+        overwrite=args.overwrite,
+    )
+    tally.print_report(report, args.output_dir)
 
 
 if __name__ == "__main__":

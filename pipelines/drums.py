@@ -1,128 +1,128 @@
-"""Drums in NoteSequences: from MIDI, onto the nine classes, cut to the bars that a model takes."""
+"""The nine drums: which pitch is which on which kit, and which NoteSequences are drums in four-four at all."""
 
 from __future__ import annotations
 
 import copy
-import io
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from models import environment  # noqa: F401  Before note_seq and magenta.
+import numpy as np
 
-import note_seq
-import pretty_midi
-from magenta.models.music_vae import data
+if TYPE_CHECKING:
+    from note_seq import NoteSequence
+
+QPM = 120.0  # The tempo of a NoteSequence that says none, and the one that Magenta's converters write.
+STEPS_PER_QUARTER = 4
+STEPS_PER_BAR = 16
 
 CLASS_NAMES = (
     "kick", "snare", "closed hi-hat", "open hi-hat", "low tom", "mid tom", "high tom", "crash", "ride",
 )  # fmt: skip
-QPM = 120.0  # The tempo that Magenta's converters write.
-STEPS_PER_QUARTER = 4
-STEPS_PER_BAR = 16
 
-_ROLAND_PITCHES = {pitch for pitches in data.ROLAND_DRUM_PITCH_CLASSES for pitch in pitches}
-# General MIDI's pitches that the Roland kit lacks, such as kick 35, as the first Roland pitch of the same class.
-_ROLAND_BY_GM_PITCH = {
-    pitch: roland[0]
-    for roland, gm in zip(data.ROLAND_DRUM_PITCH_CLASSES, data.REDUCED_DRUM_PITCH_CLASSES, strict=True)
-    for pitch in gm
-    if pitch not in _ROLAND_PITCHES
-}
+# magenta.models.music_vae.data.ROLAND_DRUM_PITCH_CLASSES: the Roland TD-11 that Groove was played on.
+ROLAND_CLASSES = (
+    (36,),
+    (38, 37, 40),
+    (42, 22, 44),
+    (46, 26),
+    (43, 58),
+    (47, 45),
+    (50, 48),
+    (49, 52, 55, 57),
+    (51, 53, 59),
+)
+# magenta.models.music_vae.data.REDUCED_DRUM_PITCH_CLASSES: General MIDI's percussion.
+GM_CLASSES = (
+    (36, 35),
+    (38, 27, 28, 31, 32, 33, 34, 37, 39, 40, 56, 65, 66, 75, 85),
+    (42, 44, 54, 68, 69, 70, 71, 73, 78, 80, 22),
+    (46, 67, 72, 74, 79, 81, 26),
+    (45, 29, 41, 43, 61, 64, 84),
+    (48, 47, 60, 63, 77, 86, 87),
+    (50, 30, 62, 76, 83),
+    (49, 52, 55, 57, 58),
+    (51, 53, 59, 82),
+)
+ROLAND, GM, AUTO = "roland", "gm", "auto"
+DRUM_MAPS = (ROLAND, GM)
+
+_ROLAND_PITCHES = frozenset(pitch for pitches in ROLAND_CLASSES for pitch in pitches)
+_GM_PITCHES = frozenset(pitch for pitches in GM_CLASSES for pitch in pitches)
+# The edges of the hi-hat, which every Roland player hits and General MIDI does not have.
+_ONLY_ROLAND_PLAYS = frozenset({22, 26})
+_ONLY_GM_PLAYS = _GM_PITCHES - _ROLAND_PITCHES
 
 
-def read_midi(midi: bytes) -> note_seq.NoteSequence:
-    """Parses a MIDI file.
+def _class_by_pitch(drum_map: str) -> np.ndarray:
+    """Returns the class of each of MIDI's 128 pitches, -1 for none."""
+    table = np.full(128, -1, np.int8)
+    # Pitches that the Roland kit lacks, such as kick 35, count as in General MIDI.
+    for classes in (GM_CLASSES, ROLAND_CLASSES) if drum_map == ROLAND else (GM_CLASSES,):
+        for number, pitches in enumerate(classes):
+            table[list(pitches)] = number
+    return table
 
-    Raises:
-        ValueError: it is not a MIDI file, or a damaged one.
+
+CLASS_BY_PITCH: Mapping[str, np.ndarray] = {drum_map: _class_by_pitch(drum_map) for drum_map in DRUM_MAPS}
+
+
+def evidence(pitches: Iterable[int]) -> str:
+    """Returns the drum map that a performance's hits speak for: "roland", "gm", or "" where they fit both.
+
+    The two differ in pitches 45, 48 and 58 alone; who plays those is told by the pitches that only one kit has.
     """
-    try:
-        # Parsed here, because note-seq would take Ctrl-C for a damaged file.
-        return note_seq.midi_to_note_sequence(pretty_midi.PrettyMIDI(io.BytesIO(midi)))
-    except Exception as error:  # The parsers raise nearly everything, at an early end without a text.
-        detail = (str(error).strip().splitlines() or ["the file ends too early"])[0]
-        raise ValueError(f"unreadable MIDI: {detail[:120]}") from error
+    pitches = list(pitches)
+    roland = sum(pitch in _ONLY_ROLAND_PLAYS for pitch in pitches)
+    gm = sum(pitch in _ONLY_GM_PLAYS for pitch in pitches)
+    if roland == gm:
+        return ""
+    return ROLAND if roland > gm else GM
 
 
-def reason_to_skip(sequence: note_seq.NoteSequence) -> str:
+def drum_pitches(sequence: NoteSequence) -> list[int]:
+    """Returns the pitch of each drum note."""
+    return [note.pitch for note in sequence.notes if note.is_drum]
+
+
+def choose_map(sequence: NoteSequence, otherwise: str = ROLAND) -> str:
+    """Returns the drum map that a performance's own hits speak for, `otherwise` where they fit both."""
+    return evidence(drum_pitches(sequence)) or otherwise
+
+
+def reason_to_skip(sequence: NoteSequence) -> str:
     """Returns why a NoteSequence cannot give four-four drum examples, or "" if it can."""
     if not sequence.notes:
         return "no notes"
     if not any(note.is_drum for note in sequence.notes):
         return "no drums: nothing on MIDI channel 10"
-    metres = [f"{metre.numerator}/{metre.denominator}" for metre in sequence.time_signatures]
-    if metres and "4/4" not in metres:
-        return f"not in 4/4: {', '.join(dict.fromkeys(metres))}"
+    found = metres(sequence)
+    if "4/4" not in found:
+        return f"not in 4/4: {', '.join(found)}"
     return ""
 
 
-def on_roland_kit(sequence: note_seq.NoteSequence) -> note_seq.NoteSequence:
-    """Returns the drum notes alone, pitches outside of the Roland kit moved to the kit's pitch of the same class.
+def metres(sequence: NoteSequence) -> tuple[str, ...]:
+    """Returns the metres as they come, each once; without any, MIDI means 4/4."""
+    found = [f"{metre.numerator}/{metre.denominator}" for metre in sequence.time_signatures]
+    return tuple(dict.fromkeys(found)) or ("4/4",)
 
-    Groove was played on a Roland TD-11; its pitches stay. Hits that are in no class are left out.
+
+def on_kit(sequence: NoteSequence, drum_map: str) -> NoteSequence:
+    """Returns the drum notes alone, on the Roland kit: pitches that it lacks, or has for another drum, are moved.
+
+    Args:
+        sequence: The performance.
+        drum_map: How its pitches are read, "roland" or "gm". Hits that are in no class are left out.
     """
     kit = copy.copy(sequence)
     del kit.notes[:]
     for note in sequence.notes:
-        pitch = note.pitch if note.pitch in _ROLAND_PITCHES else _ROLAND_BY_GM_PITCH.get(note.pitch)
-        if note.is_drum and pitch is not None:
-            kit.notes.add().CopyFrom(note)
-            kit.notes[-1].pitch = pitch
+        if not note.is_drum or not 0 <= note.pitch < 128:
+            continue
+        number = CLASS_BY_PITCH[drum_map][note.pitch]
+        if number < 0:
+            continue
+        kit.notes.add().CopyFrom(note)
+        if note.pitch not in ROLAND_CLASSES[number]:
+            kit.notes[-1].pitch = ROLAND_CLASSES[number][0]
     return kit
-
-
-def read_at_constant_tempo(midi: bytes) -> note_seq.NoteSequence:
-    """Parses a MIDI file and lays it on its beats: `QPM` throughout, whatever its tempo map does.
-
-    Raises:
-        ValueError: it is not a MIDI file, or a damaged one.
-    """
-    sequence = read_midi(midi)
-    if len(sequence.tempos) <= 1:
-        return sequence
-    parsed = pretty_midi.PrettyMIDI(io.BytesIO(midi))
-    secs_per_tick = 60 / QPM / parsed.resolution
-    for event in [*sequence.notes, *sequence.time_signatures]:
-        if hasattr(event, "start_time"):
-            event.start_time, event.end_time = (
-                parsed.time_to_tick(secs) * secs_per_tick for secs in (event.start_time, event.end_time)
-            )
-        else:
-            event.time = parsed.time_to_tick(event.time) * secs_per_tick
-    sequence.total_time = parsed.time_to_tick(sequence.total_time) * secs_per_tick
-    del sequence.tempos[:]
-    sequence.tempos.add(qpm=QPM)
-    return sequence
-
-
-def num_bars(sequence: note_seq.NoteSequence) -> int:
-    """Returns the number of 4/4 bars until the last hit's, the bars before the first one included."""
-    qpm = sequence.tempos[0].qpm if sequence.tempos else QPM
-    last_secs = max((note.start_time for note in sequence.notes if note.is_drum), default=0.0)
-    return round(last_secs * qpm / 60 * STEPS_PER_QUARTER) // STEPS_PER_BAR + 1
-
-
-def cut_bars(sequence: note_seq.NoteSequence, first_bar: int, bars: int) -> note_seq.NoteSequence:
-    """Returns `bars` bars of drums from `first_bar` on (counted from 1), moved to time 0.
-
-    A hit belongs to the bar of the sixteenth that it is nearest to: one a little before the bar line opens the bar.
-
-    Raises:
-        ValueError: the metre is not 4/4.
-    """
-    metres = {(metre.numerator, metre.denominator) for metre in sequence.time_signatures} or {(4, 4)}
-    if metres != {(4, 4)}:
-        raise ValueError(f"in {', '.join(f'{n}/{d}' for n, d in sorted(metres))}; four bars of 4/4 are needed")
-    quantized = note_seq.quantize_note_sequence(sequence, STEPS_PER_QUARTER)
-    first_step, last_step = (first_bar - 1) * STEPS_PER_BAR, (first_bar - 1 + bars) * STEPS_PER_BAR
-    qpm = sequence.tempos[0].qpm if sequence.tempos else QPM
-    shift_secs = first_step * 60 / qpm / STEPS_PER_QUARTER
-
-    window = copy.copy(sequence)
-    del window.notes[:]
-    for note, quantized_note in zip(sequence.notes, quantized.notes, strict=True):
-        if note.is_drum and first_step <= quantized_note.quantized_start_step < last_step:
-            moved = window.notes.add()
-            moved.CopyFrom(note)
-            moved.start_time = max(0.0, note.start_time - shift_secs)
-            moved.end_time = max(moved.start_time, note.end_time - shift_secs)
-    window.total_time = max((note.end_time for note in window.notes), default=0.0)
-    return window

@@ -134,7 +134,7 @@ def _build(config: configs.Config, split: examples.Examples) -> tuple[list[tf.Te
     if not _is_made_by(model, lstm_models.CategoricalLstmDecoder, lstm_models.GrooveLstmDecoder):
         return feeds, fetches
     with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
-        if split.outputs.ndim == 2:
+        if split.is_one_hot:
             results = model.decoder.reconstruction_loss(late_outputs, outputs, lengths, mean, controls)[2]
         fetches["teacher_forced"] = _compact(config, results.rnn_output)
         if not control_depth and config.data_converter.end_token in (None, False):
@@ -170,11 +170,10 @@ def _metrics(config: configs.Config, split: examples.Examples, fetched: dict[str
         "kl_loss": np.mean(kl_loss),
         "kl_bits": np.mean(fetched["kl"]) * BITS_PER_NAT,
     }
-    targets = split.outputs[:n]
-    if split.outputs.ndim == 2:
-        metrics |= _token_metrics(config, targets, fetched)
+    if split.is_one_hot:
+        metrics |= _token_metrics(config, split.tokens(np.arange(n)), fetched)
     elif _is_made_by(config.model, lstm_models.GrooveLstmDecoder):
-        metrics |= _groove_metrics(targets, fetched, split.qpm[:n])
+        metrics |= _groove_metrics(split.dense(np.arange(n))[1], fetched, split.qpm[:n])
     return {name: float(value) for name, value in metrics.items()}
 
 

@@ -1,118 +1,185 @@
-"""NoteSequences → tensors, kept on disk → batches.
+"""NoteSequences → tensors, kept on disk.
 
-Upstream's `data.get_dataset` converts again in every process, keeps at most a few windows of a performance and, on
-TensorFlow 2.19 to 2.21, dies of `unbatch()` on its empty control sequences (tensorflow/tensorflow#108489). Here every
-window is converted once and kept beside the TFRecords; batches are drawn from arrays.
+Upstream's `data.get_dataset` converts again in every process and keeps at most a few windows of a performance. Here
+every window is converted once, by all cores where that is worth it, and kept beside the TFRecords (`example_store`).
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import errno
 import functools
 import glob
 import hashlib
+import importlib.metadata
+import itertools
+import os
 import pathlib
+import pickle
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 
-from models.environment import tf
+from models import environment  # noqa: F401  Before note_seq and magenta.
 
+import google.protobuf.message
 import note_seq
 import numpy as np
 from magenta.models.music_vae import data
 
 import configs
-from pipelines import atomic, drums, progress, sources
+from pipelines import atomic, columns, drums, example_store, grid, midi, progress, records, tfds_input, workers
 
 KEPT_DIR_NAME = ".examples"
-TFRECORD_FRAME_BYTES = 16  # A record's length and two checksums.
-VERSION = 1  # Of the arrays' layout and of what happens before the converter; part of the key they are kept under.
+VERSION = 2  # Of what happens around the converter; part of the key that tensors are kept under.
+RECORDS_A_JOB = 16
+WORTH_A_POOL_BYTES = 96 * 2**20  # Some eight seconds' work; a process of a pool spends five on imports first.
+JOB_TIMEOUT_SECS = 600
+_NEXT_STEP = "python -m pipelines.convert writes such files anew"
 
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """All examples of a split, padded to one length.
+    """Examples of a split, on disk.
 
     Attributes:
-        inputs: `[n, steps, input_depth]` for the encoder; uint8 where the values are 0 and 1, else float32.
-        outputs: `[n, steps, output_depth]` for the decoder, or, where each step is one-hot, `[n, steps]` int32 tokens
-            with -1 for padding.
-        controls: `[n, steps, control_depth]`; the depth is 0 without controls.
+        inputs: For the encoder; gives `[rows, steps, input_depth]` of the store's rows.
+        outputs: For the decoder; likewise.
+        controls: Likewise; None without controls.
+        rows: `[n]` int64, where in the store each example lies.
         lengths: `[n, *length_shape]` int32, steps without padding.
         qpm: `[n]` float32, the tempo of the performance, quarters a minute.
-        output_depth: Classes behind the tokens.
+        performance: `[n]` int32, which NoteSequence it was cut out of, counted from 0.
     """
 
-    inputs: np.ndarray
-    outputs: np.ndarray
-    controls: np.ndarray
+    inputs: example_store.Steps | example_store.Cells
+    outputs: example_store.Steps | example_store.Cells
+    controls: example_store.Steps | example_store.Cells | None
+    rows: np.ndarray
     lengths: np.ndarray
     qpm: np.ndarray
-    output_depth: int
+    performance: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return len(self.rows)
+
+    @property
+    def output_depth(self) -> int:
+        return self.outputs.depth
+
+    @property
+    def is_one_hot(self) -> bool:
+        """Whether there is exactly one 1 in each step of the outputs: they are tokens."""
+        return self.outputs.is_one_hot
 
     def dense(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Returns inputs, outputs, controls (float32) and lengths (int32) of the examples `rows`, a list of indices."""
-        outputs = self.outputs[rows]
-        if outputs.ndim == 2:
-            outputs = outputs[..., np.newaxis] == np.arange(self.output_depth)
-        return (
-            self.inputs[rows].astype(np.float32),
-            outputs.astype(np.float32),
-            self.controls[rows].astype(np.float32),
-            self.lengths[rows],
-        )
+        """Returns inputs, outputs, controls (float32, zeros behind shorter ones) and lengths (int32) of some examples.
+
+        Args:
+            rows: Which, counted from 0.
+        """
+        stored = self.rows[rows]
+        outputs = self.outputs.dense(stored)
+        controls = self.controls.dense(stored) if self.controls else np.zeros([*outputs.shape[:2], 0], np.float32)
+        return self.inputs.dense(stored), outputs, controls, self.lengths[rows]
+
+    def tokens(self, rows: np.ndarray) -> np.ndarray:
+        """Returns one-hot outputs as `[rows, steps]` int32 tokens, -1 behind shorter ones."""
+        return self.outputs.tokens(self.rows[rows])
+
+    def take(self, rows: np.ndarray | slice) -> Examples:
+        """Returns only these examples, in this order."""
+        chosen = {name: getattr(self, name)[rows] for name in ("rows", "lengths", "qpm", "performance")}
+        return dataclasses.replace(self, **chosen)
 
 
-def load(config: configs.Config, split: str, examples_path: str | None = None) -> Examples:
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A serialized NoteSequence, and what an error calls it."""
+
+    where: str
+    content: bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Performances:
+    """The NoteSequences of a split, read when they are needed.
+
+    Attributes:
+        where: As a person calls them.
+        fingerprint: Returns a hash of them all.
+        num_bytes: Of the files that they are in.
+        count: Returns their number.
+        read: Yields them.
+        home: The folder to keep their tensors in, unless another is given.
+        stem: Begins the name of what is kept.
+    """
+
+    where: str
+    fingerprint: Callable[[], str]
+    num_bytes: int
+    count: Callable[[], int]
+    read: Callable[[], Iterator[Record]]
+    home: pathlib.Path
+    stem: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """Some performances to convert, in whichever process."""
+
+    converter: data.BaseNoteSequenceConverter
+    first_number: int
+    records: list[Record]
+
+
+def load(
+    config: configs.Config,
+    split: str,
+    examples_path: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    tfds_data_dir: str | None = None,
+) -> Examples:
     """Returns all examples of `config`, converted now or taken from where an earlier run kept them.
 
     Args:
         config: Says how to convert, and which TFDS dataset to take where there is no `examples_path`.
         split: "train", "validation" or "test"; chooses in TFDS. TFRecords are taken as given.
         examples_path: A TFRecord of NoteSequences, or a glob over several.
+        cache_dir: Where tensors are kept; None is a folder beside the TFRecords.
+        tfds_data_dir: Where TFDS keeps its datasets; None is TFDS's own default.
 
     Raises:
         FileNotFoundError: no file matches.
         ValueError: a file is damaged, or nothing in it makes an example for this config.
     """
+    performances = find(config, split, examples_path, tfds_data_dir)
+    converter = _uncapped(config.data_converter, split)
+    fingerprint = _fingerprint(performances, converter)
+    folder = pathlib.Path(cache_dir).expanduser() if cache_dir else performances.home
+    kept_path = folder / KEPT_DIR_NAME / f"{performances.stem}-{fingerprint[:16]}"
+    store = example_store.read(kept_path, fingerprint)
+    return _examples(store or _build(kept_path, fingerprint, converter, performances))
+
+
+def find(
+    config: configs.Config, split: str, examples_path: str | None, tfds_data_dir: str | None = None
+) -> Performances:
+    """Finds the performances that `load` is asked for; raises as it does."""
     if not examples_path and not config.tfds_name:
         raise ValueError("which data? --examples_path=GLOB of TFRecords, or --tfds_name=NAME")
-    converter = config.data_converter
-    converter.set_mode("train" if split == "train" else "eval")
     if not examples_path:
-        where = f"{config.tfds_name}, split {split}"
-        return _convert(converter, read_tfds(config.tfds_name, split), where)
+        return _find_tfds(config.tfds_name, split, tfds_data_dir)
     paths = find_records(examples_path)
-    kept_path = _kept_path(paths, converter)
-    kept = _read_kept(kept_path)
-    if kept is None:
-        kept = _convert(converter, read_records(paths), examples_path)
-        _keep(kept, kept_path)
-    return kept
-
-
-def training_batches(
-    config: configs.Config, examples_path: str | None, seed: int | None
-) -> tuple[Callable[[], tf.data.Dataset], int]:
-    """Returns a function that makes the training batches inside of a graph, and the number of examples.
-
-    Args:
-        config: As in `load`.
-        examples_path: As in `load`.
-        seed: Of the order; None draws one.
-    """
-    batch_size = config.hparams.batch_size
-    if not is_random(config):
-        split = load(config, "train", examples_path)
-        return (lambda: batches(split, batch_size, seed)), len(split)
-    config.data_converter.set_mode("train")
-    sequences = list(
-        read_records(find_records(examples_path)) if examples_path else read_tfds(config.tfds_name, "train")
+    return Performances(
+        where=examples_path,
+        fingerprint=lambda: records.fingerprint(paths),
+        num_bytes=sum(path.stat().st_size for path in paths),
+        count=lambda: sum(map(records.count, paths)),
+        read=lambda: _read_files(paths),
+        home=paths[0].parent,
+        stem=paths[0].name.split(".")[0],
     )
-    num_examples = len(_convert(config.data_converter, sequences, examples_path or config.tfds_name))
-    return (lambda: random_batches(config, sequences, batch_size, seed)), num_examples
 
 
 def find_records(examples_path: str) -> list[pathlib.Path]:
@@ -123,6 +190,7 @@ def find_records(examples_path: str) -> list[pathlib.Path]:
         ValueError: one is a folder.
     """
     pattern = str(pathlib.Path(examples_path).expanduser())
+    atomic.finish(pathlib.Path(pattern).parent)  # Of a conversion that was killed at its end.
     paths = sorted(glob.glob(pattern))  # noqa: PTH207  A pattern can be absolute, which Path.glob does not take.
     paths = paths or sorted(glob.glob(f"{pattern}-*-of-*"))  # noqa: PTH207  The shards that convert writes.
     folder = next((path for path in paths if pathlib.Path(path).is_dir()), None)
@@ -143,136 +211,107 @@ def read_records(paths: Iterable[pathlib.Path]) -> Iterator[note_seq.NoteSequenc
     Raises:
         ValueError: a file is truncated, or not a TFRecord of NoteSequences; names it and the record.
     """
-    for path in paths:
-        number = size = 0
-        try:
-            for record in tf.python_io.tf_record_iterator(str(path)):
-                yield note_seq.NoteSequence.FromString(record)
-                number += 1
-                size += len(record) + TFRECORD_FRAME_BYTES
-            if size != path.stat().st_size:  # TensorFlow takes less than a frame for the end of the file.
-                raise EOFError
-        except GeneratorExit:
-            raise
-        except Exception as error:  # DataLossError of TensorFlow, DecodeError of protobuf, IsADirectory …
-            raise ValueError(
-                f"{path}: record {number} is damaged or no NoteSequence ({type(error).__name__});"
-                " python -m pipelines.convert writes such files anew"
-            ) from error
+    return map(parse, _read_files(paths))
 
 
-def read_tfds(name: str, split: str) -> Iterator[note_seq.NoteSequence]:
-    """Yields the NoteSequences of a TFDS dataset's split; errors as in `sources.open_collection`."""
-    for source in sources.open_collection(name).walk():
-        if source.split == split:
-            yield drums.read_midi(source.midi)
+def parse(record: Record) -> note_seq.NoteSequence:
+    """Returns the NoteSequence of a record.
+
+    Raises:
+        ValueError: it is none; names the file and the record.
+    """
+    try:
+        sequence = note_seq.NoteSequence.FromString(record.content)
+    except google.protobuf.message.DecodeError as error:
+        raise ValueError(f"{record.where} is no NoteSequence; {_NEXT_STEP}") from error
+    # Nothing, or a message of another kind whose first field, too, is a string: a tf.train.Example, for instance.
+    if {field.name for field, _ in sequence.ListFields()} <= {"id"}:
+        raise ValueError(f"{record.where} is no NoteSequence; {_NEXT_STEP}")
+    return sequence
 
 
 def tensors_of(converter: data.BaseNoteSequenceConverter, sequence: note_seq.NoteSequence) -> data.ConverterTensors:
     """Converts one NoteSequence; drums are moved onto the Roland kit first, where every pitch has a class."""
     if isinstance(converter, data.DrumsConverter | data.GrooveConverter):
-        sequence = drums.on_roland_kit(sequence)
+        _, drum_map = columns.read(sequence)
+        if drum_map not in drums.DRUM_MAPS:
+            drum_map = drums.choose_map(sequence)
+        sequence = drums.on_kit(sequence, drum_map)
     return converter.to_tensors(sequence)
 
 
-def batches(examples: Examples, batch_size: int, seed: int | None) -> tf.data.Dataset:
-    """Returns endless batches of (inputs, outputs, controls, lengths), each epoch in another order.
-
-    No example is left out: where the last batch of an epoch is not full, the next epoch fills it.
-
-    Args:
-        examples: What to draw from.
-        batch_size: Examples a batch.
-        seed: Of the order; None draws one.
-    """
-    types = (tf.float32, tf.float32, tf.float32, tf.int32)
-    empty_batch = examples.dense(np.zeros([0], np.int64))
-
-    def gather(rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        tensors = tf.numpy_function(examples.dense, [rows], types)
-        for tensor, like in zip(tensors, empty_batch, strict=True):
-            tensor.set_shape([batch_size, *like.shape[1:]])
-        return tuple(tensors)
-
-    rows = tf.data.Dataset.range(len(examples)).shuffle(len(examples), seed=seed).repeat()
-    return rows.batch(batch_size, drop_remainder=True).map(gather).prefetch(2)
-
-
-def is_random(config: configs.Config) -> bool:
-    """Whether each epoch makes other examples: stock configs that transpose melodies or drop notes of the input."""
-    return bool(config.note_sequence_augmenter or getattr(config.data_converter, "_note_dropout", False))
-
-
-def random_batches(
-    config: configs.Config, sequences: list[note_seq.NoteSequence], batch_size: int, seed: int | None
-) -> tf.data.Dataset:
-    """Returns endless batches as `batches` does, of NoteSequences that are changed and converted each time anew."""
-    converter = config.data_converter
-
-    def generate() -> Iterator[tuple]:
-        order = np.random.default_rng(seed)
-        while True:
-            for row in order.permutation(len(sequences)):
-                sequence = sequences[row]
-                if config.note_sequence_augmenter:
-                    sequence = config.note_sequence_augmenter.augment(sequence)
-                yield from zip(*tensors_of(converter, sequence), strict=True)
-
-    depths = (converter.input_depth, converter.output_depth, converter.control_depth)
-    shapes = (*([None, depth] for depth in depths), list(converter.length_shape))
-    dataset = tf.data.Dataset.from_generator(generate, (tf.float32, tf.float32, tf.float32, tf.int32), shapes)
-    dataset = dataset.shuffle(10 * batch_size, seed=seed)
-    return dataset.padded_batch(batch_size, shapes, drop_remainder=True).prefetch(2)
-
-
-def _convert(converter, sequences: Iterable[note_seq.NoteSequence], where: str) -> Examples:
-    sequences = list(sequences)
-    parts, qpm = [], []
-    for sequence in progress.track(sequences, len(sequences), "performances"):
-        tensors = tensors_of(converter, sequence)
-        tempo = sequence.tempos[0].qpm if sequence.tempos else drums.QPM
-        parts.append(tensors)
-        qpm += [tempo] * len(tensors.inputs)
-    if not qpm:
-        raise ValueError(
-            f"no examples: {where} has {len(sequences)} NoteSequences, and none is long enough and of the right kind"
-            " for this config (four bars of drums in 4/4, for the configs of this project)"
-        )
-    fields = zip(*parts, strict=True)
-    joined = data.ConverterTensors(*([item for part in field for item in part] for field in fields))
-    return _stack(converter, joined, qpm)
-
-
-def _stack(converter: data.BaseNoteSequenceConverter, tensors: data.ConverterTensors, qpm: list[float]) -> Examples:
-    outputs = _pad(tensors.outputs, converter.output_dtype)
-    one_hot = outputs.dtype == np.uint8 and all(np.all(np.sum(steps, axis=1) == 1) for steps in tensors.outputs)
-    if one_hot:
-        outputs = np.where(outputs.any(axis=-1), outputs.argmax(axis=-1), -1).astype(np.int32)
-    return Examples(
-        inputs=_pad(tensors.inputs, converter.input_dtype),
-        outputs=outputs,
-        controls=_pad(tensors.controls, converter.control_dtype),
-        lengths=np.array(tensors.lengths, np.int32),
-        qpm=np.array(qpm, np.float32),
-        output_depth=converter.output_depth,
+def encode_job(job: Job) -> example_store.Part | str:
+    """Converts some performances; returns what is wrong where one cannot be read."""
+    try:
+        sequences = [parse(record) for record in job.records]
+    except ValueError as error:
+        return str(error)
+    tensors, qpm, performance = [], [], []
+    for number, sequence in enumerate(sequences, start=job.first_number):
+        found = list(zip(*tensors_of(job.converter, sequence), strict=True))
+        tensors += found
+        qpm += [grid.qpm_of(sequence)] * len(found)
+        performance += [number] * len(found)
+    if not tensors:
+        return example_store.Part({"num_steps": np.zeros([0], np.uint32)}, {})
+    inputs, outputs, controls, lengths = zip(*tensors, strict=True)
+    sequences_of = {"inputs": inputs, "outputs": outputs, "controls": controls}
+    return example_store.Part(
+        columns={
+            "num_steps": np.array([len(steps) for steps in outputs], np.uint32),
+            "lengths": np.array(lengths, np.int32),
+            "qpm": np.array(qpm, np.float32),
+            "performance": np.array(performance, np.int32),
+        },
+        fields={field.name: example_store.encode(field, sequences_of[field.name]) for field in _fields(job.converter)},
     )
 
 
-def _pad(sequences: list[np.ndarray], dtype) -> np.ndarray:
-    """`[steps, depth]` arrays of several lengths to one `[n, max(steps), depth]` array, zeros behind the shorter."""
-    dtype = np.uint8 if np.dtype(dtype) == np.bool_ else np.float32
-    padded = np.zeros([len(sequences), max(map(len, sequences)), sequences[0].shape[-1]], dtype)
-    for row, sequence in zip(padded, sequences, strict=True):
-        row[: len(sequence)] = sequence
-    return padded
-
-
-def _kept_path(paths: list[pathlib.Path], converter: data.BaseNoteSequenceConverter) -> pathlib.Path:
-    """Returns where the tensors of these records are kept: named after the records' bytes and the converter."""
-    digest = hashlib.sha256(f"{VERSION} {_describe(converter)}".encode())
+def _read_files(paths: Iterable[pathlib.Path]) -> Iterator[Record]:
     for path in paths:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return paths[0].parent / KEPT_DIR_NAME / f"{paths[0].name.split('.')[0]}-{digest.hexdigest()[:16]}.npz"
+        for number, content in enumerate(records.read(path)):
+            yield Record(f"{path}: record {number}", content)
+
+
+def _find_tfds(name: str, split: str, data_dir: str | None) -> Performances:
+    dataset = tfds_input.open_dataset(name, data_dir)
+    builder = dataset.builder
+    if split not in builder.info.splits:
+        raise ValueError(f"{name}: has no split {split}; it has {', '.join(sorted(builder.info.splits))}")
+    paths = [pathlib.Path(path) for path in builder.info.splits[split].filepaths]
+
+    def read() -> Iterator[Record]:
+        for example in dataset.walk():
+            if example.split == split:
+                where = f"{name}: {example.name}"
+                try:
+                    yield Record(where, midi.read_midi(example.midi).SerializeToString())
+                except ValueError as error:
+                    raise ValueError(f"{where}: {error}") from error
+
+    return Performances(
+        where=f"{name}, split {split}",
+        fingerprint=lambda: " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths),
+        num_bytes=sum(path.stat().st_size for path in paths),
+        count=lambda: builder.info.splits[split].num_examples,
+        read=read,
+        home=pathlib.Path(builder.data_dir),
+        stem=f"{name.replace('/', '-')}-{split}",
+    )
+
+
+def _uncapped(converter: data.BaseNoteSequenceConverter, split: str) -> data.BaseNoteSequenceConverter:
+    """Returns a copy that keeps every window; upstream's caps would freeze one choice of a few of them."""
+    converter = copy.copy(converter)
+    converter.set_mode("train" if split == "train" else "eval")
+    converter.max_tensors_per_notesequence = None
+    return converter
+
+
+def _fingerprint(performances: Performances, converter: data.BaseNoteSequenceConverter) -> str:
+    """Returns a hash of all that the tensors depend on: records, converter, and the code that does it."""
+    versions = [VERSION, example_store.VERSION, *map(importlib.metadata.version, ("magenta", "note-seq"))]
+    return hashlib.sha256(f"{versions} {_describe(converter)} {performances.fingerprint()}".encode()).hexdigest()
 
 
 def _describe(converter: data.BaseNoteSequenceConverter) -> str:
@@ -288,21 +327,109 @@ def _describe(converter: data.BaseNoteSequenceConverter) -> str:
         return type(value).__name__
 
     settings = {name: describe(value) for name, value in sorted(vars(converter).items())}
-    return f"{type(converter).__name__} {settings}"
+    return f"{type(converter).__module__}.{type(converter).__name__} {settings}"
 
 
-def _read_kept(path: pathlib.Path) -> Examples | None:
+def _build(
+    kept_path: pathlib.Path, fingerprint: str, converter: data.BaseNoteSequenceConverter, performances: Performances
+) -> example_store.Store:
+    """Converts all performances, and keeps the result at `kept_path`, or nowhere if that cannot be."""
+
+    def parts() -> Iterator[example_store.Part]:
+        yield from _convert(converter, performances)
+        if _fingerprint(performances, converter) != fingerprint:
+            raise ValueError(f"{performances.where}: has changed while it was read; run the command again")
+
+    def build(path: pathlib.Path) -> example_store.Store:
+        return example_store.build(path, fingerprint, _fields(converter), parts())
+
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            arrays = {name: kept[name] for name in kept.files}
-            return Examples(**arrays | {"output_depth": int(arrays["output_depth"])})
-    except Exception:  # Not there, or damaged, for which zipfile, zlib and NumPy have an exception each.
-        return None
-
-
-def _keep(examples: Examples, path: pathlib.Path) -> None:
-    try:
-        with atomic.replacing(path) as partial:
-            np.savez_compressed(partial, **dataclasses.asdict(examples))
+        atomic.check_folder(kept_path.parent)
     except OSError as error:
-        print(f"examples are not kept for the next run: {error}")
+        problem = error
+    else:
+        try:
+            return build(kept_path)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            problem = error
+    print(f"examples are not kept for the next run: {kept_path.parent}: {problem.strerror}; --cache_dir=DIR moves them")
+    with tempfile.TemporaryDirectory() as folder:  # What is open stays readable when it is deleted.
+        return build(pathlib.Path(folder) / kept_path.name)
+
+
+def _convert(converter: data.BaseNoteSequenceConverter, performances: Performances) -> Iterator[example_store.Part]:
+    """Yields the encoded examples of all performances, in their order; raises ValueError where there are none."""
+    jobs = _jobs(converter, progress.track(performances.read(), performances.count(), "performances"))
+    num_performances = num_examples = 0
+    for job, part in _apply(jobs, performances.num_bytes):
+        if isinstance(part, str):
+            raise ValueError(part)
+        num_performances += len(job.records)
+        num_examples += len(part)
+        yield part
+    if not num_examples:
+        raise no_examples(performances.where, num_performances)
+
+
+def _jobs(converter: data.BaseNoteSequenceConverter, read: Iterator[Record]) -> Iterator[Job]:
+    first_number = 0
+    while chunk := list(itertools.islice(read, RECORDS_A_JOB)):
+        yield Job(converter, first_number, chunk)
+        first_number += len(chunk)
+
+
+def _apply(jobs: Iterable[Job], num_bytes: int) -> Iterator[tuple[Job, example_store.Part | str]]:
+    """Yields each job with its result, from as many processes as the amount of work is worth."""
+    jobs = iter(jobs)
+    first = next(jobs, None)
+    if first is None:
+        return
+    jobs = itertools.chain([first], jobs)
+    if num_bytes < WORTH_A_POOL_BYTES or not _is_picklable(first.converter):
+        for job in jobs:
+            yield job, encode_job(job)
+        return
+    for outcome in workers.run(
+        encode_job, jobs, timeout_secs=JOB_TIMEOUT_SECS, chunk_size=1, preload=("pipelines.examples",)
+    ):
+        job = outcome.item
+        yield job, outcome.result if not outcome.failed else f"{job.records[0].where} or a later one: {outcome.failed}"
+
+
+def _is_picklable(converter: data.BaseNoteSequenceConverter) -> bool:
+    """Whether it can be sent to another process; Magenta's melody converters have functions of their own in them."""
+    try:
+        pickle.dumps(converter)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return True
+
+
+def _fields(converter: data.BaseNoteSequenceConverter) -> list[example_store.Field]:
+    described = (
+        ("inputs", converter.input_depth, converter.input_dtype),
+        ("outputs", converter.output_depth, converter.output_dtype),
+        ("controls", converter.control_depth, converter.control_dtype),
+    )
+    return [example_store.Field(name, depth, np.dtype(dtype) == np.bool_) for name, depth, dtype in described if depth]
+
+
+def _examples(store: example_store.Store) -> Examples:
+    own = {name: store.columns[name] for name in ("lengths", "qpm", "performance")}
+    return Examples(
+        inputs=store.fields["inputs"],
+        outputs=store.fields["outputs"],
+        controls=store.fields.get("controls"),
+        rows=np.arange(len(store.columns["num_steps"])),
+        **own,
+    )
+
+
+def no_examples(where: str, num_performances: int) -> ValueError:
+    """Returns the error for performances that make no example."""
+    return ValueError(
+        f"no examples: {where} has {num_performances} NoteSequences, and none is long enough and of the right kind"
+        " for this config (four bars of drums in 4/4, for the configs of this project)"
+    )

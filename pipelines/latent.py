@@ -12,7 +12,7 @@ import numpy as np
 from magenta.models.music_vae import data
 
 import configs
-from pipelines import atomic, drums, examples
+from pipelines import atomic, bars, drums, examples
 
 MIN_NOTE_SECS = 0.01
 
@@ -69,21 +69,21 @@ def read_example(config: configs.Config, path: str, start_bar: int | None) -> da
     """
     midi = pathlib.Path(path).expanduser().read_bytes()
     try:
-        sequence = drums.read_at_constant_tempo(midi)
+        sequence = bars.read_at_constant_tempo(midi)
         if not isinstance(config.data_converter, data.DrumsConverter | data.GrooveConverter):
             return _only_example(examples.tensors_of(config.data_converter, sequence))
         reason = drums.reason_to_skip(sequence)
         if reason:
             raise ValueError(reason)
-        bars = config.hparams.max_seq_len // drums.STEPS_PER_BAR
-        for first_bar in [start_bar] if start_bar else range(1, drums.num_bars(sequence) + 1):
-            tensors = examples.tensors_of(config.data_converter, drums.cut_bars(sequence, first_bar, bars))
+        num_bars = config.hparams.max_seq_len // drums.STEPS_PER_BAR
+        for first_bar in [start_bar] if start_bar else range(1, bars.num_bars(sequence) + 1):
+            tensors = examples.tensors_of(config.data_converter, bars.cut_bars(sequence, first_bar, num_bars))
             if tensors.inputs:
                 return tensors
-        place = f"bars {start_bar} to {start_bar + bars - 1}" if start_bar else f"any {bars} bars in a row"
+        place = f"bars {start_bar} to {start_bar + num_bars - 1}" if start_bar else f"any {num_bars} bars in a row"
         raise ValueError(
-            f"no drums throughout {place} of its {drums.num_bars(sequence)};"
-            f" {bars} bars without a bar of silence are needed, --start_bar chooses where they begin"
+            f"no drums throughout {place} of its {bars.num_bars(sequence)};"
+            f" {num_bars} bars without a bar of silence are needed, --start_bar chooses where they begin"
         )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error

@@ -1,76 +1,117 @@
-"""Where grooves come from: the bundled starter set, a folder, a zip or a TFDS dataset, all as (name, MIDI, split)."""
+"""Where grooves come from: the bundled starter set, folders, zips, TFRecords and TFDS datasets, all as `Source`s."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
+import functools
 import hashlib
-import io
-import os
 import pathlib
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from absl import logging
+from pipelines import columns, folders, sequence_files, tfds_input, zips
+from pipelines.locations import Files, Inline, Location
 
-SPLITS = ("train", "validation", "test")
+SPLITS = columns.SPLITS
 STARTER = "starter"
 STARTER_DIR = pathlib.Path(__file__).resolve().parent.parent / "data" / "starter"
 GROOVE = "groove"
 GROOVE_TFDS_NAME = "groove/full-midionly"
-TFDS_NAMES_WITH_MIDI = "groove/full-midionly, groove/2bar-midionly and groove/4bar-midionly"
-TFDS_SERVER = "https://storage.googleapis.com"  # Where TFDS downloads Groove from.
-MIDI_SUFFIXES = (".mid", ".midi")
-MAX_MIDI_BYTES = 16 * 2**20  # The largest file of Groove has 63 kB; a zip can promise anything.
+MIDI, MUSICXML, NOTESEQUENCE = "midi", "musicxml", "notesequence"
+KIND_BY_SUFFIX = {".mid": MIDI, ".midi": MIDI, ".musicxml": MUSICXML, ".xml": MUSICXML, ".mxl": MUSICXML}
+MAX_MIDI_BYTES = 16 * 2**20  # The largest file of Groove has 0.16 MB; a zip can promise anything.
+MAX_TABLE_BYTES = 64 * 2**20  # Of an info.csv; Groove's has 0.18 MB.
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """One MIDI file.
+    """One performance, not read yet.
 
     Attributes:
         name: Its path inside of the collection, with forward slashes.
+        collection: The collection's name.
         split: "train", "validation" or "test".
-        midi: The file's bytes; None where they cannot be read.
-        error: Why not, where they cannot.
+        kind: "midi", "musicxml" or "notesequence".
+        columns: Its row of info.csv, or what TFDS says of it; {} where nothing does.
+        location: Where its bytes are.
     """
 
     name: str
+    collection: str
     split: str
-    midi: bytes | None
-    error: str = ""
+    kind: str
+    columns: Mapping[str, str]
+    location: Location
+
+    def read(self) -> bytes:
+        """Returns the MIDI or MusicXML file, or the serialized NoteSequence.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is damaged, refused or larger than `MAX_MIDI_BYTES`; says which.
+        """
+        return self.location.read(MAX_MIDI_BYTES)
 
 
 @dataclasses.dataclass(frozen=True)
 class Collection:
-    """A set of MIDI files that can be walked through, with the number of them where it is known beforehand."""
+    """What one or several inputs hold together.
+
+    Attributes:
+        name: The folder's, the zip's, the dataset's; of several inputs, all of them with a plus between.
+        size: The number of sources that `walk` yields, or a few more where a TFRecord is damaged.
+        walk: Yields the sources: input by input, in each always in the same order, which is that of the names for
+            folders and zips.
+        missing: Files that an info.csv lists and that are not there.
+        unlisted: Files in the folder of an info.csv that it does not list; their split follows from their name.
+        repeated: What was left out because it is there already, each with what it repeats.
+    """
 
     name: str
     size: int
-    missing: tuple[str, ...]  # Listed in info.csv, not there.
     walk: Callable[[], Iterator[Source]]
+    missing: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
+
+    def known(self, column: str) -> tuple[str, ...]:
+        """Returns the values of one of `columns.SELECTABLE`, sorted, with "" where a source has none."""
+        return self._known[column]
+
+    @functools.cached_property
+    def _known(self) -> dict[str, tuple[str, ...]]:
+        values = {column: set() for column in columns.SELECTABLE}
+        for source in self.walk():
+            for column, known in values.items():
+                known.add(source.columns.get(column, ""))
+        return {column: tuple(sorted(known)) for column, known in values.items()}
 
 
-def open_collection(given: str) -> Collection:
-    """Opens what `--input` names.
+def open_collections(inputs: Sequence[str], tfds_data_dir: str | None = None) -> Collection:
+    """Opens what `--input` names, in any mixture.
 
     Args:
-        given: "starter", a folder, a zip file, "groove" or another TFDS name.
+        inputs: Each "starter", a folder, a zip file, "groove" or another TFDS name, a TFRecord of NoteSequences, a
+            glob over several of them, or the name before the "-00000-of-00004" of a sharded one.
+        tfds_data_dir: Where TFDS keeps its datasets; None is TFDS's own default.
 
     Raises:
-        FileNotFoundError: it is none of these.
-        ValueError: it is a broken zip, has no MIDI file, or TFDS cannot deliver it.
+        FileNotFoundError: an input is none of these.
+        ValueError: an input is given twice, is broken, holds nothing to convert, or TFDS cannot deliver it.
     """
-    path = STARTER_DIR if given == STARTER else pathlib.Path(given).expanduser()
-    if path.is_dir():
-        collection = _open_folder(path)
-    elif path.is_file():
-        collection = _open_zip(path)
-    else:
-        collection = _open_tfds(GROOVE_TFDS_NAME if given == GROOVE else given)
-    if not collection.size:
-        raise ValueError(f"{given}: no MIDI file in it (looked for *.mid and *.midi, in all folders)")
-    return collection
+    if not inputs:
+        raise ValueError("no input; give starter, a folder, a zip, groove, a TFDS name or a TFRecord of NoteSequences")
+    _check_distinct(inputs)
+    opened: list[Collection] = []
+    for given in inputs:
+        collection = _open(given, tfds_data_dir, [other.name for other in opened])
+        if not collection.size:
+            raise ValueError(
+                f"{given}: no MIDI file in it (looked for *.mid and *.midi, in all folders) and no MusicXML"
+                " (*.musicxml, *.xml, *.mxl); zips and TFRecords are given by their own path"
+            )
+        opened.append(collection)
+    return opened[0] if len(opened) == 1 else _join(opened)
 
 
 def split_by_hash(name: str) -> str:
@@ -79,139 +120,137 @@ def split_by_hash(name: str) -> str:
     return SPLITS[max(0, tenth - 7)]
 
 
-def _open_folder(folder: pathlib.Path) -> Collection:
-    path_by_name = {_name(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
-    return _collection(folder.resolve().name, path_by_name, lambda name: _read_limited(path_by_name[name]))
+def _path(given: str) -> pathlib.Path:
+    return STARTER_DIR if given == STARTER else pathlib.Path(given).expanduser()
 
 
-def _name(path: pathlib.Path) -> str:
-    """Returns a path with forward slashes that can be written as UTF-8, even where the file system's is none."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+def _check_distinct(inputs: Iterable[str]) -> None:
+    """Raises ValueError where two inputs are the same, or one lies in the other: its files would count twice."""
+    given_by_place: dict[pathlib.Path, str] = {}
+    for given in inputs:
+        if not given:
+            raise ValueError("an empty input; give starter, a folder, a zip, groove, a TFDS name or a TFRecord")
+        for place in _places(given):
+            if place in given_by_place:
+                raise ValueError(f"{given}: given twice, also as {given_by_place[place]}; give it once")
+            given_by_place[place] = given
+    for place, given in given_by_place.items():
+        outer = next((given_by_place[parent] for parent in place.parents if parent in given_by_place), None)
+        if outer and place.is_dir():
+            raise ValueError(f"{given}: lies in {outer}, which is given as well; give the outer folder alone")
 
 
-def _read_limited(path: pathlib.Path) -> bytes:
-    if path.stat().st_size > MAX_MIDI_BYTES:
-        raise ValueError(f"larger than {MAX_MIDI_BYTES >> 20} MiB")
-    return path.read_bytes()
+def _places(given: str) -> list[pathlib.Path]:
+    """Returns the real paths that an input stands for; a TFDS name stands for itself."""
+    path = _path(given)
+    paths = [path] if path.exists() else sequence_files.find(given)
+    return [path.resolve() for path in paths] or [pathlib.Path(GROOVE_TFDS_NAME if given == GROOVE else given)]
 
 
-def _open_zip(path: pathlib.Path) -> Collection:
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise ValueError(
-            f"{path}: neither a folder nor a readable zip ({error}); download it again, or give the unpacked folder"
-        ) from error
-
-    def read(name: str) -> bytes:
-        if archive.getinfo(name).file_size > MAX_MIDI_BYTES:
-            raise ValueError(f"larger than {MAX_MIDI_BYTES >> 20} MiB")
-        try:
-            return archive.read(name)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
-            raise ValueError(f"cannot be unpacked ({error})") from error
-        except Exception as error:  # zlib.error and its kin have no common base.
-            raise ValueError(f"damaged in the zip ({error})") from error
-
-    return _collection(path.stem, [info.filename for info in archive.infolist() if not info.is_dir()], read)
+def _open(given: str, tfds_data_dir: str | None, used_names: Sequence[str]) -> Collection:
+    path = _path(given)
+    if path.is_dir():
+        return _open_files(_unused(path.resolve().name, used_names), folders.list_files(path, _is_wanted))
+    if path.is_file() and _is_zip(path):
+        return _open_files(_unused(path.stem, used_names), zips.list_files(path, _is_wanted))
+    record_paths = [path] if path.is_file() else sequence_files.find(given)
+    if record_paths:
+        return _open_records(record_paths, used_names)
+    return _open_tfds(GROOVE_TFDS_NAME if given == GROOVE else given, tfds_data_dir)
 
 
-def _collection(label: str, names: Iterable[str], read: Callable[[str], bytes]) -> Collection:
-    """Makes a collection of all MIDI files in `names`, with the splits of the info.csv nearest to the root.
-
-    Hidden files are left out: macOS puts a `._name.mid` that is no MIDI beside each file it archives.
-    """
-    names = sorted({name for name in names if not _is_hidden(name)})
-    midi_names = [name for name in names if name.lower().endswith(MIDI_SUFFIXES)]
-    tables = sorted((name for name in names if name.rsplit("/", 1)[-1] == "info.csv"), key=lambda n: n.count("/"))
-    split_by_name = _read_info(tables[0], read) if tables else {}
-    missing = tuple(sorted(set(split_by_name) - set(midi_names)))
-
-    def walk() -> Iterator[Source]:
-        for name in midi_names:
-            split = split_by_name.get(name) or split_by_hash(name)
-            try:
-                yield Source(name, split, read(name))
-            except (OSError, ValueError) as error:
-                yield Source(name, split, None, str(error))
-
-    return Collection(label, len(midi_names), missing, walk)
+def _is_zip(path: pathlib.Path) -> bool:
+    return path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)
 
 
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+def _unused(name: str, used_names: Sequence[str]) -> str:
+    """Returns a collection's name, with a number behind it where an earlier input has the same."""
+    number = 2
+    unused = name
+    while unused in used_names:
+        unused, number = f"{name}-{number}", number + 1
+    return unused
 
 
-def _read_info(table_name: str, read: Callable[[str], bytes]) -> Mapping[str, str]:
-    """Returns the split of each MIDI file that an info.csv in Groove's layout lists, by path."""
-    folder = table_name[: -len("info.csv")]
-    splits = {}
-    try:
-        rows = csv.DictReader(io.StringIO(read(table_name).decode("utf-8-sig", errors="replace")))
-        if not {"midi_filename", "split"} <= set(rows.fieldnames or ()):
-            raise ValueError(f"it needs the columns midi_filename and split; found {rows.fieldnames}")
-        for row in rows:
-            if row["split"] not in SPLITS or not row["midi_filename"]:
-                raise ValueError(
-                    f"line {rows.line_num}: file {row['midi_filename']!r} in split {row['split']!r};"
-                    f" accepted splits: {', '.join(SPLITS)}"
-                )
-            splits[folder + row["midi_filename"]] = row["split"]
-    except (OSError, ValueError, csv.Error) as error:
-        raise ValueError(f"{table_name}: {error}; mend it, or take it away: splits then follow from names") from error
-    return splits
+def _is_wanted(file_name: str) -> bool:
+    return file_name == columns.TABLE_NAME or _kind(file_name) is not None
 
 
-def _open_tfds(name: str) -> Collection:
-    from models import environment  # noqa: F401  Before TensorFlow, which TFDS imports.
+def _kind(name: str) -> str | None:
+    return KIND_BY_SUFFIX.get(pathlib.PurePosixPath(name).suffix.lower())
 
-    import tensorflow_datasets as tfds  # Takes seconds, and few need it.
 
-    if logging.get_verbosity() < logging.DEBUG:
-        logging.set_verbosity(logging.ERROR)  # TFDS tells of each thing that it finds or does not find.
-    known = tfds.list_builders(with_community_datasets=False)
-    if name.split("/")[0].split(":")[0] not in known:
-        raise FileNotFoundError(
-            f"{name}: no such folder, zip or TFDS dataset (bundled: {STARTER}; to download: {GROOVE})"
-        )
-    try:
-        builder = tfds.builder(name)
-    except Exception as error:  # TFDS raises its own kinds of errors for each part of the name.
-        raise ValueError(f"{name}: TFDS knows no such dataset; {TFDS_NAMES_WITH_MIDI} have MIDI in them") from error
-    if "midi" not in builder.info.features:
-        raise ValueError(f"{name}: has no MIDI in it; {TFDS_NAMES_WITH_MIDI} do")
-    _prepare(builder, name)
-    splits = [split for split in SPLITS if split in builder.info.splits]
+def _open_files(name: str, files: Files) -> Collection:
+    """Makes a collection of the files of a folder or zip, with the splits and columns of each info.csv in it."""
+    tables = sorted((file for file in files.names if _last(file) == columns.TABLE_NAME), key=lambda n: -n.count("/"))
+    names = tuple(file for file in files.names if _last(file) != columns.TABLE_NAME)
+    rows: dict[str, columns.Row] = {}
+    for table in tables:  # Of two that list the same file, the one nearer to the root counts.
+        rows |= _read_table(table, files.locate(table))
+    table_dirs = tuple(table.removesuffix(columns.TABLE_NAME) for table in tables)
+    there = {columns.key(file) for file in names} | {columns.key(file) for file in files.repeated}
 
     def walk() -> Iterator[Source]:
-        for split in splits:
-            for number, example in enumerate(tfds.as_numpy(builder.as_dataset(split=split))):
-                identity = example.get("id", str(number).encode()).decode()
-                yield Source(f"{identity}.mid", split, example["midi"])
+        for file in names:
+            row = rows.get(columns.key(file))
+            split = row.split if row else split_by_hash(file)
+            yield Source(file, name, split, _kind(file) or MIDI, row.columns() if row else {}, files.locate(file))
 
-    return Collection(name, sum(builder.info.splits[split].num_examples for split in splits), (), walk)
+    return Collection(
+        name,
+        len(names),
+        walk,
+        missing=tuple(sorted(row.name for key, row in rows.items() if key not in there)),
+        unlisted=tuple(file for file in names if columns.key(file) not in rows and file.startswith(table_dirs)),
+        repeated=tuple(f"{file}: {what}" for file, what in files.repeated.items()),
+    )
 
 
-def _prepare(builder, name: str) -> None:
-    """Downloads a TFDS dataset, unless an earlier run did; without internet says so at once.
+def _last(name: str) -> str:
+    return name.rsplit("/", 1)[-1]
 
-    Raises:
-        ValueError: it cannot be downloaded or prepared.
-    """
-    import requests
 
+def _read_table(name: str, location: Location) -> dict[str, columns.Row]:
     try:
-        if not builder.is_prepared():
-            requests.head(TFDS_SERVER, timeout=10)  # TFDS itself tries ten times, for minutes.
-        builder.download_and_prepare()
-    except requests.ConnectionError as error:
-        raise ValueError(
-            f"{name}: not downloaded yet, and {TFDS_SERVER} cannot be reached;\n"
-            "  without internet, give the folder or the zip of the Groove MIDI Dataset instead"
-        ) from error
-    except Exception as error:  # TFDS passes on whatever the network stack raises.
-        reason = str(error).strip().splitlines()
-        raise ValueError(
-            f"{name}: TFDS cannot prepare it ({type(error).__name__}: {reason[0][:200] if reason else ''});\n"
-            "  try again, or give the folder or the zip of the Groove MIDI Dataset instead"
-        ) from error
+        return columns.read_table(location.read(MAX_TABLE_BYTES), name.removesuffix(columns.TABLE_NAME))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{name}: {error}; mend it, or take it away: splits then follow from names") from error
+
+
+def _open_records(paths: Sequence[pathlib.Path], used_names: Sequence[str]) -> Collection:
+    for path in paths:
+        if _kind(path.name):
+            raise ValueError(f"{path}: a single file; give the folder that it lies in")
+    name = _unused(sequence_files.label(paths), used_names)
+
+    def walk() -> Iterator[Source]:
+        for record in sequence_files.walk(paths):
+            split = record.split or split_by_hash(record.name)
+            yield Source(record.name, name, split, NOTESEQUENCE, record.columns, record.location)
+
+    return Collection(name, sequence_files.count(paths), walk)
+
+
+def _open_tfds(name: str, data_dir: str | None) -> Collection:
+    dataset = tfds_input.open_dataset(name, data_dir)
+
+    def walk() -> Iterator[Source]:
+        for example in dataset.walk():
+            yield Source(example.name, name, example.split, MIDI, example.columns, Inline(example.midi))
+
+    return Collection(name, dataset.size, walk)
+
+
+def _join(opened: Sequence[Collection]) -> Collection:
+    """Makes one collection of several; what is said of files names the collection as well."""
+
+    def walk() -> Iterator[Source]:
+        for collection in opened:
+            yield from collection.walk()
+
+    def named(field: str) -> tuple[str, ...]:
+        return tuple(f"{collection.name}: {text}" for collection in opened for text in getattr(collection, field))
+
+    size = sum(collection.size for collection in opened)
+    name = "+".join(collection.name for collection in opened)
+    return Collection(name, size, walk, named("missing"), named("unlisted"), named("repeated"))

@@ -31,15 +31,29 @@ class Run:
     config: object
     examples_path: str | None
     where: str  # The data, as a person reads it.
+    cache_dir: str | None = None  # Where their tensors are kept; None is beside them.
+    tfds_data_dir: str | None = None  # Where TFDS keeps its datasets; None is TFDS's own default.
 
 
-def prepare(run_dir: str, name: str | None, hparams: str, examples_path: str | None, tfds_name: str | None) -> Run:
+def prepare(
+    run_dir: str,
+    name: str | None,
+    hparams: str,
+    examples_path: str | None,
+    tfds_name: str | None,
+    *,
+    stride_bars: int | None = None,
+    cache_dir: str | None = None,
+    tfds_data_dir: str | None = None,
+) -> Run:
     """Checks everything that can be checked before long work starts.
 
     Raises:
-        ValueError: two sources of data or none, an unknown config or hparam, or a run of another config.
+        ValueError: two sources of data or none, an unknown config or hparam, a run of another config, or a stride that
+            the config cannot take.
         NotADirectoryError: `run_dir` is a file.
     """
+    import configs
     from pipelines import runs
 
     if examples_path and tfds_name:
@@ -48,6 +62,7 @@ def prepare(run_dir: str, name: str | None, hparams: str, examples_path: str | N
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path}: is a file; --run_dir takes a folder")
     name, config = runs.resolve(path, name, hparams)
+    config = configs.with_stride(config, stride_bars)
     if tfds_name:
         config = config._replace(tfds_name=tfds_name)
     where = examples_path or config.tfds_name  # GrooVAE's configs name a TFDS dataset themselves, as in Magenta.
@@ -56,7 +71,7 @@ def prepare(run_dir: str, name: str | None, hparams: str, examples_path: str | N
             "which data? --examples_path=GLOB of TFRecords, or --tfds_name=NAME;"
             " ./run_train.sh --dataset=DIR|ZIP|starter makes TFRecords by itself"
         )
-    return Run(path, name, config, examples_path, where)
+    return Run(path, name, config, examples_path, where, cache_dir, tfds_data_dir)
 
 
 def run_training(run: Run, num_steps: int | None, seed: int | None, cluster=None, **options) -> int:
@@ -67,7 +82,7 @@ def run_training(run: Run, num_steps: int | None, seed: int | None, cluster=None
     """
     from models import checkpoints, environment
 
-    from pipelines import examples, optimize, runs
+    from pipelines import batches, optimize, runs
 
     atomic.check_folder(run.run_dir)
     cluster = cluster or optimize.ALONE
@@ -79,7 +94,9 @@ def run_training(run: Run, num_steps: int | None, seed: int | None, cluster=None
         return 0
     record = functools.partial(runs.write_record, run.run_dir, run.name, copy.deepcopy(config), run.where)
     config.hparams.batch_size //= max(1, cluster.num_sync_workers)  # Of this worker; together they make the batch.
-    batches, num_examples = examples.training_batches(config, run.examples_path, seed)
+    make_batches, num_examples = batches.training_batches(
+        config, run.examples_path, seed, run.cache_dir, run.tfds_data_dir
+    )
     print(f"config    {run.name}")
     print(f"examples  {num_examples} from {run.where}, {config.hparams.batch_size} a batch")
     print(f"devices   {environment.describe_devices()}")
@@ -88,7 +105,7 @@ def run_training(run: Run, num_steps: int | None, seed: int | None, cluster=None
     started = time.monotonic()
     step, stopped_by = optimize.train(
         config,
-        batches,
+        make_batches,
         runs.train_dir(run.run_dir),
         num_steps,
         seed=seed,
@@ -120,7 +137,7 @@ def run_evaluation(run: Run, num_batches: int | None, suffix: str = "", interval
     eval_dir = run.run_dir / f"eval{suffix}"
     checkpoint = None if interval_secs else runs.newest_checkpoint(run.run_dir)
     atomic.check_folder(eval_dir)
-    split = examples.load(run.config, "validation", run.examples_path)
+    split = examples.load(run.config, "validation", run.examples_path, run.cache_dir, run.tfds_data_dir)
     max_examples = num_batches * run.config.hparams.batch_size if num_batches else len(split)
     num_examples = min(len(split), max_examples)
     evaluated = None
@@ -144,6 +161,16 @@ def define_flags() -> None:
     flags.DEFINE_string("run_dir", None, "Folder of the run, with train/ and eval/ in it.", required=True)
     flags.DEFINE_string("examples_path", None, "TFRecord of NoteSequences, or a glob over several.")
     flags.DEFINE_string("tfds_name", None, "TensorFlow Datasets name to take examples from instead.")
+    flags.DEFINE_string("tfds_data_dir", None, "Where TFDS keeps its data sets; default: its own choice.")
+    flags.DEFINE_integer(
+        "stride_bars",
+        None,
+        "Bars from one window of a performance to the next; default: 1, and 4 for grooves.",
+        lower_bound=1,
+    )
+    flags.DEFINE_string(
+        "cache_dir", None, "Folder to keep converted examples in; default: beside what they are made of."
+    )
     flags.DEFINE_string("hparams", "", "name=value,… to change in the config, for instance batch_size=64.")
     flags.DEFINE_integer("num_steps", 200000, "Training ends at this step; 0 for never.", lower_bound=0)
     flags.DEFINE_integer("eval_num_batches", None, "Evaluate only so many batches.", lower_bound=1)
@@ -165,7 +192,16 @@ def define_flags() -> None:
 def main() -> int | None:
     args = flags.FLAGS
     cli.apply_log_level(args.log)
-    run = prepare(args.run_dir, args.config, args.hparams, args.examples_path, args.tfds_name)
+    run = prepare(
+        args.run_dir,
+        args.config,
+        args.hparams,
+        args.examples_path,
+        args.tfds_name,
+        stride_bars=args.stride_bars,
+        cache_dir=args.cache_dir,
+        tfds_data_dir=args.tfds_data_dir,
+    )
     if args.mode == "eval":
         return run_evaluation(run, args.eval_num_batches, args.eval_dir_suffix, args.eval_interval_secs)
 

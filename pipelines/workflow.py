@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
@@ -28,6 +29,11 @@ GENERATED_DIR = PROJECT_DIR / "generated"
 
 DEFAULT_CONFIG = "hier-drums_4bar_small"
 DEFAULT_DATASET = sources.STARTER
+# Of run_train.sh's flags, those that are the conversion's; the last one is the training's, too.
+CONVERT_FLAGS = (
+    *("styles", "drummers", "beat_types", "min_bpm", "max_bpm", "time_signatures"),
+    *("drum_map", "tfds_data_dir", "stride_bars"),
+)
 
 # The run that run_generate.sh trains when there is none: enough for drums that sound like drums, in minutes.
 QUICK_RUN_DIR = RUNS_DIR / "quick"
@@ -58,8 +64,12 @@ def train(argv: list[str]) -> None:
     """
     parser = _parser("./run_train.sh", "Trains a config on a data set, then evaluates it.")
     parser.add_argument(
-        "--dataset", default=DEFAULT_DATASET, help="a folder or zip of MIDI files, starter, groove or a TFDS name"
+        "--dataset",
+        action="append",
+        help="a folder or zip of MIDI files, starter, groove, a TFDS name, TFRecords; can be given several times",
     )
+    for name in CONVERT_FLAGS:
+        parser.add_argument(f"--{name}", help="which performances, or how to read them; as in pipelines.convert")
     parser.add_argument("--config", help=f"what to train (default: that of the run, or {DEFAULT_CONFIG})")
     parser.add_argument("--run_dir", help="folder of the run (default: runs/CONFIG)")
     parser.add_argument("--mode", default="train", choices=["train", "eval"], help="eval only evaluates")
@@ -70,7 +80,9 @@ def train(argv: list[str]) -> None:
     args, rest = _parse(parser, "train", argv)
 
     run_dir = args.run_dir or str(RUNS_DIR / (args.config or DEFAULT_CONFIG))
-    stage_flags = [f"--run_dir={run_dir}", *_given(args, "config"), *rest]
+    datasets = args.dataset or [DEFAULT_DATASET]
+    convert_flags = _given(args, *CONVERT_FLAGS)
+    stage_flags = [f"--run_dir={run_dir}", *_given(args, "config", "stride_bars"), *rest]
     if not args.config and not Path(run_dir, "config.json").exists():
         stage_flags.insert(0, f"--config={DEFAULT_CONFIG}")
     eval_flags = ["--mode=eval", *(_given(args, "eval_interval_secs") if args.mode == "eval" else [])]
@@ -81,11 +93,11 @@ def train(argv: list[str]) -> None:
         mode_flags = eval_flags if args.mode == "eval" else ["--mode=train"]
         run_stage("train", *mode_flags, *data_flags, *stage_flags)
         return
-    tfrecord_dir = convert(args.dataset)
+    tfrecord_dir = convert(datasets, convert_flags)
     if args.mode == "train":
         run_stage("train", "--mode=train", _examples(tfrecord_dir, "train"), *stage_flags)
     if args.mode == "train" and not _has_examples(tfrecord_dir, args.split):
-        print(f"{args.dataset} has no {args.split} split, so nothing is evaluated")
+        print(f"{', '.join(datasets)} has no {args.split} split, so nothing is evaluated")
         return
     run_stage("train", *eval_flags, _examples(tfrecord_dir, args.split), *stage_flags)
 
@@ -126,26 +138,31 @@ def generate(argv: list[str]) -> None:
     print(f"see and hear them: {shown(Path(args.output_dir) / 'index.html')}")
 
 
-def convert(dataset: str) -> Path:
-    """Converts a data set, unless that was done and neither it nor the converter has changed since.
+def convert(datasets: list[str], convert_flags: Sequence[str] = ()) -> Path:
+    """Converts data sets, unless that was done and neither they nor the converter nor its flags have changed since.
 
     Args:
-        dataset: As `--input` of `pipelines.convert`.
+        datasets: Each as `--input` of `pipelines.convert`.
+        convert_flags: Further flags of `pipelines.convert`.
 
     Returns:
-        The folder with its TFRecords.
+        The folder with their TFRecords.
     """
-    path = sources.STARTER_DIR if dataset == sources.STARTER else Path(dataset).expanduser()
-    name = path.name.removesuffix(".zip") if path.exists() else dataset.replace("/", "_")
-    tfrecord_dir = TFRECORD_DIR / (name or "data")
+    paths = [sources.STARTER_DIR if name == sources.STARTER else Path(name).expanduser() for name in datasets]
+    names = [
+        (path.name.removesuffix(".zip") or "data") if path.exists() else name.replace("/", "_")
+        for name, path in zip(datasets, paths, strict=True)
+    ]
+    tfrecord_dir = TFRECORD_DIR / "+".join(names)
     record_path = tfrecord_dir / "source.txt"
-    fingerprint = _fingerprint(dataset, path)
+    fingerprint = "".join(map(_fingerprint, datasets, paths)) + "".join(f"{flag}\n" for flag in convert_flags)
     report_exists = (tfrecord_dir / "report.json").exists()
     if report_exists and record_path.exists() and record_path.read_text() == fingerprint:
-        print(f"{dataset}: already converted, in {shown(tfrecord_dir)}", flush=True)
+        print(f"{', '.join(datasets)}: already converted, in {shown(tfrecord_dir)}", flush=True)
         return tfrecord_dir
     record_path.unlink(missing_ok=True)
-    run_stage("convert", f"--input={dataset}", f"--output_dir={tfrecord_dir}")
+    inputs = [f"--input={name}" for name in datasets]
+    run_stage("convert", *inputs, f"--output_dir={tfrecord_dir}", "--overwrite", *convert_flags)
     atomic.write_text(record_path, fingerprint)
     return tfrecord_dir
 
@@ -221,7 +238,7 @@ def _train_quick(config: str | None) -> Path:
         f"{QUICK_NUM_STEPS} steps, a few minutes{done}",
         flush=True,
     )
-    tfrecord_dir = convert(sources.STARTER)
+    tfrecord_dir = convert([sources.STARTER])
     run_stage(
         "train",
         *("--mode=train", f"--config={QUICK_CONFIG}", f"--run_dir={QUICK_RUN_DIR}"),
@@ -244,7 +261,7 @@ def _why_silent(soundfont: str | None) -> str:
 
 def _fingerprint(dataset: str, path: Path) -> str:
     """Returns a text that changes when the data set's files or the converter do."""
-    code = [PROJECT_DIR / "pipelines" / f"{module}.py" for module in ("convert", "drums", "sources")]
+    code = sorted((PROJECT_DIR / "pipelines").rglob("*.py"))
     converter = zlib.crc32(b"".join(path.read_bytes() for path in code))
     lines = [f"data: {path.resolve() if path.exists() else dataset}", f"converter: {converter:08x}"]
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())

@@ -3,6 +3,8 @@
 #
 #   PYTHON=python3.12   makes .venv with this interpreter
 #   VENV=none           uses the active environment instead of .venv, and adds only what it lacks
+#
+# A script that needs requirements-NAME.txt as well says extra_lock=NAME before it sources this.
 
 project="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 
@@ -40,27 +42,33 @@ find_python() {
   command -v "$incomplete"
 }
 
-# Whether the environment $1 was finished for the state $2. It is checked at each start, so it runs no Python.
+# Whether the environment $1 was finished for the state $2, or for that and an extra lock. It is checked at each start,
+# so it runs no Python.
 is_complete() {
-  [[ -f "$1/.drums-complete" && "$(<"$1/.drums-complete")" == "$2" ]]
+  local found
+  [[ -f "$1/.drums-complete" ]] || return
+  found="$(<"$1/.drums-complete")"
+  [[ "$found" == "$2" || "$found" == "$2 with "* ]]
 }
 
 set_up() {
-  local state driver=no base prefix
+  local state driver=no base prefix extra="${extra_lock:-}"
   [[ -e /proc/driver/nvidia/version ]] || command -v nvidia-smi >/dev/null && driver=yes
   # The checksums are printed with their paths, so that a moved copy is noticed too.
-  state="$(cksum "$project"/requirements*.txt "$project"/setup/*.py) driver=$driver"
+  state="$(cksum "$project"/requirements*.txt "$project"/setup/*.py) driver=$driver${extra:+ with $extra}"
   case "${VENV:-}" in
     "")
       python="$project/.venv/bin/python"
       [[ -z "${PYTHON:-}" && -x "$python" ]] && is_complete "$project/.venv" "$state" && return
       base="$(find_python python3.11 python3.12 python3.13 python3.10 python3 python)" || exit 1
-      PYTHONSAFEPATH="" "$base" "$project/setup/install.py" --state="$state" --venv="$project/.venv" ${PYTHON:+--this_python}
+      PYTHONSAFEPATH="" "$base" "$project/setup/install.py" --state="$state" --venv="$project/.venv" \
+        ${PYTHON:+--this_python} ${extra:+--extra="$extra"}
       ;;
     none)
       python="$(find_python python python3)" || exit 1
       prefix="$("$python" -c 'import sys; print(sys.prefix)')"
-      is_complete "$prefix" "$state" || PYTHONSAFEPATH="" "$python" "$project/setup/install.py" --state="$state"
+      is_complete "$prefix" "$state" \
+        || PYTHONSAFEPATH="" "$python" "$project/setup/install.py" --state="$state" ${extra:+--extra="$extra"}
       ;;
     *) fail "VENV=$VENV: the only choice is VENV=none, the active environment; without it the scripts make .venv" ;;
   esac

@@ -3,7 +3,8 @@
     python setup/install.py --state=KEY --venv=.venv     # a virtual environment of its own
     python setup/install.py --state=KEY                  # the active environment gets only what it lacks
 
-The file `.drums-complete`, written last, holds KEY; while it is missing or differs, the set-up runs again.
+The file `.drums-complete`, written last, holds KEY; while it is missing or differs, the set-up runs again. With
+--extra=NAME, requirements-NAME.txt is installed as well, and KEY ends in " with NAME": complete without it, too.
 """
 
 from __future__ import annotations
@@ -37,14 +38,15 @@ def main() -> int:
     """Sets up what the flags name. Returns the exit status."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--state", required=True, help="what the environment will be complete for")
+    parser.add_argument("--extra", default="", choices=packages.EXTRA_IMPORTS, help="a further lock to install")
     parser.add_argument("--venv", type=Path, help="the virtual environment; without it, the active one")
     parser.add_argument("--this_python", action="store_true", help="an environment of another Python is remade")
     args = parser.parse_args()
     try:
         if args.venv:
-            set_up_venv(args.venv, args.state, not args.this_python)
+            set_up_venv(args.venv, args.state, not args.this_python, args.extra)
         else:
-            complete_active(args.state)
+            complete_active(args.state, args.extra)
     except (OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -54,13 +56,14 @@ def main() -> int:
     return 0
 
 
-def set_up_venv(venv_dir: Path, state: str, any_python: bool) -> None:
+def set_up_venv(venv_dir: Path, state: str, any_python: bool, extra: str = "") -> None:
     """Makes the virtual environment, or finishes or renews it, unless it is complete.
 
     Args:
         venv_dir: Where it is or will be.
         state: What it will be complete for.
         any_python: Keep an environment that works even if it is of another Python than this.
+        extra: The name of a further lock, or "".
 
     Raises:
         RuntimeError: If it cannot be made; the text says what to do.
@@ -75,16 +78,17 @@ def set_up_venv(venv_dir: Path, state: str, any_python: bool) -> None:
         driver = ", with CUDA for the NVIDIA driver" if cuda else ""
         make_venv(venv_dir, any_python)
         python = venv_dir / "bin" / "python"
-        lines = packages.locked(LOCK_PATH) + (packages.locked(CUDA_LOCK_PATH) if cuda else [])
-        print(f"installing requirements.txt into {venv_dir} ({size_gb} GB, about a minute{driver})", flush=True)
+        lines = _locked(extra) + (packages.locked(CUDA_LOCK_PATH) if cuda else [])
+        locks = "requirements.txt" + (f" and requirements-{extra}.txt" if extra else "")
+        print(f"installing {locks} into {venv_dir} ({size_gb} GB, about a minute{driver})", flush=True)
         with fluidsynth_beside():
             packages.install(python, venv_dir, lines, lock_fd)
-            packages.check_essentials(python, f"delete {venv_dir} and run the command again")
+            packages.check_essentials(python, f"delete {venv_dir} and run the command again", extra)
         _finish(venv_dir, state)
         print(f"installed in {time.monotonic() - start_secs:.0f} s", flush=True)
 
 
-def complete_active(state: str) -> None:
+def complete_active(state: str, extra: str = "") -> None:
     """Installs into the active environment what it lacks; what is there keeps its version.
 
     Raises:
@@ -93,7 +97,7 @@ def complete_active(state: str) -> None:
     with only_one_set_up() as lock_fd:
         prefix = Path(sys.prefix)
         present = packages.installed_versions()
-        lines = packages.missing(packages.locked(LOCK_PATH), present)
+        lines = packages.missing(_locked(extra), present)
         if "tensorflow" not in present and system.wants_cuda():
             lines += packages.missing(packages.locked(CUDA_LOCK_PATH), present)
         was_complete = (prefix / MARKER).exists() and not lines
@@ -107,7 +111,7 @@ def complete_active(state: str) -> None:
                 packages.install(Path(sys.executable), Path(tempfile.mkdtemp(prefix="setup-")), lines, lock_fd)
                 kept = f"TensorFlow {present['tensorflow']} was kept" if "tensorflow" in present else "all is new"
                 advice = f"{kept}; without VENV=none the command makes an environment of its own"
-                packages.check_essentials(Path(sys.executable), advice)
+                packages.check_essentials(Path(sys.executable), advice, extra)
         with contextlib.suppress(OSError):  # Not ours to write: then the next run looks again.
             _finish(prefix, state)
 
@@ -202,9 +206,15 @@ def fluidsynth_beside() -> Iterator[None]:
         print(*filter(None, notes), sep="\n", end="\n" if any(notes) else "", flush=True)
 
 
+def _locked(extra: str) -> list[str]:
+    """Returns the lines of the lock and of the one called `extra`, if that is not empty."""
+    extra_lines = packages.locked(PROJECT_DIR / f"requirements-{extra}.txt") if extra else []
+    return packages.locked(LOCK_PATH) + extra_lines
+
+
 def _is_complete(prefix: Path, state: str) -> bool:
     marker = prefix / MARKER
-    return marker.exists() and marker.read_text().rstrip("\n") == state
+    return marker.exists() and f"{marker.read_text().strip()} with ".startswith(f"{state} with ")
 
 
 def _finish(prefix: Path, state: str) -> None:

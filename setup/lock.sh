@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes requirements.txt and requirements-cuda.txt anew from the two .in files. Needs uv.
+# Makes requirements.txt, requirements-cuda.txt and requirements-beam.txt anew from the .in files. Needs uv.
 #
 #   setup/lock.sh                                # the same pins, unless the .in files ask for others
 #   setup/lock.sh --upgrade                      # the newest versions that fit together
@@ -44,3 +44,21 @@ HEADER
 { cat "$scratch/header.txt"; lock requirements-cuda --constraint requirements.txt "$@" | grep '^nvidia-'; } \
   >"$scratch/requirements-cuda.txt"
 mv "$scratch/requirements-cuda.txt" requirements-cuda.txt
+
+cat >"$scratch/header.txt" <<'HEADER'
+# Apache Beam, in addition to requirements.txt, for python -m pipelines.convert --runner; made by setup/lock.sh:
+#
+#   uv pip compile requirements-beam.in --constraint requirements.txt --universal --python-version 3.10
+#
+# with four packages newer than its metadata allows, as they are there. What Beam does here is tested with them.
+#
+#   python -m pip install --no-deps -r requirements.txt -r requirements-beam.txt
+#
+HEADER
+# Of these, Beam's metadata refuses what is newer than itself; requirements.txt stays as it is.
+grep -E '^(numpy|pillow|pyarrow|python-dateutil)==' requirements.txt >"$scratch/overrides.txt"
+# What requirements.txt has as well is left out, unless it has it for some Pythons only.
+{ cat "$scratch/header.txt"; lock requirements-beam --constraint requirements.txt --override "$scratch/overrides.txt" "$@" \
+  | awk 'NR == FNR { if ($2 == ";") some[$1]; else all[$1]; next } !($1 in all || $1 in some && $2 == ";")' requirements.txt -; } \
+  >"$scratch/requirements-beam.txt"
+mv "$scratch/requirements-beam.txt" requirements-beam.txt

@@ -33,8 +33,9 @@ os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBL
 import tensorflow as tf
 tf.compat.v1.keras.layers.Dense
 import magenta.models.music_vae.configs, magenta.models.music_vae.trained_model
-import matplotlib.pyplot, note_seq, pretty_midi, pytest, tensorflow_datasets, tqdm
+import google_crc32c, matplotlib.pyplot, note_seq, pebble, pretty_midi, pytest, tensorflow_datasets, tqdm
 """
+EXTRA_IMPORTS = {"": "", "beam": "import apache_beam"}  # The same of each further lock, by its name.
 
 
 def locked(lock_path: Path) -> list[str]:
@@ -135,14 +136,15 @@ class Pip:
             self.process.wait()
 
 
-def check_essentials(python: Path, advice: str) -> None:
+def check_essentials(python: Path, advice: str, extra: str = "") -> None:
     """Imports what the stages import, and compiles it on the way.
 
     Raises:
         RuntimeError: If it does not load, with `advice`.
     """
     env = environment() | {"PYTHONDONTWRITEBYTECODE": ""}
-    result = subprocess.run([str(python), "-c", ESSENTIALS], capture_output=True, text=True, check=False, env=env)
+    code = ESSENTIALS + EXTRA_IMPORTS[extra]
+    result = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=False, env=env)
     if result.returncode:
         reason = tail(result.stderr, 1) if result.returncode > 0 else f"signal {-result.returncode}"
         raise RuntimeError(f"the installed packages do not work together: {reason}\n  {advice}")

@@ -75,3 +75,94 @@ def test_check_folder_names_the_folder_that_cannot_be(tmp_path, inside):
 def test_check_folder_refuses_what_cannot_be_written_to():
     with pytest.raises(OSError, match="'/proc/self/new'"):
         atomic.check_folder("/proc/self/new")
+
+
+def is_ours(name):
+    return name.startswith("ours")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for name in ("ours-1", "ours-2", "theirs"):
+        (folder / name).write_text("old")
+    return folder
+
+
+def texts(folder):
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+OLD = {"ours-1": "old", "ours-2": "old", "theirs": "old"}
+NEW = {"ours-2": "new", "ours-3": "new", "theirs": "old"}
+
+
+def write_new(folder):
+    (folder / "ours-2").write_text("new")
+    (folder / "ours-3").write_text("new")
+
+
+def test_all_files_of_a_folder_are_replaced_at_the_end(folder):
+    with atomic.replacing_all(folder, is_ours) as staging:
+        write_new(staging)
+        assert texts_of_files(folder) == OLD
+    assert texts(folder) == NEW
+
+
+def texts_of_files(folder):
+    return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_leaves_the_old_files_of_a_folder(folder, error):
+    with pytest.raises(error), atomic.replacing_all(folder, is_ours) as staging:
+        write_new(staging)
+        raise error
+    assert texts(folder) == OLD
+
+
+def test_an_error_leaves_no_new_folder(tmp_path):
+    with pytest.raises(ValueError), atomic.replacing_all(tmp_path / "out", is_ours) as staging:
+        write_new(staging)
+        raise ValueError
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("killed_after", range(6))
+def test_what_was_cut_off_while_renaming_is_finished_later(folder, monkeypatch, killed_after):
+    """A kill between any two of the renames; whoever looks at the folder next ends what was begun."""
+    calls = iter(range(100))
+
+    def counted(real):
+        def replace(*arguments, **options):
+            if next(calls) == killed_after:
+                raise SystemExit("killed")
+            return real(*arguments, **options)
+
+        return replace
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        for name in ("replace", "unlink"):
+            patched.setattr(pathlib.Path, name, counted(getattr(pathlib.Path, name)))
+        patched.setattr(atomic.shutil, "rmtree", counted(atomic.shutil.rmtree))
+        with atomic.replacing_all(folder, is_ours) as staging:
+            write_new(staging)
+        raise SystemExit("was not interrupted at all")
+    atomic.finish(folder)
+    left = texts_of_files(folder)
+    assert left == (OLD if killed_after == 0 else NEW)
+    atomic.finish(folder)
+    with atomic.replacing_all(folder, is_ours) as staging:
+        write_new(staging)
+    assert texts(folder) == NEW
+
+
+def test_one_process_at_a_time(folder):
+    with (
+        atomic.replacing_all(folder, is_ours) as staging,
+        pytest.raises(BlockingIOError, match="out: another process is writing to it; wait until it has ended"),
+        atomic.replacing_all(folder, is_ours),
+    ):
+        raise AssertionError("entered twice")
+    assert staging.name == atomic.STAGING_NAME

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import collections
+import csv
 import hashlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import subprocess
@@ -17,7 +20,7 @@ import midi_files
 import note_seq
 import pytest
 
-from pipelines import cli, convert, examples, sources
+from pipelines import atomic, cli, columns, convert, examples, sources
 
 ROOT = pathlib.Path(__file__).parent.parent
 SPLITS = ("train", "validation", "test")
@@ -65,9 +68,10 @@ def test_report_accounts_for_every_file(mixed, tmp_path):
     written = (tmp_path / "out" / "report.json").read_text("utf-8")
     assert json.loads(written) == report
     assert "Flügel" in written
+    assert "Flügel" in (tmp_path / "out" / "report.html").read_text("utf-8")
     broken, empty = report["skipped"].pop("b/broken.mid"), report["skipped"].pop("b/empty.midi")
     assert broken.startswith("unreadable MIDI: ") and empty.startswith("unreadable MIDI: ")
-    assert report == {
+    expected = {
         "input": str(mixed),
         "files_found": 8,
         "files_kept": 3,
@@ -86,25 +90,9 @@ def test_report_accounts_for_every_file(mixed, tmp_path):
             "b/waltz.mid": "not in 4/4: 3/4",
         },
         "listed_but_missing": ["b/gone.mid"],
+        "found_but_not_listed": ["b/empty.midi"],
     }
-
-
-def test_print_report_names_files_and_numbers(mixed, tmp_path, capsys):
-    convert.print_report(convert.convert(str(mixed), tmp_path / "out"), tmp_path / "out")
-    assert capsys.readouterr().out.splitlines() == [
-        "8 files found, 3 kept, 5 skipped",
-        "  no drums: 1 (b/Flügel.mid)",
-        "  no notes: 1 (b/silence.mid)",
-        "  not in 4/4: 1 (b/waltz.mid)",
-        "  unreadable MIDI: 2 (b/broken.mid, b/empty.midi)",
-        "  listed in info.csv but not there: 1",
-        "split          files    four-bar windows",
-        "train              1                   3",
-        "validation         2                   1",
-        "test               0                   0",
-        "  1 of the files kept have no four bars without a pause",
-        f"written to {tmp_path}/out; each skipped file with its reason is in report.json",
-    ]
+    assert {key: report[key] for key in expected} == expected
 
 
 def test_records_are_the_midi_files(mixed, tmp_path):
@@ -135,8 +123,10 @@ def test_without_info_csv_the_names_decide(tmp_path):
 @pytest.mark.parametrize(("bars", "windows"), [(3, 0), (4, 1), (5, 2), (12, 9), (120, 117)])
 def test_windows_move_bar_by_bar_without_an_end(tmp_path, bars, windows):
     midi_files.write(tmp_path / "in" / "a.mid", midi_files.groove(bars))
-    source = next(sources.open_collection(str(tmp_path / "in")).walk())
-    assert convert.convert_file(source, "in").num_windows == windows
+    source = next(sources.open_collections([str(tmp_path / "in")]).walk())
+    assert len(convert.convert_file(source, convert.Options()).facts.window_digests) == windows
+    every_third = convert.convert_file(source, convert.Options(stride_bars=3))
+    assert len(every_third.facts.window_digests) == (windows + 2) // 3
 
 
 def test_a_zip_with_a_damaged_member_gives_the_rest(mixed, tmp_path):
@@ -145,19 +135,19 @@ def test_a_zip_with_a_damaged_member_gives_the_rest(mixed, tmp_path):
         for name, content in contents(mixed).items():
             archive.writestr(f"groove/{name}", content)
     whole = convert.convert(str(path), tmp_path / "out")
-    assert whole["windows"] == convert.convert(str(mixed), tmp_path / "out")["windows"]
+    assert whole["windows"] == convert.convert(str(mixed), tmp_path / "folder")["windows"]
     content = path.read_bytes()
     start = content.index(b"MThd", content.index(b"groove/a/same bars.mid"))
     path.write_bytes(content[:start] + b"????" + content[start + 4 :])
     report = convert.convert(str(path), tmp_path / "out")
-    assert report["skipped"]["groove/a/same bars.mid"].startswith("unreadable: cannot be unpacked (Bad CRC-32")
+    assert report["skipped"]["groove/a/same bars.mid"] == "unreadable: damaged in the zip (wrong checksum)"
     assert report["skipped_by_reason"]["unreadable"] == 1
     assert report["files_kept"] == whole["files_kept"] - 1
 
 
 @pytest.mark.parametrize("num_shards", [2, 3, 30])
 def test_shards_hold_every_record_once(starter_records, tmp_path, num_shards):
-    convert.convert("starter", tmp_path, num_shards, num_workers=1)
+    convert.convert("starter", tmp_path, num_shards=num_shards, num_workers=1)
     for split in SPLITS:
         names = [f"{split}.tfrecord-{number:05d}-of-{num_shards:05d}" for number in range(num_shards)]
         assert sorted(path.name for path in tmp_path.glob(f"{split}.*")) == names
@@ -171,12 +161,37 @@ def test_another_sharding_replaces_the_old_one_and_nothing_else(mixed, tmp_path)
     out = tmp_path / "out"
     convert.convert(str(mixed), out, num_shards=3)
     (out / "train.tfrecord.backup").write_text("somebody else's")
-    convert.convert(str(mixed), out)
-    names = ["report.json", "test.tfrecord", "train.tfrecord", "train.tfrecord.backup", "validation.tfrecord"]
-    assert sorted(contents(out)) == names
-    convert.convert(str(mixed), out, num_shards=2)
+    convert.convert(str(mixed), out, overwrite=True)
+    records = ["test.tfrecord", "train.tfrecord", "train.tfrecord.backup", "validation.tfrecord"]
+    assert sorted(contents(out)) == ["report.html", "report.json", *records]
+    convert.convert(str(mixed), out, num_shards=2, overwrite=True)
     assert not (out / "train.tfrecord").exists()
     assert len(list(out.glob("*.tfrecord-*-of-00002"))) == 6
+
+
+def test_output_of_other_settings_is_not_replaced_unasked(mixed, tmp_path):
+    out = tmp_path / "out"
+    convert.convert(str(mixed), out)
+    before = contents(out)
+    ended = run(f"--input={mixed}", f"--output_dir={out}", "--drum_map=gm", "--min_bpm=90", "--splits=train,validation")
+    assert (ended.returncode, ended.stdout) == (cli.FAILED, "")
+    assert errors(ended) == [
+        f"error: {out} holds the output of other settings (--drum_map: auto then, gm now, "
+        "--min_bpm: nothing then, 90.0 now, --splits: nothing then, train,validation now);",
+        "  --overwrite replaces it; another --output_dir keeps both",
+    ]
+    assert contents(out) == before
+    with pytest.raises(ValueError, match=rf"--input: {mixed} then, starter now"):
+        convert.convert("starter", out)
+    convert.convert(str(mixed), out)
+    assert contents(out) == before
+
+
+def test_records_of_somebody_else_are_not_replaced_unasked(mixed, tmp_path):
+    (tmp_path / "train.tfrecord").write_bytes(b"precious")
+    with pytest.raises(ValueError, match=r"\(train.tfrecord is there, and no report.json that says how it was made\)"):
+        convert.convert(str(mixed), tmp_path)
+    assert (tmp_path / "train.tfrecord").read_bytes() == b"precious"
 
 
 def test_the_same_input_gives_the_same_bytes(starter_records, tmp_path):
@@ -209,7 +224,9 @@ def test_nothing_usable_is_an_error_and_writes_nothing(tmp_path, bars, metre, ex
 
 
 def test_output_dir_is_checked_before_the_work(mixed, tmp_path, monkeypatch):
-    monkeypatch.setattr(convert, "convert_file", lambda *_: pytest.fail("converted before the folder was checked"))
+    monkeypatch.setattr(
+        convert, "convert_file", lambda *_, **__: pytest.fail("converted before the folder was checked")
+    )
     (tmp_path / "file").write_text("old")
     with pytest.raises(ValueError, match=r"file: is a file; --output_dir takes a folder$"):
         convert.convert(str(mixed), tmp_path / "file")
@@ -219,26 +236,15 @@ def test_output_dir_is_checked_before_the_work(mixed, tmp_path, monkeypatch):
     assert (tmp_path / "file").read_text() == "old"
 
 
-@pytest.mark.parametrize("when", ["convert_file", "_write"])
+@pytest.mark.parametrize("when", ["write", "write_report"])
 def test_an_interruption_leaves_the_old_output_whole(mixed, tmp_path, monkeypatch, when):
     out = tmp_path / "out"
     convert.convert(str(mixed), out)
     before = contents(out)
     midi_files.write(mixed / "more.mid", midi_files.groove(9))
 
-    if when == "convert_file":
-        monkeypatch.setattr(convert, "convert_file", lambda *_: signal.raise_signal(signal.SIGINT))
-    else:
-        from models.environment import tf
-
-        real = tf.io.TFRecordWriter
-
-        def third_is_interrupted(path):
-            if "test" in path:
-                signal.raise_signal(signal.SIGINT)
-            return real(path)
-
-        monkeypatch.setattr(tf.io, "TFRecordWriter", third_is_interrupted)
+    interrupted = {"write": convert.record_set.RecordFiles, "write_report": convert.record_set}[when]
+    monkeypatch.setattr(interrupted, when, lambda *_: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         convert.convert(str(mixed), out)
     assert contents(out) == before
@@ -262,7 +268,7 @@ def test_a_full_disk_leaves_the_old_output_whole(mixed, tmp_path, tiny_disk):
     convert.convert(str(mixed), out)
     before = contents(out)
     with pytest.raises(Exception, match="No space left on device") as caught:
-        convert.convert("starter", out, num_workers=1)
+        convert.convert("starter", out, num_workers=1, overwrite=True)
     explained = cli.explain(caught.value)
     assert explained.startswith("the disk is full (")
     assert explained.endswith("; free some space and run the command again")
@@ -277,7 +283,7 @@ def test_a_full_disk_leaves_the_old_output_whole(mixed, tmp_path, tiny_disk):
         ("broken.zip", "out", cli.FAILED, "neither a folder nor a readable zip"),
         ("useless", "out", cli.FAILED, "no usable examples: all 1 files were skipped: unreadable MIDI (1)"),
         ("good", "broken.zip/out", cli.FAILED, "Not a directory; a part of this path is a file; give another path"),
-        ("good", "--num_shards=0", cli.USAGE, "flag --num_shards=0: 0 is not a positive integer"),
+        ("good", "--num_shards=0", cli.USAGE, "flag --num_shards=0: 0 is not an integer in the range [1, 1000]"),
     ],
 )
 def test_bad_input_on_the_command_line(tmp_path, given, output_dir, status, expected):
@@ -331,7 +337,7 @@ def test_tfds_on_the_command_line(tmp_path):
 @pytest.fixture
 def many(tmp_path) -> pathlib.Path:
     """A folder of as many files as a pool is worth."""
-    for number in range(convert.WORTH_A_POOL):
+    for number in range(2 * convert.FILES_A_PROCESS):
         midi_files.write(tmp_path / "many" / f"{number}.mid", midi_files.groove(5 + number % 3))
     (tmp_path / "many" / "broken.mid").write_bytes(b"")
     return tmp_path / "many"
@@ -347,11 +353,12 @@ def test_a_pool_gives_what_one_process_gives(many, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 2])
-def test_ctrl_c_ends_at_once_and_leaves_the_old_output_whole(many, mixed, tmp_path, num_workers):
+@pytest.mark.parametrize("after_secs", [0, 0.2, 0.5])
+def test_ctrl_c_ends_at_once_and_leaves_the_old_output_whole(many, mixed, tmp_path, num_workers, after_secs):
     out = tmp_path / "out"
     convert.convert(str(mixed), out)
     before = contents(out)
-    command = [sys.executable, "-m", "pipelines.convert", f"--input={many}", f"--output_dir={out}"]
+    command = [sys.executable, "-m", "pipelines.convert", f"--input={many}", f"--output_dir={out}", "--overwrite"]
     process = subprocess.Popen(
         [*command, f"--num_workers={num_workers}"],
         cwd=ROOT,
@@ -360,11 +367,151 @@ def test_ctrl_c_ends_at_once_and_leaves_the_old_output_whole(many, mixed, tmp_pa
         text=True,
         start_new_session=True,
     )
-    time.sleep(1.5)  # In the middle of the imports, or of the workers'.
+    children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not children.read_text():  # The workers are being started.
+        time.sleep(0.01)
+    time.sleep(after_secs)
     os.killpg(process.pid, signal.SIGINT)  # As a terminal does, workers included.
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout, stderr) == (cli.INTERRUPTED, "", "interrupted\n")
     assert contents(out) == before
+
+
+def damaged(midi: bytes, drawn: random.Random) -> bytes:
+    """Returns a MIDI file with a few of its bytes flipped, cut, repeated or put in."""
+    midi = bytearray(midi)
+    for _ in range(drawn.randrange(1, 3)):
+        at, length = drawn.randrange(len(midi)), drawn.randrange(1, 40)
+        kind = drawn.choice(["flip", "cut", "end", "repeat", "insert"])
+        if kind == "flip":
+            midi[at] ^= 1 << drawn.randrange(8)
+        elif kind == "cut":
+            del midi[at : at + length]
+        elif kind == "end" and at:
+            del midi[at:]
+        elif kind == "repeat":
+            midi[at:at] = midi[at : at + length]
+        else:
+            midi[at:at] = drawn.randbytes(length)
+        midi = midi or bytearray(b"M")
+    return bytes(midi)
+
+
+def test_a_thousand_damaged_files_are_each_accounted_for(tmp_path):
+    whole = [path.read_bytes() for path in sorted(sources.STARTER_DIR.rglob("*.mid"))]
+    drawn = random.Random(1)
+    (tmp_path / "in").mkdir()
+    for number in range(1000):
+        (tmp_path / "in" / f"{number:04d}.mid").write_bytes(damaged(whole[number % len(whole)], drawn))
+    ended = run(f"--input={tmp_path}/in", f"--output_dir={tmp_path}/out", "--file_timeout_secs=20")
+    assert (ended.returncode, errors(ended)) == (0, [])
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["files_found"] == 1000 == report["files_kept"] + report["files_skipped"]
+    assert len(report["skipped"]) == report["files_skipped"] == sum(report["skipped_by_reason"].values())
+    assert not any("crashes" in reason or "takes longer" in reason for reason in report["skipped"].values())
+    assert report["files_kept"] > 100 and report["files_skipped"] > 300
+    kept = [sequence.filename for split in SPLITS for sequence in sequences(tmp_path / "out" / f"{split}.tfrecord")]
+    assert sorted([*kept, *report["skipped"]]) == [f"{number:04d}.mid" for number in range(1000)]
+
+
+@pytest.mark.slow
+def test_kill_leaves_the_old_output_or_the_new_one(many, mixed, tmp_path):
+    """At any moment: while the workers start, while they work, while files are moved into their places."""
+    out, drawn = tmp_path / "out", random.Random(1)
+    outputs = []
+    for given in (mixed, many):
+        convert.convert(str(given), tmp_path / "whole" / given.name, num_shards=2)
+        outputs.append(contents(tmp_path / "whole" / given.name))
+    convert.convert(str(mixed), out, num_shards=2)
+    command = [sys.executable, "-m", "pipelines.convert", f"--output_dir={out}", "--overwrite", "--num_shards=2"]
+    started = time.monotonic()
+    subprocess.run([*command, f"--input={many}"], cwd=ROOT, check=True, capture_output=True)
+    whole_secs = time.monotonic() - started
+    seen = collections.Counter()
+    for turn in range(10):
+        process = subprocess.Popen(
+            [*command, f"--input={(mixed, many)[turn % 2]}"], cwd=ROOT, stdout=subprocess.DEVNULL
+        )
+        time.sleep(drawn.uniform(0.2, 1.1) * whole_secs)
+        process.kill()
+        process.wait()
+        atomic.finish(out)
+        left = {name: content for name, content in contents(out).items() if not name.startswith(".")}
+        differing = [
+            sorted(name for name in {**left, **output} if left.get(name) != output.get(name)) for output in outputs
+        ]
+        assert [] in differing, f"turn {turn}: a mixture"
+        seen[outputs.index(left)] += 1
+    convert.convert(str(mixed), out, num_shards=2, overwrite=True)
+    assert contents(out) == outputs[0], "leftovers"
+    assert set(seen) == {0, 1}
+
+
+def test_several_inputs_with_filters(tmp_path):
+    midi_files.write(tmp_path / "a" / "song.mid", midi_files.groove(6), tempos=[(0, 90)])
+    midi_files.write(tmp_path / "b" / "song.mid", midi_files.groove(7), tempos=[(0, 130)])
+    inputs = ["--input=starter", f"--input={tmp_path}/a", f"--input={tmp_path}/b"]
+    ended = run(*inputs, f"--output_dir={tmp_path}/out", "--min_bpm=80", "--max_bpm=100")
+    assert (ended.returncode, errors(ended)) == (0, [])
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["files_found"] == 92
+    assert report["skipped_by_reason"] == {"not selected": report["files_skipped"]}
+    found = sequences(*[tmp_path / "out" / f"{split}.tfrecord" for split in SPLITS])
+    assert {sequence.collection_name for sequence in found} == {"starter", "a"}
+    assert len({sequence.id for sequence in found}) == len(found) == report["files_kept"]
+    assert all(80 <= sequence.tempos[0].qpm <= 100.001 for sequence in found)
+
+
+def test_an_unknown_style_lists_the_known_ones(tmp_path):
+    ended = run("--input=starter", f"--output_dir={tmp_path}/out", "--styles=rok")
+    assert (ended.returncode, ended.stdout) == (cli.FAILED, "")
+    (line,) = errors(ended)
+    assert line.startswith("error: --styles=rok: unknown; known, nearest first: rock, ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_columns_travel_into_the_notesequence(starter_records):
+    found = {sequence.filename: sequence for sequence in sequences(starter_records / "train.tfrecord")}
+    with (sources.STARTER_DIR / "info.csv").open(encoding="utf-8") as table:
+        rows = [row for row in csv.DictReader(table) if row["split"] == "train"]
+    assert len(rows) == len(found)
+    for row in rows:
+        sequence = found[row["midi_filename"]]
+        assert columns.read(sequence) == (row, "roland")
+        assert sequence.sequence_metadata.artist == row["drummer"]
+        assert list(sequence.sequence_metadata.genre) == row["style"].split("/")
+        assert sequence.tempos[0].qpm == pytest.approx(float(row["bpm"]), abs=0.01)
+
+
+@pytest.mark.parametrize(("pitches", "chosen"), [((36, 22, 48), "roland"), ((35, 54, 48), "gm"), ((36, 38, 48), "gm")])
+def test_the_hits_choose_the_drum_map(tmp_path, pitches, chosen):
+    played = [(4 * beat, pitches[beat % 3], 90) for beat in range(20)]
+    midi_files.write(tmp_path / "in" / "a.mid", played)
+    report = convert.convert(str(tmp_path / "in"), tmp_path / "out")
+    assert report["by_drum_map"] == {chosen: {"files": 1, "windows": sum(report["windows"].values())}}
+    assert report["hits_per_class"]["high tom" if chosen == "roland" else "mid tom"] == 6
+
+
+def test_a_performance_that_fits_both_maps_follows_its_collection(tmp_path):
+    for name, hat in (("a", 22), ("b", 26), ("c", 42), ("d", 42)):
+        midi_files.write(tmp_path / "in" / f"{name}.mid", [(4 * beat, (36, hat)[beat % 2], 90) for beat in range(20)])
+    report = convert.convert(str(tmp_path / "in"), tmp_path / "auto")
+    assert report["by_drum_map"]["roland"]["files"] == 4
+    forced = convert.convert(str(tmp_path / "in"), tmp_path / "gm", options=convert.Options(drum_map="gm"))
+    assert forced["by_drum_map"]["gm"]["files"] == 4
+
+
+def test_hits_in_no_class_are_counted_by_pitch(tmp_path):
+    midi_files.write(tmp_path / "in" / "a.mid", [*midi_files.groove(5), (70, 88, 90), (71, 88, 90), (72, 24, 90)])
+    report = convert.convert(str(tmp_path / "in"), tmp_path / "out")
+    assert {pitch: counted["hits"] for pitch, counted in report["unmapped_pitches"].items()} == {"88": 2, "24": 1}
+
+
+def test_converted_records_convert_again_to_the_same(starter_records, tmp_path):
+    """TFRecords of NoteSequences as input, whose columns, names and splits stay."""
+    report = convert.convert(str(starter_records / "train.tfrecord"), tmp_path / "out")
+    assert report["files_kept"] == 60
+    assert (tmp_path / "out" / "train.tfrecord").read_bytes() == (starter_records / "train.tfrecord").read_bytes()
 
 
 @pytest.mark.slow
@@ -375,3 +522,44 @@ def test_groove_is_used_whole(groove_zip, tmp_path):
     assert report["windows"]["validation"] == 1_910
     for split in ("train", "validation"):
         assert len(sequences(tmp_path / f"{split}.tfrecord")) == report["splits"][split]["files"]
+
+
+def score(channel: int, bars: int) -> str:
+    """Returns a MusicXML score of kicks and snares in quarters, as MIDI pitches 36 and 38."""
+    beats = [("C", 2), ("D", 2)] * 2
+    notes = "".join(
+        f"<note><pitch><step>{step}</step><octave>{octave}</octave></pitch><duration>1</duration>"
+        "<voice>1</voice><type>quarter</type></note>"
+        for step, octave in beats
+    )
+    attributes = (
+        "<attributes><divisions>1</divisions><key><fifths>0</fifths></key>"
+        "<time><beats>4</beats><beat-type>4</beat-type></time></attributes>"
+    )
+    measures = "".join(
+        f'<measure number="{bar + 1}">{attributes if bar == 0 else ""}{notes}</measure>' for bar in range(bars)
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><score-partwise version="3.0"><part-list><score-part id="P1">'
+        '<part-name>Drums</part-name><score-instrument id="P1-I1"><instrument-name>Kit</instrument-name>'
+        f'</score-instrument><midi-instrument id="P1-I1"><midi-channel>{channel}</midi-channel>'
+        "<midi-program>1</midi-program></midi-instrument></score-part></part-list>"
+        f'<part id="P1">{measures}</part></score-partwise>'
+    )
+
+
+def test_scores_give_drums_where_their_channel_is_the_drums(tmp_path):
+    folder = tmp_path / "in"
+    midi_files.write(folder / "a.mid", midi_files.groove(6))
+    (folder / "beat.xml").write_text(score(channel=10, bars=5))
+    (folder / "piano.musicxml").write_text(score(channel=1, bars=5))
+    (folder / "settings.xml").write_text("<settings/>")
+    report = convert.convert(str(folder), tmp_path / "out")
+    assert report["files_kept"] == 2
+    assert report["skipped"]["piano.musicxml"] == "no drums: nothing on MIDI channel 10"
+    assert report["skipped"]["settings.xml"] == "no notes"
+    found = {s.filename: s for split in SPLITS for s in sequences(tmp_path / "out" / f"{split}.tfrecord")}
+    beat = found["beat.xml"]
+    assert beat.id == f"/id/musicxml/in/{hashlib.sha1(b'beat.xml').hexdigest()}"
+    assert [note.pitch for note in beat.notes] == [36, 38] * 10
+    assert sum(report["windows"].values()) == 3 + 1

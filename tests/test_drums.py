@@ -1,4 +1,4 @@
-"""Drums in NoteSequences: what cannot be used, the nine classes, constant tempo, cutting bars."""
+"""The nine drums: two kits, which one was played, what cannot be used."""
 
 from __future__ import annotations
 
@@ -19,56 +19,6 @@ def with_piano(sequence):
     """Returns `sequence` with another note, which is no drum's."""
     sequence.notes.add(pitch=36, velocity=90, start_time=0, end_time=1)
     return sequence
-
-
-def test_one_golden_file_through_and_back(tmp_path):
-    """Hits late and early by ticks, three velocities, a tempo that is no divisor: all come back."""
-    played = [(0, 36, 127), (0.25, 42, 1), (3.75, 38, 64), (4, 22, 80), (16.025, 51, 99), (63.9, 49, 110)]
-    path = midi_files.write(tmp_path / "golden.mid", played, tempos=[(0, 97)])
-    sequence = drums.read_midi(path.read_bytes())
-    assert sequence.tempos[0].qpm == pytest.approx(97, abs=1e-3)
-    assert [(m.numerator, m.denominator) for m in sequence.time_signatures] == [(4, 4)]
-    assert all(note.is_drum for note in sequence.notes)
-
-    written = tmp_path / "back.mid"
-    note_seq.sequence_proto_to_midi_file(sequence, str(written))
-    again = drums.read_midi(written.read_bytes())
-    for step, pitch, velocity in played:
-        (note,) = [note for note in again.notes if note.pitch == pitch]
-        assert note.velocity == velocity
-        assert note.start_time * 97 / 15 == pytest.approx(step, abs=1 / 120)  # A tick.
-
-
-@pytest.mark.parametrize(
-    ("midi", "expected"),
-    [
-        (b"", "the file ends too early"),
-        (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\xff\xff\0\x90", "the file ends too early"),
-        (b"no MIDI at all", "MThd not found. Probably not a MIDI file"),
-    ],
-)
-def test_damaged_midi_is_one_line(midi, expected):
-    with pytest.raises(ValueError, match="unreadable MIDI") as caught:
-        drums.read_midi(midi)
-    assert str(caught.value) == f"unreadable MIDI: {expected}"
-
-
-def test_ctrl_c_is_not_taken_for_a_damaged_file(monkeypatch):
-    def interrupted(_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(drums.pretty_midi, "PrettyMIDI", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        drums.read_midi(b"")
-
-
-def test_midi_cut_off_anywhere_is_read_or_refused_but_never_worse(tmp_path):
-    midi = midi_files.write(tmp_path / "a.mid", midi_files.groove(1)).read_bytes()
-    for length in range(len(midi)):
-        try:
-            drums.read_midi(midi[:length])
-        except ValueError as error:
-            assert str(error).startswith("unreadable MIDI: ")
 
 
 @pytest.mark.parametrize(
@@ -103,8 +53,8 @@ def test_no_metre_counts_as_four_four():
 
 
 @pytest.mark.parametrize("pitch", [p for pitches in data.ROLAND_DRUM_PITCH_CLASSES for p in pitches])
-def test_on_roland_kit_leaves_the_kits_own_pitches_alone(pitch):
-    (note,) = drums.on_roland_kit(midi_files.sequence([(0, pitch, 90)])).notes
+def test_on_kit_leaves_the_kits_own_pitches_alone(pitch):
+    (note,) = drums.on_kit(midi_files.sequence([(0, pitch, 90)]), "roland").notes
     assert note.pitch == pitch
 
 
@@ -112,81 +62,55 @@ def test_on_roland_kit_leaves_the_kits_own_pitches_alone(pitch):
     ("given", "expected"),
     [(35, 36), (41, 43), (29, 43), (60, 47), (62, 50), (39, 38), (54, 42), (70, 42), (67, 46), (82, 51)],
 )
-def test_on_roland_kit_moves_what_the_kit_lacks_to_the_same_class(given, expected):
-    (note,) = drums.on_roland_kit(midi_files.sequence([(2, given, 90)])).notes
+def test_on_kit_moves_what_the_kit_lacks_to_the_same_class(given, expected):
+    (note,) = drums.on_kit(midi_files.sequence([(2, given, 90)]), "roland").notes
     assert (note.pitch, note.velocity, note.start_time) == (expected, 90, 0.25)
 
 
-def test_on_roland_kit_knows_every_pitch_of_magentas_classes():
+def test_on_kit_knows_every_pitch_of_magentas_classes():
     for pitch in {p for pitches in data.REDUCED_DRUM_PITCH_CLASSES for p in pitches}:
-        assert len(drums.on_roland_kit(midi_files.sequence([(0, pitch, 90)])).notes) == 1
+        assert len(drums.on_kit(midi_files.sequence([(0, pitch, 90)]), "roland").notes) == 1
 
 
-def test_on_roland_kit_drops_what_is_no_drum_and_changes_nothing_in_place():
+def test_on_kit_drops_what_is_no_drum_and_changes_nothing_in_place():
     sequence = midi_files.sequence([(0, 35, 90), (1, 100, 90), (2, 36, 90)])
     sequence.notes[2].is_drum = False
     before = sequence.SerializeToString()
-    kit = drums.on_roland_kit(sequence)
+    kit = drums.on_kit(sequence, "roland")
     assert hits(kit) == [(0, 36, 90)]
     assert kit.tempos[0].qpm == 120
     assert sequence.SerializeToString() == before
 
 
-def test_read_at_constant_tempo_lays_hits_on_their_beats(tmp_path):
-    played = midi_files.groove(3)
-    path = midi_files.write(tmp_path / "a.mid", played, tempos=[(0, 90), (16, 180), (20, 60)])
-    sequence = drums.read_at_constant_tempo(path.read_bytes())
-    assert [tempo.qpm for tempo in sequence.tempos] == [drums.QPM]
-    assert sorted(hits(sequence)) == played
-    assert sequence.total_time == pytest.approx((played[-1][0] + 0.5) / 8)
-
-
-def test_read_at_constant_tempo_leaves_one_tempo_as_it_is(tmp_path):
-    path = midi_files.write(tmp_path / "a.mid", midi_files.groove(1), tempos=[(0, 90)])
-    assert drums.read_at_constant_tempo(path.read_bytes()) == drums.read_midi(path.read_bytes())
+def test_the_classes_are_magentas():
+    assert [list(pitches) for pitches in drums.ROLAND_CLASSES] == data.ROLAND_DRUM_PITCH_CLASSES
+    assert [list(pitches) for pitches in drums.GM_CLASSES] == data.REDUCED_DRUM_PITCH_CLASSES
 
 
 @pytest.mark.parametrize(
-    ("last_step", "bars"), [(0, 1), (15, 1), (15.4, 1), (15.6, 2), (16, 2), (63, 4), (63.6, 5), (1600, 101)]
+    ("pitch", "roland", "gm"), [(45, 45, 43), (48, 48, 47), (58, 58, 49), (50, 50, 50), (22, 22, 22), (36, 36, 36)]
 )
-def test_num_bars_counts_to_the_bar_of_the_last_hit(last_step, bars):
-    for qpm in (60, 120, 133):
-        assert drums.num_bars(midi_files.sequence([(0, 36, 90), (last_step, 38, 90)], qpm=qpm)) == bars
+def test_the_two_maps_differ_in_three_pitches(pitch, roland, gm):
+    for drum_map, expected in (("roland", roland), ("gm", gm)):
+        (note,) = drums.on_kit(midi_files.sequence([(0, pitch, 90)]), drum_map).notes
+        assert note.pitch == expected
+    differing = drums.CLASS_BY_PITCH["roland"] != drums.CLASS_BY_PITCH["gm"]
+    assert differing.nonzero()[0].tolist() == [45, 48, 58]
 
 
-def test_num_bars_of_nothing_is_one():
-    assert drums.num_bars(note_seq.NoteSequence()) == 1
-
-
-def test_cut_bars_moves_the_bars_to_the_front():
-    played = midi_files.groove(6)
-    cut = drums.cut_bars(midi_files.sequence(played), first_bar=3, bars=2)
-    assert hits(cut) == [(step - 32, pitch, velocity) for step, pitch, velocity in played if 32 <= step < 64]
-
-
-def test_cut_bars_keeps_offsets_and_the_tempo():
-    sequence = midi_files.sequence([(0, 36, 9), (16.3, 38, 10), (20.75, 42, 11), (31.4, 42, 12)], qpm=90)
-    cut = drums.cut_bars(sequence, first_bar=2, bars=1)
-    secs_per_step = 15 / 90
-    assert [note.start_time / secs_per_step for note in cut.notes] == pytest.approx([0.3, 4.75, 15.4])
-    assert cut.tempos[0].qpm == 90
-
-
-def test_a_hit_a_little_before_the_bar_line_opens_the_bar():
-    sequence = midi_files.sequence([(0, 36, 1), (15.7, 49, 2), (16, 36, 3), (31.7, 51, 4)])
-    assert [note.velocity for note in drums.cut_bars(sequence, 1, 1).notes] == [1]
-    second = drums.cut_bars(sequence, 2, 1)
-    assert hits(second) == [(0, 49, 2), (0, 36, 3)]  # There is no time before 0 to be early in.
-    assert [note.velocity for note in drums.cut_bars(sequence, 1, 2).notes] == [1, 2, 3]
-
-
-def test_cut_bars_after_the_end_are_empty():
-    cut = drums.cut_bars(midi_files.sequence(midi_files.groove(1)), first_bar=9, bars=4)
-    assert (len(cut.notes), cut.total_time) == (0, 0)
-
-
-def test_cut_bars_refuses_other_metres():
-    sequence = midi_files.sequence(midi_files.groove(1), metre=(3, 4))
-    sequence.time_signatures.add(time=3, numerator=4, denominator=4)
-    with pytest.raises(ValueError, match=r"^in 3/4, 4/4; four bars of 4/4 are needed$"):
-        drums.cut_bars(sequence, 1, 4)
+@pytest.mark.parametrize(
+    ("pitches", "expected"),
+    [
+        ([36, 38, 42, 22], "roland"),
+        ([36, 38, 42, 26, 48], "roland"),
+        ([35, 38, 42, 45], "gm"),
+        ([36, 38, 54, 70, 22], "gm"),
+        ([36, 38, 42, 46, 48, 51], ""),
+        ([], ""),
+    ],
+)
+def test_what_only_one_kit_has_tells_which_was_played(pitches, expected):
+    assert drums.evidence(pitches) == expected
+    sequence = midi_files.sequence([(step, pitch, 90) for step, pitch in enumerate(pitches)])
+    sequence.notes.add(pitch=60, velocity=90, end_time=1)  # A piano's, which speaks for nothing.
+    assert drums.choose_map(sequence, otherwise="gm") == (expected or "gm")

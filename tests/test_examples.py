@@ -1,24 +1,30 @@
-"""NoteSequences to arrays, by hand; arrays kept on disk; batches that leave nothing out."""
+"""NoteSequences to arrays, by hand and beside Magenta; arrays kept on disk; batches that leave nothing out."""
 
 from __future__ import annotations
 
 import collections
-import dataclasses
+import errno
 import itertools
-import math
+import json
+import multiprocessing
+import os
 import pathlib
 import shutil
+import time
 
 from models.environment import tf
 
 import midi_files
 import numpy as np
 import pytest
+from magenta.models.music_vae import data
 from midi_files import CLOSED_HAT, CRASH, HIGH_TOM, KICK, LOW_TOM, MID_TOM, OPEN_HAT, RIDE, SNARE
+from test_tfds_input import offline, prepare, tfds_dir, unpacked  # noqa: F401  Fixtures.
 
 import configs
-from pipelines import examples
+from pipelines import atomic, columns, converters, example_store, examples, records
 
+OWN = ("hier-drums_4bar_small", "hier-drums_4bar", "groovae_4bar", "groovae_4bar_humanize", "groovae_4bar_tap")
 STEPS, CLASSES = 64, 9
 
 # One hit of each class, two together, early and late ones, and one in each bar.
@@ -44,9 +50,9 @@ def expected_groove() -> np.ndarray:
 
 def write_records(path: pathlib.Path, *sequences) -> pathlib.Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tf.io.TFRecordWriter(str(path)) as writer:
+    with path.open("wb") as file:
         for sequence in sequences:
-            writer.write(sequence.SerializeToString())
+            records.write(file, sequence.SerializeToString())
     return path
 
 
@@ -54,13 +60,9 @@ def load(name: str, *sequences, tmp_path: pathlib.Path) -> examples.Examples:
     return examples.load(configs.CONFIG_MAP[name], "train", str(write_records(tmp_path / "a.tfrecord", *sequences)))
 
 
-def draw(dataset_of, num_batches: int) -> list[tuple[np.ndarray, ...]]:
-    """Returns the first batches of the dataset that `dataset_of()` makes."""
-    with tf.Graph().as_default(), tf.Session() as session:
-        iterator = tf.data.make_initializable_iterator(dataset_of())
-        batch = iterator.get_next()
-        session.run(iterator.initializer)
-        return [session.run(batch) for _ in range(num_batches)]
+def everything(loaded: examples.Examples) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Returns inputs, outputs, controls and lengths of all examples."""
+    return loaded.dense(np.arange(len(loaded)))
 
 
 def test_hier_drums_by_hand(tmp_path):
@@ -70,18 +72,21 @@ def test_hier_drums_by_hand(tmp_path):
     for step, drum, _, _ in EXPECTED:
         roll[step, drum], roll[step, CLASSES] = 1, 0
         tokens[step] += 2**drum
-    np.testing.assert_array_equal(loaded.inputs, [roll])
-    np.testing.assert_array_equal(loaded.outputs, [tokens])
-    assert (loaded.inputs.dtype, loaded.outputs.dtype, loaded.output_depth) == (np.uint8, np.int32, 512)
-    assert loaded.controls.shape == (1, STEPS, 0)
-    np.testing.assert_array_equal(loaded.lengths, [STEPS])
+    inputs, outputs, controls, lengths = everything(loaded)
+    np.testing.assert_array_equal(inputs, [roll])
+    np.testing.assert_array_equal(outputs, np.eye(512)[[tokens]])
+    np.testing.assert_array_equal(loaded.tokens([0]), [tokens])
+    assert (loaded.is_one_hot, loaded.output_depth, controls.shape) == (True, 512, (1, STEPS, 0))
+    assert [array.dtype for array in (inputs, outputs, controls, lengths)] == [np.float32] * 3 + [np.int32]
+    np.testing.assert_array_equal(lengths, [STEPS])
 
 
 def test_groovae_by_hand(tmp_path):
     loaded = load("groovae_4bar", midi_files.sequence(PLAYED, qpm=90), tmp_path=tmp_path)
-    np.testing.assert_allclose(loaded.outputs, [expected_groove()], atol=1e-6)
-    np.testing.assert_array_equal(loaded.inputs, loaded.outputs)
-    assert (loaded.inputs.dtype, loaded.outputs.dtype) == (np.float32, np.float32)
+    inputs, outputs, *_ = everything(loaded)
+    np.testing.assert_allclose(outputs, [expected_groove()], atol=1e-6)
+    np.testing.assert_array_equal(inputs, outputs)
+    assert not loaded.is_one_hot
     np.testing.assert_array_equal(loaded.qpm, np.float32([90]))
 
 
@@ -89,8 +94,9 @@ def test_humanize_sees_only_the_hits(tmp_path):
     loaded = load("groovae_4bar_humanize", midi_files.sequence(PLAYED), tmp_path=tmp_path)
     hits_alone = expected_groove()
     hits_alone[:, CLASSES:] = 0
-    np.testing.assert_allclose(loaded.inputs, [hits_alone])
-    np.testing.assert_allclose(loaded.outputs, [expected_groove()], atol=1e-6)
+    inputs, outputs, *_ = everything(loaded)
+    np.testing.assert_allclose(inputs, [hits_alone])
+    np.testing.assert_allclose(outputs, [expected_groove()], atol=1e-6)
 
 
 def test_tap_sees_only_when_something_is_hit(tmp_path):
@@ -98,39 +104,128 @@ def test_tap_sees_only_when_something_is_hit(tmp_path):
     tapped = np.zeros([STEPS, 3 * CLASSES])
     for step, _, _, offset in EXPECTED:
         tapped[step, [3, 2 * CLASSES + 3]] = 1, offset  # Upstream taps on class 3.
-    np.testing.assert_allclose(loaded.inputs, [tapped], atol=1e-6)
-    np.testing.assert_allclose(loaded.outputs, [expected_groove()], atol=1e-6)
+    inputs, outputs, *_ = everything(loaded)
+    np.testing.assert_allclose(inputs, [tapped], atol=1e-6)
+    np.testing.assert_allclose(outputs, [expected_groove()], atol=1e-6)
 
 
 def test_general_midis_pitches_land_in_their_classes(tmp_path):
     moved = {KICK: 35, LOW_TOM: 41, MID_TOM: 60}  # 35 is no pitch of the Roland kit.
     played = [(step, moved.get(pitch, pitch), velocity) for step, pitch, velocity in PLAYED]
     loaded = load("groovae_4bar", midi_files.sequence(played), tmp_path=tmp_path)
-    np.testing.assert_allclose(loaded.outputs, [expected_groove()], atol=1e-6)
+    np.testing.assert_allclose(everything(loaded)[1], [expected_groove()], atol=1e-6)
 
 
-def test_dense_gives_the_one_hot_vectors_back(tmp_path):
-    config = configs.CONFIG_MAP["hier-drums_4bar_small"]
-    loaded = load("hier-drums_4bar_small", midi_files.sequence(midi_files.groove(7)), tmp_path=tmp_path)
-    upstream = config.data_converter.to_tensors(midi_files.sequence(midi_files.groove(7)))
-    inputs, outputs, controls, lengths = loaded.dense(np.array([3, 0, 3]))
-    for row, number in enumerate([3, 0, 3]):
-        np.testing.assert_array_equal(inputs[row], upstream.inputs[number])
-        np.testing.assert_array_equal(outputs[row], upstream.outputs[number])
-    assert [a.dtype for a in (inputs, outputs, controls, lengths)] == [np.float32] * 3 + [np.int32]
-    assert outputs.shape == (3, STEPS, 512)
+def test_the_drum_map_that_a_record_names_is_the_one_it_is_read_by(tmp_path):
+    played = [(step, 48 if pitch == HIGH_TOM else pitch, velocity) for step, pitch, velocity in PLAYED]
+    classes = {}
+    for drum_map in ("roland", "gm", ""):  # Pitch 48 is Roland's high tom, General MIDI's mid tom.
+        sequence = midi_files.sequence(played)
+        if drum_map:
+            columns.write(sequence, {}, drum_map)
+        loaded = load("groovae_4bar", sequence, tmp_path=tmp_path)
+        classes[drum_map] = np.flatnonzero(everything(loaded)[1][0, 19, :CLASSES]).tolist()
+    assert classes == {"roland": [6], "gm": [5], "": [6]}
 
 
-def test_dense_gives_zeros_for_padding():
-    padded = examples.Examples(
-        inputs=np.zeros([1, 3, 2], np.uint8),
-        outputs=np.array([[1, 0, -1]], np.int32),
-        controls=np.zeros([1, 3, 0]),
-        lengths=np.array([2], np.int32),
-        qpm=np.array([120.0]),
-        output_depth=2,
+def random_performance(seed: int, *, bars: int = 9) -> list[tuple[float, int, int]]:
+    """Returns hits early and late, several in a cell, equally loud ones among them, with a silent bar in between."""
+    random = np.random.default_rng(seed)
+    steps = np.sort(random.uniform(0, 16 * bars, 40 * bars))
+    steps = steps[(steps < 64) | (steps > 83)]
+    pitches = random.choice([p for pitches in data.ROLAND_DRUM_PITCH_CLASSES for p in pitches], len(steps))
+    return list(zip(steps, pitches.tolist(), random.choice([1, 40, 80, 127], len(steps)).tolist(), strict=True))
+
+
+def upstream_converter(name: str) -> data.BaseNoteSequenceConverter:
+    """Returns Magenta's own converter with the options of ours."""
+    classes = data.ROLAND_DRUM_PITCH_CLASSES
+    if name.startswith("hier"):
+        options = {"max_bars": None, "max_tensors_per_notesequence": None}
+        return data.DrumsConverter(slice_bars=4, roll_input=True, pitch_classes=classes, **options)
+    options = {"humanize": {"humanize": True}, "tap": {"tapify": True, "fixed_velocities": True}}.get(name[13:], {})
+    return data.GrooveConverter(split_bars=4, pitch_classes=classes, **options)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_what_is_kept_is_what_magentas_converters_make(tmp_path, name):
+    """Bit for bit; Magenta's drums come in the order of a set, ours in that of time."""
+    performances = [midi_files.sequence(random_performance(seed), qpm=60 + 31 * seed) for seed in range(4)]
+    loaded = load(name, *performances, tmp_path=tmp_path)
+    found = collections.Counter(zip(loaded.performance.tolist(), *map(_bytes, everything(loaded)[:2]), strict=True))
+    expected = collections.Counter()
+    for number, performance in enumerate(performances):
+        tensors = upstream_converter(name).to_tensors(performance)
+        arrays = (np.array(tensors.inputs, np.float32), np.array(tensors.outputs, np.float32))
+        expected.update(zip([number] * len(tensors.inputs), *map(_bytes, arrays), strict=True))
+    assert found == expected
+    assert len(expected) > 4
+
+
+def _bytes(arrays: np.ndarray) -> list[bytes]:
+    return [array.tobytes() for array in arrays]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"hits_as_controls": True},
+        {"split_instruments": True},
+        {"hits_as_controls": True, "split_instruments": True, "humanize": True},
+        {"add_instruments": [0, 3]},
+        {"num_velocity_bins": 4, "num_offset_bins": 5},
+        {"split_bars": None},
+        {"hop_size": 8},
+        {"tapify": True, "humanize": True},
+        {"steps_per_quarter": 2},
+    ],
+)
+def test_grooves_of_all_other_options_are_magentas_too(tmp_path, options):
+    """Controls, one-hot bins, whole performances of different lengths, other grids."""
+    options = {"split_bars": 2, "pitch_classes": data.ROLAND_DRUM_PITCH_CLASSES} | options
+    performances = [midi_files.sequence(random_performance(bars, bars=bars)) for bars in (6, 9)]
+    config = configs.CONFIG_MAP["groovae_4bar"]._replace(data_converter=converters.GrooveConverter(**options))
+    path = write_records(tmp_path / "a.tfrecord", *performances)
+    loaded = examples.load(config, "train", str(path))
+    row = 0
+    for performance in performances:
+        for tensors in zip(*data.GrooveConverter(**options).to_tensors(performance), strict=True):
+            dense = loaded.dense(np.array([row]))
+            steps = len(tensors[0])
+            for ours, theirs in zip(dense[:3], tensors[:3], strict=True):
+                np.testing.assert_array_equal(ours[0, :steps], theirs.astype(np.float32))
+                assert not ours[0, steps:].any()
+            assert dense[3] == [tensors[3]]
+            row += 1
+    assert row == len(loaded)
+
+
+@pytest.mark.parametrize("name", ["cat-drums_2bar_small", "nade-drums_2bar_reduced", "groovae_2bar_humanize"])
+def test_stock_configs_keep_every_window_too(tmp_path, name):
+    """Magenta keeps five or eight of a performance."""
+    performance = midi_files.sequence(midi_files.groove(40))
+    loaded = load(name, performance, tmp_path=tmp_path)
+    converter = configs.CONFIG_MAP[name].data_converter
+    converter.max_tensors_per_notesequence = None
+    converter.set_mode("eval")
+    tensors = converter.to_tensors(performance)
+    assert len(loaded) == len(tensors.inputs) >= 20
+    for kept, made in zip(everything(loaded)[:2], tensors[:2], strict=True):
+        assert sorted(_bytes(kept)) == sorted(_bytes(np.array(made, np.float32)))
+
+
+def test_take_leaves_the_rest_out(tmp_path):
+    loaded = load(
+        "hier-drums_4bar_small",
+        midi_files.sequence(midi_files.groove(7), qpm=90),
+        midi_files.sequence(midi_files.groove(5), qpm=150),
+        tmp_path=tmp_path,
     )
-    np.testing.assert_array_equal(padded.dense(np.array([0]))[1], [[[0, 1], [1, 0], [0, 0]]])
+    taken = loaded.take(np.array([5, 1, 3])).take(slice(0, 2))
+    assert (len(taken), taken.performance.tolist(), taken.qpm.tolist()) == (2, [1, 0], [150, 90])
+    for ours, theirs in zip(taken.dense(np.array([1, 0])), loaded.dense(np.array([1, 5])), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(taken.tokens([0]), loaded.tokens([5]))
 
 
 def test_shorter_examples_are_padded_behind(tmp_path):
@@ -146,8 +241,11 @@ def test_shorter_examples_are_padded_behind(tmp_path):
     loaded = examples.load(config, "train", str(path))
     assert sorted(loaded.lengths) == [16, 32]
     short = loaded.lengths.tolist().index(16)
-    assert np.all(loaded.outputs[short, 16:] == -1) and np.all(loaded.outputs[short, :16] >= 0)
-    assert not loaded.inputs[short, 16:].any()
+    tokens = loaded.tokens([short])[0]
+    assert np.all(tokens[16:] == -1) and np.all(tokens[:16] >= 0)
+    inputs, outputs, *_ = loaded.dense([short])
+    assert not inputs[0, 16:].any() and not outputs[0, 16:].any()
+    np.testing.assert_array_equal(inputs[0, :16].sum(axis=-1), np.ones(16))
 
 
 def test_every_window_is_there_and_the_same_one_of_a_performance_once(tmp_path):
@@ -163,60 +261,44 @@ def test_no_cap_on_the_windows_of_a_performance(tmp_path):
     assert len(loaded) == 127
 
 
+@pytest.mark.parametrize(
+    ("name", "stride_bars", "count"),
+    [
+        ("hier-drums_4bar_small", None, 10), ("hier-drums_4bar_small", 1, 10), ("hier-drums_4bar_small", 3, 4),
+        ("groovae_4bar", None, 3), ("groovae_4bar", 4, 3), ("groovae_4bar", 1, 10), ("groovae_4bar_tap", 2, 5),
+        ("groovae_2bar_humanize", 1, 12), ("cat-drums_2bar_small", 1, 12),
+    ],
+)  # fmt: skip
+def test_windows_begin_a_stride_after_each_other(tmp_path, name, stride_bars, count):
+    path = write_records(tmp_path / "a.tfrecord", midi_files.sequence(midi_files.groove(13)))
+    config = configs.with_stride(configs.CONFIG_MAP[name], stride_bars)
+    assert len(examples.load(config, "train", str(path))) == count
+
+
+@pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar"])
+def test_a_stride_of_three_is_every_third_window_in_order_of_time(tmp_path, name):
+    path = str(write_records(tmp_path / "a.tfrecord", midi_files.sequence(midi_files.groove(13))))
+    every, third = (
+        everything(examples.load(configs.with_stride(configs.CONFIG_MAP[name], stride), "train", path))[1]
+        for stride in (1, 3)
+    )
+    np.testing.assert_array_equal(third, every[::3])
+    np.testing.assert_array_equal(every[1:, :48], every[:-1, 16:])
+
+
+def test_a_config_without_windows_takes_no_stride():
+    with pytest.raises(
+        ValueError, match=r"^--stride_bars=2: OneHotMelodyConverter of this config does not take it; the"
+    ):
+        configs.with_stride(configs.CONFIG_MAP["cat-mel_2bar_small"], 2)
+
+
 def test_tempo_stays_with_its_examples(tmp_path):
     first = midi_files.sequence(midi_files.groove(5), qpm=90)
     second = midi_files.sequence(midi_files.groove(4), qpm=150)
     loaded = load("hier-drums_4bar_small", first, second, tmp_path=tmp_path)
     np.testing.assert_array_equal(loaded.qpm, np.float32([90, 90, 150]))
-
-
-def numbered(count: int) -> examples.Examples:
-    """Returns examples whose every value is their own number."""
-    numbers = np.arange(count)
-    return examples.Examples(
-        inputs=np.tile(numbers[:, None, None], [1, 4, 3]).astype(np.float32),
-        outputs=np.tile(numbers[:, None], [1, 4]).astype(np.int32),
-        controls=np.zeros([count, 4, 0], np.uint8),
-        lengths=numbers.astype(np.int32),
-        qpm=np.full(count, 120.0),
-        output_depth=count,
-    )
-
-
-@pytest.mark.parametrize(("count", "batch_size"), [(6, 4), (5, 5), (3, 8), (1, 3), (7, 1)])
-def test_batches_leave_no_example_out(count, batch_size):
-    num_batches = math.lcm(count, batch_size) // batch_size * 2
-    drawn = draw(lambda: examples.batches(numbered(count), batch_size, seed=None), num_batches)
-    rows = []
-    for inputs, outputs, controls, lengths in drawn:
-        assert inputs.shape == (batch_size, 4, 3)
-        assert controls.shape == (batch_size, 4, 0)
-        np.testing.assert_array_equal(inputs[:, 0, 0], lengths)  # All four belong together.
-        np.testing.assert_array_equal(outputs.argmax(axis=-1)[:, 3], lengths)
-        rows += lengths.tolist()
-    for epoch in range(0, len(rows), count):
-        assert sorted(rows[epoch : epoch + count]) == list(range(count))
-
-
-def test_batches_of_a_seed_are_the_same_and_each_epoch_has_another_order():
-    def order(seed):
-        drawn = draw(lambda: examples.batches(numbered(40), 40, seed), 2)
-        return [lengths.tolist() for _, _, _, lengths in drawn]
-
-    assert order(3) == order(3)
-    assert order(3) != order(4)
-    first, second = order(3)
-    assert first != second
-
-
-def test_training_batches_know_their_shapes_in_the_graph(tmp_path):
-    path = write_records(tmp_path / "a.tfrecord", midi_files.sequence(midi_files.groove(6)))
-    config = configs.CONFIG_MAP["hier-drums_4bar_small"]
-    make, num_examples = examples.training_batches(config, str(path), seed=1)
-    assert num_examples == 3
-    with tf.Graph().as_default():
-        shapes = tf.data.get_output_shapes(make())
-    assert [shape.as_list() for shape in shapes] == [[512, 64, 10], [512, 64, 512], [512, 64, 0], [512]]
+    np.testing.assert_array_equal(loaded.performance, [0, 0, 1])
 
 
 @pytest.fixture
@@ -234,8 +316,13 @@ def forbid_converting(monkeypatch):
     return lambda: monkeypatch.setattr(examples, "_convert", convert_again)
 
 
-def kept_files(six_bars: str) -> list[pathlib.Path]:
+def kept(six_bars: str) -> list[pathlib.Path]:
     return sorted((pathlib.Path(six_bars).parent / examples.KEPT_DIR_NAME).glob("*"))
+
+
+def fingerprint(path: str, converter: data.BaseNoteSequenceConverter) -> str:
+    config = configs.CONFIG_MAP["groovae_4bar"]
+    return examples._fingerprint(examples.find(config, "train", path), converter)
 
 
 @pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar_tap", "cat-drums_2bar_small"])
@@ -243,11 +330,10 @@ def test_what_was_converted_once_is_kept(six_bars, name, forbid_converting):
     first = examples.load(configs.CONFIG_MAP[name], "train", six_bars)
     forbid_converting()
     second = examples.load(configs.CONFIG_MAP[name], "train", six_bars)
-    assert len(kept_files(six_bars)) == 1
-    for field in dataclasses.fields(examples.Examples):
-        kept, converted = getattr(second, field.name), getattr(first, field.name)
-        np.testing.assert_array_equal(kept, converted)
-        assert np.asarray(kept).dtype == np.asarray(converted).dtype
+    assert len(kept(six_bars)) == 1
+    for before, after in zip(everything(first), everything(second), strict=True):
+        np.testing.assert_array_equal(before, after)
+        assert before.dtype == after.dtype
 
 
 def test_other_records_are_converted_anew(six_bars):
@@ -257,20 +343,53 @@ def test_other_records_are_converted_anew(six_bars):
     assert len(examples.load(config, "train", six_bars)) == 5
 
 
+def test_one_note_that_changed_is_another_set(six_bars):
+    config = configs.CONFIG_MAP["groovae_4bar"]
+    before = everything(examples.load(config, "train", six_bars))[1]
+    (sequence,) = examples.read_records([pathlib.Path(six_bars)])
+    sequence.notes[0].velocity += 1
+    write_records(pathlib.Path(six_bars), sequence)
+    after = everything(examples.load(config, "train", six_bars))[1]
+    np.testing.assert_allclose(np.abs(after - before).sum(), 1 / 127, rtol=1e-4)
+
+
+def test_records_that_change_while_they_are_read_are_not_kept(six_bars, monkeypatch):
+    def convert_slowly(*arguments):
+        yield from convert(*arguments)
+        write_records(pathlib.Path(six_bars), midi_files.sequence(midi_files.groove(8)))
+
+    convert = examples._convert
+    monkeypatch.setattr(examples, "_convert", convert_slowly)
+    with pytest.raises(ValueError, match=f"^{six_bars}: has changed while it was read; run the command again$"):
+        examples.load(configs.CONFIG_MAP["groovae_4bar"], "train", six_bars)
+    assert kept(six_bars) == []
+
+
 def test_each_converter_keeps_its_own(six_bars):
-    paths = [pathlib.Path(six_bars)]
     own = ["hier-drums_4bar_small", "groovae_4bar", "groovae_4bar_humanize", "groovae_4bar_tap"]
     stock = ["cat-drums_2bar_small", "cat-mel_2bar_small", "hierdec-mel_16bar", "hierdec-trio_16bar"]
-    kept = {examples._kept_path(paths, configs.CONFIG_MAP[name].data_converter) for name in own + stock}
-    assert len(kept) == len(own + stock)
-    again = {examples._kept_path(paths, configs.CONFIG_MAP[name].data_converter) for name in own + stock}
-    assert kept == again
+    first, again = (
+        {fingerprint(six_bars, configs.CONFIG_MAP[name].data_converter) for name in own + stock} for _ in range(2)
+    )
+    assert len(first) == len(own + stock)
+    assert first == again
+
+
+@pytest.mark.parametrize("module", [examples, example_store])
+def test_another_version_of_the_code_keeps_another(six_bars, monkeypatch, module, forbid_converting):
+    config = configs.CONFIG_MAP["groovae_4bar"]
+    examples.load(config, "train", six_bars)
+    monkeypatch.setattr(module, "VERSION", module.VERSION + 1)
+    forbid_converting()
+    with pytest.raises(AssertionError, match="converted again"):
+        examples.load(config, "train", six_bars)
 
 
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("hier-drums_4bar_small", lambda converter: converter._drums_extractor_fn.keywords.update(gap_bars=2)),
+        ("cat-drums_2bar_small", lambda converter: converter._drums_extractor_fn.keywords.update(gap_bars=2)),
+        ("hier-drums_4bar_small", lambda converter: setattr(converter, "stride_bars", 2)),
         ("hier-drums_4bar_small", lambda converter: converter._pitch_classes[0].append(35)),
         ("groovae_4bar", lambda converter: setattr(converter, "_hop_size", 16)),
         ("cat-mel_2bar_small", lambda converter: converter._event_extractor_fn.keywords.update(gap_bars=2)),
@@ -278,35 +397,114 @@ def test_each_converter_keeps_its_own(six_bars):
     ],
 )
 def test_a_changed_converter_keeps_another(six_bars, name, change):
-    paths = [pathlib.Path(six_bars)]
     converter = configs.CONFIG_MAP[name].data_converter
-    before = examples._kept_path(paths, converter)
+    before = fingerprint(six_bars, converter)
     change(converter)
-    assert examples._kept_path(paths, converter) != before
+    assert fingerprint(six_bars, converter) != before
 
 
-@pytest.mark.parametrize("damage", ["cut off", "empty", "flipped", "other arrays", "no zip"])
-def test_a_damaged_file_is_converted_again(six_bars, damage, forbid_converting):
+def test_a_damaged_store_is_converted_again(six_bars, forbid_converting):
     config = configs.CONFIG_MAP["groovae_4bar"]
-    before = examples.load(config, "train", six_bars)
-    (kept,) = kept_files(six_bars)
-    content = kept.read_bytes()
-    if damage == "other arrays":
-        np.savez(kept, inputs=np.zeros(3))
-    else:
-        flipped = bytearray(content)
-        flipped[60:200] = bytes(255 - byte for byte in content[60:200])
-        kept.write_bytes({"cut off": content[:-50], "empty": b"", "flipped": flipped, "no zip": b"x" * 99}[damage])
-    np.testing.assert_array_equal(examples.load(config, "train", six_bars).inputs, before.inputs)
-    forbid_converting()
-    np.testing.assert_array_equal(examples.load(config, "train", six_bars).inputs, before.inputs)
+    before = everything(examples.load(config, "train", six_bars))
+    (folder,) = kept(six_bars)
+    path = folder / "inputs.values.npy"
+    path.write_bytes(path.read_bytes()[:-50])
+    for _ in range(2):
+        after = everything(examples.load(config, "train", six_bars))
+        np.testing.assert_array_equal(after[1], before[1])
+        forbid_converting()
+    assert kept(six_bars) == [folder]
+
+
+def test_cache_dir_moves_what_is_kept(six_bars, tmp_path):
+    config = configs.CONFIG_MAP["groovae_4bar"]
+    examples.load(config, "train", six_bars, tmp_path / "elsewhere")
+    assert not kept(six_bars)
+    (folder,) = (tmp_path / "elsewhere" / examples.KEPT_DIR_NAME).iterdir()
+    assert folder.name.startswith("a-")
 
 
 def test_a_folder_that_cannot_be_written_to_costs_a_line_only(six_bars, capsys):
-    (pathlib.Path(six_bars).parent / examples.KEPT_DIR_NAME).write_text("a file where the folder should be")
-    assert len(examples.load(configs.CONFIG_MAP["groovae_4bar"], "train", six_bars)) == 1
-    (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("examples are not kept for the next run: ")
+    place = pathlib.Path(six_bars).parent / examples.KEPT_DIR_NAME
+    place.write_text("a file where the folder should be")
+    loaded = examples.load(configs.CONFIG_MAP["groovae_4bar"], "train", six_bars)
+    assert everything(loaded)[1].shape == (1, STEPS, 27)
+    expected = f"examples are not kept for the next run: {place}: Not a directory; --cache_dir=DIR moves them\n"
+    assert capsys.readouterr().out == expected
+
+
+def test_a_disk_that_fills_up_costs_a_line_only(six_bars, tmp_path, capsys, monkeypatch):
+    whole = example_store._write_manifest
+
+    def write_where_there_is_space(folder, *rest):
+        if tmp_path in folder.parents:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        whole(folder, *rest)
+
+    monkeypatch.setattr(example_store, "_write_manifest", write_where_there_is_space)
+    loaded = examples.load(configs.CONFIG_MAP["groovae_4bar"], "train", six_bars)
+    assert everything(loaded)[1].shape == (1, STEPS, 27)
+    assert not kept(six_bars)
+    assert "No space left on device; --cache_dir=DIR moves them" in capsys.readouterr().out
+    monkeypatch.setattr(example_store, "_write_manifest", lambda *_: write_where_there_is_space(tmp_path / "x"))
+    with pytest.raises(OSError, match="No space left on device"):
+        examples.load(configs.CONFIG_MAP["groovae_4bar"], "train", six_bars)
+
+
+def test_many_processes_write_the_same_files_as_one(tmp_path, monkeypatch):
+    performances = [midi_files.sequence(random_performance(seed, bars=6)) for seed in range(10)]
+    path = str(write_records(tmp_path / "a.tfrecord", *performances))
+    config = configs.CONFIG_MAP["groovae_4bar_tap"]
+    examples.load(config, "train", path, tmp_path / "one")
+    monkeypatch.setattr(examples, "WORTH_A_POOL_BYTES", 0)
+    monkeypatch.setattr(examples, "RECORDS_A_JOB", 3)
+    monkeypatch.setattr(examples, "encode_job", encode_elsewhere)
+    examples.load(config, "train", path, tmp_path / "many")
+    (one,), (many,) = ((tmp_path / name / examples.KEPT_DIR_NAME).iterdir() for name in ("one", "many"))
+    for file in one.iterdir():
+        assert file.read_bytes() == (many / file.name).read_bytes(), file.name
+
+
+ENCODE = examples.encode_job
+
+
+def encode_elsewhere(job: examples.Job) -> example_store.Part | str:
+    return ENCODE(job) if multiprocessing.parent_process() else "not in a process of its own"
+
+
+def test_what_many_processes_cannot_read_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "a.tfrecord"
+    with path.open("wb") as file:
+        records.write(file, midi_files.sequence(midi_files.groove(4)).SerializeToString())
+        records.write(file, b"\xff\xff\xff\xff")
+    monkeypatch.setattr(examples, "WORTH_A_POOL_BYTES", 0)
+    with pytest.raises(ValueError, match=f"^{path}: record 1 is no NoteSequence; python -m pipelines.convert writes"):
+        examples.load(configs.CONFIG_MAP["groovae_4bar"], "train", str(path))
+    assert not any((tmp_path / examples.KEPT_DIR_NAME).iterdir())
+
+
+def test_tfds_examples_are_kept_too(tfds_dir, unpacked, forbid_converting, tmp_path):  # noqa: F811
+    prepare("groove/4bar-midionly", tfds_dir, unpacked)
+    config = configs.CONFIG_MAP["groovae_4bar"]
+    first, elsewhere, other_split = (
+        examples.load(config, "validation", None),
+        examples.load(config, "validation", None, tmp_path / "cache", str(tfds_dir)),
+        examples.load(config, "train", None),
+    )
+    names = [path.name.rpartition("-")[0] for path in tfds_dir.glob(f"**/{examples.KEPT_DIR_NAME}/*")]
+    assert sorted(names) == ["groove-4bar-midionly-train", "groove-4bar-midionly-validation"]
+    forbid_converting()
+    for again in (examples.load(config, "validation", None), elsewhere):
+        np.testing.assert_array_equal(everything(again)[1], everything(first)[1])
+    assert len(first) > 0 and everything(first)[1].tobytes() != everything(other_split)[1].tobytes()
+    with pytest.raises(ValueError, match=r"^groove/4bar-midionly: has no split tune; it has test, train, validation$"):
+        examples.find(config, "tune", None)
+
+
+def test_records_of_a_conversion_that_was_killed_at_its_end_are_found(tmp_path):
+    write_records(tmp_path / atomic.COMPLETE_NAME / "a.tfrecord", midi_files.sequence(midi_files.groove(5)))
+    (tmp_path / atomic.COMPLETE_NAME / ".manifest").write_text("")
+    assert examples.find_records(str(tmp_path / "a.tfrecord")) == [tmp_path / "a.tfrecord"]
 
 
 def test_shards_and_globs_are_found(tmp_path):
@@ -346,9 +544,8 @@ def test_a_truncated_record_is_named(tmp_path, keep):
     write_records(path, good, cut)
     rest = path.stat().st_size - whole
     path.write_bytes(path.read_bytes()[: whole + (keep if keep > 1 else int(keep * rest))])
-    with pytest.raises(ValueError, match="record 1 is damaged or no NoteSequence") as caught:
-        list(examples.read_records([path]))
-    assert str(caught.value).startswith(f"{path}: ")
+    with pytest.raises(ValueError, match=f"^{path}: record 1 is damaged or this is no TFRecord") as caught:
+        examples.load(configs.CONFIG_MAP["groovae_4bar"], "train", str(path))
     assert str(caught.value).endswith("python -m pipelines.convert writes such files anew")
 
 
@@ -356,17 +553,23 @@ def test_a_truncated_record_is_named(tmp_path, keep):
 def test_a_foreign_file_is_named(tmp_path, content):
     path = tmp_path / "train.tfrecord"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"^{path}: record 0 is damaged or no NoteSequence"):
-        list(examples.read_records([path]))
+    with pytest.raises(ValueError, match=f"^{path}: record 0 is damaged or this is no TFRecord"):
+        examples.load(configs.CONFIG_MAP["groovae_4bar"], "train", str(path))
 
 
-def test_a_record_of_something_else_is_named(tmp_path):
+def tf_example() -> bytes:
+    feature = tf.train.Feature(int64_list=tf.train.Int64List(value=[1]))
+    return tf.train.Example(features=tf.train.Features(feature={"a": feature})).SerializeToString()
+
+
+@pytest.mark.parametrize("content", [b"\xff\xff\xff\xff", b"", tf_example()])
+def test_a_record_of_something_else_is_named(tmp_path, content):
     path = tmp_path / "train.tfrecord"
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        writer.write(midi_files.sequence([]).SerializeToString())
-        writer.write(b"\xff\xff\xff\xff")
-    with pytest.raises(ValueError, match=f"^{path}: record 1 is damaged or no NoteSequence"):
-        list(examples.read_records([path]))
+    with path.open("wb") as file:
+        records.write(file, midi_files.sequence([]).SerializeToString())
+        records.write(file, content)
+    with pytest.raises(ValueError, match=f"^{path}: record 1 is no NoteSequence; python -m pipelines.convert writes"):
+        examples.load(configs.CONFIG_MAP["groovae_4bar"], "train", str(path))
 
 
 def test_a_caller_that_stops_early_is_no_error(tmp_path):
@@ -382,55 +585,33 @@ def test_no_example_at_all_is_an_error(tmp_path, sequences):
     path = write_records(tmp_path / "a.tfrecord", *sequences)
     with pytest.raises(ValueError, match=f"^no examples: {path} has {len(sequences)} NoteSequences, and none is long"):
         examples.load(configs.CONFIG_MAP["hier-drums_4bar_small"], "train", str(path))
-    assert not (tmp_path / examples.KEPT_DIR_NAME).exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "random"),
-    [
-        ("hier-drums_4bar_small", False),
-        ("groovae_4bar", False),
-        ("cat-mel_2bar_big", True),
-        ("groovae_2bar_tap_fixed_velocity_note_dropout", True),
-    ],
-)
-def test_is_random_knows_the_configs_whose_examples_change(name, random):
-    assert examples.is_random(configs.CONFIG_MAP[name]) == random
-
-
-def test_melodies_are_transposed_anew_for_each_batch(tmp_path):
-    melody = [(step, 60 + 2 * (step // 2 % 5), 90) for step in range(0, 32, 2)]  # One window.
-    path = write_records(tmp_path / "a.tfrecord", midi_files.sequence(melody, is_drum=False))
-    config = configs.CONFIG_MAP["cat-mel_2bar_big"]
-    config.hparams.batch_size = 4
-    make, num_examples = examples.training_batches(config, str(path), seed=1)
-    assert num_examples == 1
-    transposed = collections.Counter()
-    for inputs, outputs, controls, lengths in draw(make, 10):
-        assert inputs.shape == outputs.shape == (4, 32, 90)
-        assert controls.shape == (4, 32, 0)
-        np.testing.assert_array_equal(lengths, [32] * 4)
-        np.testing.assert_array_equal(outputs.sum(axis=-1), np.ones([4, 32]))
-        transposed.update(outputs[:, 0].argmax(axis=-1).tolist())
-    assert len(transposed) > 1
-
-
-def test_note_dropout_drops_from_the_input_alone(tmp_path):
-    path = write_records(tmp_path / "a.tfrecord", midi_files.sequence(midi_files.groove(2)))
-    config = configs.CONFIG_MAP["groovae_2bar_tap_fixed_velocity_note_dropout"]
-    config.hparams.batch_size = 2
-    make, num_examples = examples.training_batches(config, str(path), seed=1)
-    assert num_examples == 1
-    drawn = draw(make, 10)
-    assert len({inputs.tobytes() for inputs, *_ in drawn}) > 1
-    assert len({row.tobytes() for _, outputs, *_ in drawn for row in outputs}) == 1
+    assert not any((tmp_path / examples.KEPT_DIR_NAME).iterdir())
 
 
 def test_starter_set_gives_what_its_report_promises(starter_records, tmp_path):
-    import json
-
     report = json.loads((starter_records / "report.json").read_text())
     for split in ("train", "validation", "test"):
         path = shutil.copy(starter_records / f"{split}.tfrecord", tmp_path)
         loaded = examples.load(configs.CONFIG_MAP["hier-drums_4bar_small"], split, path)
         assert len(loaded) == report["windows"][split] > 0
+
+
+@pytest.mark.slow
+def test_groove_is_there_whole_small_and_at_once(groove_zip, tmp_path):
+    from pipelines import convert
+
+    convert.convert(str(groove_zip), tmp_path)
+    for name, split, count, max_bytes in (
+        ("hier-drums_4bar_small", "train", 15_629, 160),  # Dense float32 takes 133,632.
+        ("hier-drums_4bar_small", "validation", 1_910, 160),
+        ("groovae_4bar", "train", 4_078, 1_500),  # Dense float32 takes 13,824.
+        ("groovae_4bar", "validation", 504, 1_500),
+    ):
+        config, path = configs.CONFIG_MAP[name], str(tmp_path / f"{split}.tfrecord")
+        examples.load(config, split, path, tmp_path / name)
+        started = time.perf_counter()
+        loaded = examples.load(config, split, path, tmp_path / name)
+        assert time.perf_counter() - started < 0.5
+        assert len(loaded) == count
+        (folder,) = (tmp_path / name / examples.KEPT_DIR_NAME).glob(f"{split}-*")
+        assert sum(file.stat().st_size for file in folder.iterdir()) < max_bytes * count

@@ -20,7 +20,7 @@ def test_long_work_tells_in_plain_lines_where_there_is_no_terminal(capsys, monke
     assert list(progress.track(range(4), 4, "files")) == [0, 1, 2, 3]
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines() == ["files: 2 of 4", "files: 4 of 4"]
+    assert err.splitlines() == ["files: 2 of 4, 0.167 a second, 12 s left", "files: 4 of 4, 0.167 a second, 0 s left"]
 
 
 def test_a_terminal_gets_a_bar(capsys, monkeypatch):

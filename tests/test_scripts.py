@@ -102,17 +102,17 @@ class TestConvert:
         return path
 
     def test_what_is_unchanged_is_not_converted_again(self, stages, zip_path, capsys):
-        folder = workflow.convert(str(zip_path))
+        folder = workflow.convert([str(zip_path)])
         assert folder.name == "my grooves"
-        assert workflow.convert(str(zip_path)) == folder
+        assert workflow.convert([str(zip_path)]) == folder
         assert len(stages) == 1
         assert "already converted" in capsys.readouterr().out
 
     def test_a_changed_zip_is_converted_again(self, stages, zip_path):
-        workflow.convert(str(zip_path))
+        workflow.convert([str(zip_path)])
         with zipfile.ZipFile(zip_path, "a") as file:
             file.writestr("b.mid", "x")
-        workflow.convert(str(zip_path))
+        workflow.convert([str(zip_path)])
         assert len(stages) == 2
 
     def test_a_new_file_in_a_folder_is_noticed(self, stages, tmp_path):
@@ -120,20 +120,20 @@ class TestConvert:
         folder.mkdir(parents=True)
         (folder / "a.mid").write_text("x")
         for expected in (1, 1):
-            workflow.convert(str(tmp_path / "grooves"))
+            workflow.convert([str(tmp_path / "grooves")])
             assert len(stages) == expected
         (folder / "b.mid").write_text("x")
-        workflow.convert(str(tmp_path / "grooves"))
+        workflow.convert([str(tmp_path / "grooves")])
         assert len(stages) == 2
 
     def test_another_data_set_of_the_same_name_is_converted(self, stages, tmp_path):
         for parent in ("one", "two"):
             (tmp_path / parent / "grooves").mkdir(parents=True)
-            workflow.convert(str(tmp_path / parent / "grooves"))
+            workflow.convert([str(tmp_path / parent / "grooves")])
         assert len(stages) == 2
 
     def test_a_failed_conversion_is_not_taken_for_a_finished_one(self, stages, zip_path, monkeypatch):
-        workflow.convert(str(zip_path))
+        workflow.convert([str(zip_path)])
         with zipfile.ZipFile(zip_path, "a") as file:
             file.writestr("b.mid", "x")
 
@@ -143,14 +143,31 @@ class TestConvert:
         recording = workflow.run_stage
         monkeypatch.setattr(workflow, "run_stage", fail)
         with pytest.raises(workflow.StageFailedError):
-            workflow.convert(str(zip_path))
+            workflow.convert([str(zip_path)])
         monkeypatch.setattr(workflow, "run_stage", recording)
-        workflow.convert(str(zip_path))
+        workflow.convert([str(zip_path)])
         assert len(stages) == 2
 
     def test_names_of_tfds_are_handed_on(self, stages):
-        assert workflow.convert("groove/4bar-midionly").name == "groove_4bar-midionly"
+        assert workflow.convert(["groove/4bar-midionly"]).name == "groove_4bar-midionly"
         assert "--input=groove/4bar-midionly" in stages[0]
+
+
+    def test_several_data_sets_go_into_one_conversion(self, stages, zip_path):
+        folder = workflow.convert(["starter", str(zip_path)], ["--styles=rock"])
+        assert folder.name == "starter+my grooves"
+        assert ["--input=starter", f"--input={zip_path}", "--styles=rock"] == [
+            flag for flag in stages[0][1:] if flag.startswith(("--input", "--styles"))
+        ]
+        workflow.convert(["starter", str(zip_path)], ["--styles=funk"])
+        assert len(stages) == 2
+
+    def test_filters_are_the_conversions_and_the_stride_is_both(self, stages):
+        workflow.train(["--styles=rock", "--min_bpm=90", "--stride_bars=2", "--num_steps=1"])
+        convert, train, evaluate = stages
+        assert {"--styles=rock", "--min_bpm=90", "--stride_bars=2"} <= set(convert)
+        assert "--stride_bars=2" in train and "--stride_bars=2" in evaluate
+        assert not any(flag.startswith(("--styles", "--min_bpm")) for flag in [*train, *evaluate])
 
 
 class TestGenerate:

@@ -23,7 +23,7 @@ import packages  # noqa: E402
 import system  # noqa: E402
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
-LOCKS = (PROJECT_DIR / "requirements.txt", PROJECT_DIR / "requirements-cuda.txt")
+LOCKS = tuple(PROJECT_DIR / f"requirements{extra}.txt" for extra in ("", "-cuda", "-beam"))
 TOOLS = ("bash", "cksum", "dirname", "env")  # What a bare machine has, besides Python.
 
 
@@ -55,7 +55,7 @@ class TestLock:
             marker = line.partition(";")[2]
             assert not marker or Marker(marker)
 
-    @pytest.mark.parametrize("name", ["requirements.in", "requirements-cuda.in", *(path.name for path in LOCKS)])
+    @pytest.mark.parametrize("name", [name for path in LOCKS for name in (path.name, f"{path.stem}.in")])
     def test_it_names_no_host_and_no_path(self, name):
         text = (PROJECT_DIR / name).read_text()
         assert not re.search(r"://|file:|--index|--extra-index|--find-links|/(root|home|opt|tmp|work)/", text)
@@ -77,6 +77,14 @@ class TestLock:
         pins = {r.name: str(r.specifier) for r in applying(packages.locked(LOCKS[0]), version)}
         assert (pins["magenta"], pins["tensorflow"]) == ("==2.1.4", "==2.21.0")
         assert pins["protobuf"].startswith("==6.")
+
+    @pytest.mark.parametrize("version", PYTHONS)
+    def test_the_beam_lock_adds_packages_and_changes_none(self, version):
+        pins = {r.name: str(r.specifier) for r in applying(packages.locked(LOCKS[0]), version)}
+        added = {r.name: str(r.specifier) for r in applying(packages.locked(LOCKS[2]), version)}
+        assert added["apache-beam"].startswith("==2.")
+        assert len(added) == len(applying(packages.locked(LOCKS[2]), version))
+        assert {name: pins.get(name, pin) for name, pin in added.items()} == added
 
     def test_the_cuda_lock_has_only_nvidias_libraries_and_none_for_other_machines(self):
         lines = packages.locked(LOCKS[1])
@@ -113,9 +121,9 @@ def add_command(scratch: pathlib.Path, name: str, text: str) -> None:
     path.chmod(0o755)
 
 
-def source(scratch: pathlib.Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Sources environment.sh in a folder that is not the project's; prints $python at the end."""
-    command = f'set -euo pipefail; source "{scratch}/setup/environment.sh"; echo "USES $python"'
+def source(scratch: pathlib.Path, first: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """Sources environment.sh in a folder that is not the project's, after `first`; prints $python at the end."""
+    command = f'set -euo pipefail; {first}\nsource "{scratch}/setup/environment.sh"; echo "USES $python"'
     env = {"PATH": str(scratch.parent / "bin"), "HOME": str(scratch.parent)} | variables
     run = [shutil.which("bash"), "-c", command]
     return subprocess.run(run, capture_output=True, text=True, env=env, cwd=scratch.parent, check=False)
@@ -221,6 +229,12 @@ class TestMarker:
             file.write("another==1.0\n")
         assert "SETUP" in source(finished).stdout
 
+    def test_an_extra_lock_is_added_once_and_needed_by_no_other_script(self, finished):
+        assert "SETUP" in source(finished, "extra_lock=beam").stdout
+        assert "SETUP" not in source(finished, "extra_lock=beam").stdout
+        assert "SETUP" not in source(finished).stdout
+        assert "SETUP" in source(finished, "extra_lock=another").stdout
+
     def test_a_vanished_python_is_noticed(self, finished):
         python = finished / ".venv" / "bin" / "python"
         python.unlink()
@@ -249,7 +263,7 @@ class TestInstall:
         """Replaces what downloads or imports for seconds; returns the list of what was done."""
         done = []
         monkeypatch.setattr(packages, "install", lambda python, *_: done.append(("install", python)))
-        monkeypatch.setattr(packages, "check_essentials", lambda python, _: done.append(("check", python)))
+        monkeypatch.setattr(packages, "check_essentials", lambda python, *_: done.append(("check", python)))
         monkeypatch.setattr(system, "provide_fluidsynth", lambda: "")
         monkeypatch.setattr(system, "wants_cuda", lambda: False)
         monkeypatch.setattr(system, "free_gb", lambda _: 100.0)
@@ -313,6 +327,27 @@ class TestInstall:
         monkeypatch.setattr(install, "make_venv", lambda *_: (tmp_path / ".venv").mkdir())
         install.set_up_venv(tmp_path / ".venv", "state", any_python=True)
         assert {"tensorflow", "nvidia-cudnn-cu12"} <= {packages.name_of(line) for line in lines}
+
+    def test_an_extra_lock_is_installed_where_it_is_lacking(self, steps, tmp_path, monkeypatch):
+        lines = []
+        monkeypatch.setattr(packages, "install", lambda _, __, given, ___: lines.append(set(given)))
+        install.set_up_venv(tmp_path / ".venv", "state", any_python=True)
+        install.set_up_venv(tmp_path / ".venv", "state with beam", any_python=True, extra="beam")
+        install.set_up_venv(tmp_path / ".venv", "state with beam", any_python=True, extra="beam")
+        install.set_up_venv(tmp_path / ".venv", "state", any_python=True)
+        assert len(lines) == 2
+        assert lines[1] - lines[0] == set(packages.locked(LOCKS[2]))
+
+    def test_an_extra_lock_is_added_to_the_active_environment(self, steps, tmp_path, monkeypatch):
+        lines = []
+        base = {packages.name_of(line): "1" for line in packages.locked(LOCKS[0])}
+        monkeypatch.setattr(packages, "installed_versions", lambda: base | {"tensorflow": "2.21.0"})
+        monkeypatch.setattr(packages, "install", lambda _, __, given, ___: lines.extend(given))
+        monkeypatch.setattr(sys, "prefix", str(tmp_path))
+        install.complete_active("state with beam", "beam")
+        assert {"apache-beam", "fastavro"} <= {packages.name_of(line) for line in lines}
+        assert not {packages.name_of(line) for line in lines} & base.keys()
+        assert (tmp_path / install.MARKER).read_text() == "state with beam\n"
 
     def test_two_at_once_wait_for_each_other(self, tmp_path, monkeypatch, capfd):
         monkeypatch.setattr(install, "LOCK_PATH", tmp_path / "requirements.txt")

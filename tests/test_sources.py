@@ -1,19 +1,21 @@
-"""Where grooves come from: folders, zips and TFDS, the splits of their files, and what is said of broken ones."""
+"""Where grooves come from: inputs of each kind and in mixture, their splits, and what is said of broken ones."""
 
 from __future__ import annotations
 
 import collections
-import errno
-import os
 import pathlib
+import pickle
+import subprocess
+import sys
 import zipfile
 
 import midi_files
+import note_seq
 import pytest
-import requests
 
-from pipelines import drums, sources
+from pipelines import records, sources
 
+ROOT = pathlib.Path(__file__).parent.parent
 HEADER = "midi_filename,split\n"
 
 
@@ -32,8 +34,16 @@ def pack(folder: pathlib.Path, path: pathlib.Path) -> pathlib.Path:
     return path
 
 
-def walk(given) -> dict[str, sources.Source]:
-    collection = sources.open_collection(str(given))
+def write_records(path: pathlib.Path, names: list[str]) -> pathlib.Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        for name in names:
+            records.write(file, note_seq.NoteSequence(filename=name).SerializeToString())
+    return path
+
+
+def walk(*given) -> dict[str, sources.Source]:
+    collection = sources.open_collections([str(one) for one in given])
     found = {source.name: source for source in collection.walk()}
     assert len(found) == collection.size
     return found
@@ -43,44 +53,38 @@ def splits(given) -> dict[str, str]:
     return {name: source.split for name, source in walk(given).items()}
 
 
-def test_a_folder_gives_every_midi_file_below_it_sorted(tmp_path):
-    names = ["B.MID", "a.mid", "deep/er/c.midi", "schöne Grüße/d e.Mid", "鼓.mid"]
-    fill(tmp_path, names)
-    (tmp_path / "readme.txt").write_text("no MIDI")
-    (tmp_path / "folder.mid").mkdir()
-    found = walk(tmp_path)
-    assert list(found) == names
-    for name in names:
-        assert found[name].midi == (tmp_path / name).read_bytes()
-        assert found[name].split == sources.split_by_hash(name)
-        assert found[name].error == ""
+def test_a_folder_gives_every_file_of_every_kind_below_it_sorted(tmp_path):
+    kinds = {
+        "B.MID": "midi",
+        "a.mid": "midi",
+        "b.XML": "musicxml",
+        "deep/er/c.midi": "midi",
+        "deep/score.musicxml": "musicxml",
+        "s.mxl": "musicxml",
+        "schöne Grüße/d e.Mid": "midi",
+        "鼓.mid": "midi",
+    }
+    fill(tmp_path / "mine", [*kinds, "a.mid.bak", "x.tfrecord", "y.zip", ".hidden.mid"])
+    found = walk(tmp_path / "mine")
+    assert {name: source.kind for name, source in found.items()} == kinds
+    assert list(found) == list(kinds)
+    for name, source in found.items():
+        assert source.collection == "mine"
+        assert source.split == sources.split_by_hash(name)
+        assert source.columns == {}
+        assert pickle.loads(pickle.dumps(source)).read() == (tmp_path / "mine" / name).read_bytes()
 
 
 def test_the_current_folder_has_a_name_too(tmp_path, monkeypatch):
     fill(tmp_path / "mine", ["a.mid"])
     monkeypatch.chdir(tmp_path / "mine")
-    assert sources.open_collection(".").name == "mine"
-
-
-@pytest.mark.parametrize("hidden", ["._a.mid", "__MACOSX/._a.mid", "deep/__MACOSX/a.mid", ".trash/a.mid"])
-def test_what_macos_adds_is_left_out(tmp_path, hidden):
-    folder = fill(tmp_path / "in", ["a.mid", hidden])
-    assert list(walk(folder)) == ["a.mid"]
-    assert list(walk(pack(folder, tmp_path / "in.zip"))) == ["groove/a.mid"]
-
-
-def test_a_name_that_is_no_utf8_can_be_written_all_the_same(tmp_path):
-    fill(tmp_path, ["a.mid"])
-    (tmp_path / "a.mid").rename(tmp_path / os.fsdecode(b"gr\xf6ve.mid"))
-    (source,) = walk(tmp_path).values()
-    assert source.name == r"gr\xf6ve.mid"
-    assert source.midi
+    assert sources.open_collections(["."]).name == "mine"
 
 
 @pytest.mark.parametrize("folder", ["", "groove/", "a/b/"])
-def test_info_csv_says_the_splits_wherever_it_lies(tmp_path, folder):
+def test_info_csv_says_splits_and_columns_wherever_it_lies(tmp_path, folder):
     fill(tmp_path, [f"{folder}s/1.mid", f"{folder}s/2.mid", f"{folder}s/3.mid", f"{folder}s/other.mid"])
-    rows = f"{HEADER}s/1.mid,test\ns/2.mid,train\ns/3.mid,validation\n"
+    rows = "midi_filename,split,style\ns/1.mid,test,rock\ns/2.mid,train,\ns/3.mid,validation,funk/groove1\n"
     (tmp_path / folder / "info.csv").write_text(rows)
     assert splits(tmp_path) == {
         f"{folder}s/1.mid": "test",
@@ -88,50 +92,46 @@ def test_info_csv_says_the_splits_wherever_it_lies(tmp_path, folder):
         f"{folder}s/3.mid": "validation",
         f"{folder}s/other.mid": sources.split_by_hash(f"{folder}s/other.mid"),
     }
+    found = walk(tmp_path)
+    assert found[f"{folder}s/1.mid"].columns == {"midi_filename": "s/1.mid", "split": "test", "style": "rock"}
+    assert found[f"{folder}s/other.mid"].columns == {}
+    collection = sources.open_collections([str(tmp_path)])
+    assert collection.known("style") == ("", "funk/groove1", "rock")
+    assert collection.unlisted == (f"{folder}s/other.mid",)
 
 
-def test_info_csv_nearest_to_the_root_counts(tmp_path):
-    fill(tmp_path, ["a/1.mid"])
-    (tmp_path / "a" / "info.csv").write_text(f"{HEADER}1.mid,test\n")
+def test_each_info_csv_counts_for_its_own_folder_and_the_outer_one_first(tmp_path):
+    fill(tmp_path, ["a/1.mid", "a/2.mid", "a/3.mid", "b/1.mid", "c/1.mid"])
+    (tmp_path / "a" / "info.csv").write_text(f"{HEADER}1.mid,test\n2.mid,test\n")
+    (tmp_path / "b" / "info.csv").write_text(f"{HEADER}1.mid,test\n")
+    assert sources.open_collections([str(tmp_path)]).unlisted == ("a/3.mid",)
     (tmp_path / "info.csv").write_text(f"{HEADER}a/1.mid,validation\n")
-    assert splits(tmp_path) == {"a/1.mid": "validation"}
+    found = splits(tmp_path)
+    assert (found["a/1.mid"], found["a/2.mid"], found["b/1.mid"]) == ("validation", "test", "test")
+    assert sources.open_collections([str(tmp_path)]).unlisted == ("a/3.mid", "c/1.mid")
 
 
-def test_info_csv_may_have_other_columns_a_byte_order_mark_and_windows_lines(tmp_path):
-    fill(tmp_path, ["a, b.mid"])
-    (tmp_path / "info.csv").write_bytes(b'\xef\xbb\xbfsplit,style,midi_filename\r\ntest,rock,"a, b.mid"\r\n')
-    assert splits(tmp_path) == {"a, b.mid": "test"}
+def test_what_only_the_table_or_only_the_folder_has_is_named(tmp_path):
+    folder = fill(tmp_path / "in", ["groove/1.mid", "groove/2.mid", "beside.mid"])
+    (folder / "groove" / "link.mid").symlink_to("1.mid")
+    table = f"{HEADER}1.mid,test\ngone/2.mid,train\nalso.mid,train\nlink.mid,test\n"
+    (folder / "groove" / "info.csv").write_text(table)
+    collection = sources.open_collections([str(folder)])
+    assert collection.missing == ("groove/also.mid", "groove/gone/2.mid")
+    assert collection.unlisted == ("groove/2.mid",)
+    assert collection.repeated == ("groove/link.mid: a link to groove/1.mid",)
+    assert collection.size == 3
 
 
-def test_files_listed_in_info_csv_but_not_there_are_named(tmp_path):
-    fill(tmp_path, ["groove/1.mid"])
-    (tmp_path / "groove" / "info.csv").write_text(f"{HEADER}1.mid,test\ngone/2.mid,train\nalso.mid,train\n")
-    assert sources.open_collection(str(tmp_path)).missing == ("groove/also.mid", "groove/gone/2.mid")
-
-
-@pytest.mark.parametrize(
-    ("table", "expected"),
-    [
-        (
-            f"{HEADER}a.mid,train\nb.mid,dev\n",
-            "info.csv: line 3: file 'b.mid' in split 'dev'; accepted splits: train, validation, test",
-        ),
-        (f"{HEADER}a.mid\n", "info.csv: line 2: file 'a.mid' in split None; accepted splits"),
-        ("split,midi_filename\ntrain\n", "info.csv: line 2: file None in split 'train'; accepted splits"),
-        (
-            "file,split\na.mid,train\n",
-            "info.csv: it needs the columns midi_filename and split; found ['file', 'split']",
-        ),
-        ("", "info.csv: it needs the columns midi_filename and split; found None"),
-        (f'{HEADER}"{"x" * 200_000}",train\n', "info.csv: field larger than field limit (131072)"),
-    ],
-)
-def test_an_info_csv_that_cannot_be_followed_is_an_error(tmp_path, table, expected):
-    fill(tmp_path, ["a.mid"])
-    (tmp_path / "info.csv").write_text(table)
-    with pytest.raises(ValueError, match="mend it, or take it away: splits then follow from names") as caught:
-        sources.open_collection(str(tmp_path))
-    assert str(caught.value).startswith(expected)
+def test_an_info_csv_that_cannot_be_followed_is_an_error_that_names_it(tmp_path):
+    fill(tmp_path, ["a/a.mid"])
+    (tmp_path / "a" / "info.csv").write_text(f"{HEADER}a.mid,dev\n")
+    with pytest.raises(ValueError) as caught:
+        sources.open_collections([str(tmp_path)])
+    assert str(caught.value) == (
+        "a/info.csv: line 2: file 'a.mid' in split 'dev'; accepted splits: train, validation, test;"
+        " mend it, or take it away: splits then follow from names"
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,84 +160,57 @@ def test_a_zip_gives_what_its_folder_gives(tmp_path):
     folder = fill(tmp_path / "groove", ["s/1.mid", "s/2.MID", "Grüße an/3.midi"])
     (folder / "info.csv").write_text(f"{HEADER}s/1.mid,test\ngone.mid,train\n")
     path = pack(folder, tmp_path / "groove.zip")
-    from_folder, from_zip = walk(tmp_path / "groove"), walk(path)
-    assert {name.removeprefix("groove/"): source.midi for name, source in from_zip.items()} == {
-        name: source.midi for name, source in from_folder.items()
+    from_folder, from_zip = walk(folder), walk(path)
+    assert {name.removeprefix("groove/"): source.read() for name, source in from_zip.items()} == {
+        name: source.read() for name, source in from_folder.items()
     }
     assert from_zip["groove/s/1.mid"].split == "test"
-    assert sources.open_collection(str(path)).missing == ("groove/gone.mid",)
-    assert sources.open_collection(str(path)).name == "groove"
+    collection = sources.open_collections([str(path)])
+    assert (collection.name, collection.missing) == ("groove", ("groove/gone.mid",))
+    assert collection.unlisted == ("groove/Grüße an/3.midi", "groove/s/2.MID")
+    assert len(pickle.dumps(from_zip["groove/s/1.mid"])) < 1000
 
 
-def test_a_damaged_member_of_a_zip_costs_only_this_file(tmp_path):
-    folder = tmp_path / "in"
-    for name in ("1.mid", "2.mid", "3.mid"):
-        midi_files.write(folder / name, midi_files.groove(8))
-    path = pack(folder, tmp_path / "in.zip")
-    with zipfile.ZipFile(path) as archive:
-        member = archive.getinfo("groove/2.mid")
-    content = bytearray(path.read_bytes())
-    middle = member.header_offset + 30 + len(member.filename) + member.compress_size // 2
-    content[middle : middle + 8] = bytes(255 - byte for byte in content[middle : middle + 8])
-    path.write_bytes(content)
-    found = walk(path)
-    assert found["groove/2.mid"].midi is None
-    assert "in the zip" in found["groove/2.mid"].error or "unpacked" in found["groove/2.mid"].error
-    assert found["groove/1.mid"].midi == found["groove/3.mid"].midi == (folder / "1.mid").read_bytes()
+def test_a_zip_whatever_its_name_is_is_read(tmp_path):
+    path = pack(fill(tmp_path / "in", ["a.mid"]), tmp_path / "download")
+    assert list(walk(path)) == ["groove/a.mid"]
 
 
-def test_a_name_twice_in_a_zip_counts_once(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("a.mid", b"first")
-        with pytest.warns(UserWarning, match="Duplicate name"):
-            archive.writestr("a.mid", b"second")
-    assert walk(tmp_path / "a.zip")["a.mid"].midi == b"second"
+def test_a_bad_member_of_a_zip_costs_only_itself(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("../evil.mid", b"evil")
+        archive.writestr("bomb.mid", bytes(sources.MAX_MIDI_BYTES + 1))
+        archive.writestr("good.mid", b"good")
+    found = walk(tmp_path / "a.zip")
+    assert list(found) == ["../evil.mid", "bomb.mid", "good.mid"]
+    assert found["good.mid"].read() == b"good"
+    for name, reason in (("../evil.mid", "refused: a path that leads"), ("bomb.mid", "larger than 16 MiB")):
+        with pytest.raises(ValueError, match=f"^{reason}"):
+            found[name].read()
 
 
-@pytest.mark.parametrize("content", [b"", b"MThd\0\0\0\6", b"PK\3\4 cut off"])
-def test_what_is_no_zip_is_an_error(tmp_path, content):
-    path = tmp_path / "groove.zip"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match="neither a folder nor a readable zip") as caught:
-        sources.open_collection(str(path))
-    assert str(caught.value).startswith(f"{path}: ")
-    assert str(caught.value).endswith("; download it again, or give the unpacked folder")
-
-
-def test_a_zip_cut_off_is_an_error(tmp_path):
-    path = pack(fill(tmp_path / "in", ["1.mid", "2.mid"]), tmp_path / "in.zip")
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match="neither a folder nor a readable zip"):
-        sources.open_collection(str(path))
-
-
-def test_a_damaged_info_csv_in_a_zip_is_an_error_that_names_it(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("g/info.csv", HEADER + "a.mid,train\n")
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (bytes(sources.MAX_TABLE_BYTES + 1), "larger than 64 MiB"),
+        (bytes(sources.MAX_TABLE_BYTES // 4), "unpacks to more than 200 times its size"),
+    ],
+)
+def test_an_info_csv_that_is_a_bomb_is_an_error_that_names_it(tmp_path, table, expected):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("g/info.csv", table)
         archive.writestr("g/a.mid", b"")
-    content = (tmp_path / "a.zip").read_bytes()
-    (tmp_path / "a.zip").write_bytes(content.replace(b"a.mid,train", b"b.mid,train"))
-    with pytest.raises(ValueError, match=r"^g/info.csv: cannot be unpacked \(Bad CRC-32"):
-        sources.open_collection(str(tmp_path / "a.zip"))
-
-
-def test_files_too_large_for_midi_are_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "MAX_MIDI_BYTES", 2**20)
-    folder = fill(tmp_path / "in", ["a.mid", "b.mid"])
-    (folder / "b.mid").write_bytes(bytes(2**20 + 1))
-    path = pack(folder, tmp_path / "in.zip")
-    for found in (walk(folder)["b.mid"], walk(path)["groove/b.mid"]):
-        assert (found.midi, found.error) == (None, "larger than 1 MiB")
-    assert walk(folder)["a.mid"].midi == walk(path)["groove/a.mid"].midi != None  # noqa: E711  A chain of comparisons.
+    with pytest.raises(ValueError, match=f"^g/info.csv: {expected}.*; mend it, or take it away"):
+        sources.open_collections([str(tmp_path / "a.zip")])
 
 
 def test_a_file_that_goes_away_meanwhile_costs_only_itself(tmp_path):
-    collection = sources.open_collection(str(fill(tmp_path, ["a.mid", "b.mid"])))
+    collection = sources.open_collections([str(fill(tmp_path, ["a.mid", "b.mid"]))])
     (tmp_path / "a.mid").unlink()
     first, second = collection.walk()
-    assert first.midi is None
-    assert os.strerror(errno.ENOENT) in first.error
-    assert second.midi
+    with pytest.raises(FileNotFoundError):
+        first.read()
+    assert second.read()
 
 
 @pytest.mark.parametrize("name", ["empty", "full of other things"])
@@ -245,101 +218,116 @@ def test_nothing_to_convert_is_an_error(tmp_path, name):
     (tmp_path / name).mkdir()
     if name != "empty":
         (tmp_path / name / "a.wav").touch()
-    with pytest.raises(ValueError, match=r"no MIDI file in it \(looked for \*.mid and \*.midi, in all folders\)"):
-        sources.open_collection(str(tmp_path / name))
+        write_records(tmp_path / name / "a.tfrecord", ["a.mid"])
+    with pytest.raises(ValueError) as caught:
+        sources.open_collections([str(tmp_path / name)])
+    assert str(caught.value) == (
+        f"{tmp_path / name}: no MIDI file in it (looked for *.mid and *.midi, in all folders) and no MusicXML"
+        " (*.musicxml, *.xml, *.mxl); zips and TFRecords are given by their own path"
+    )
+
+
+def test_a_single_midi_file_is_an_error_that_says_what_to_give(tmp_path):
+    path = midi_files.write(tmp_path / "a.mid", midi_files.groove(1))
+    for given in (path, tmp_path / "*.mid"):
+        with pytest.raises(ValueError, match=r"a\.mid: a single file; give the folder that it lies in$"):
+            sources.open_collections([str(given)])
 
 
 def test_the_starter_set_is_found_by_name():
-    collection = sources.open_collection("starter")
+    collection = sources.open_collections(["starter"])
     counts = collections.Counter(source.split for source in collection.walk())
-    assert collection.missing == ()
+    assert (collection.name, collection.missing, collection.unlisted) == ("starter", (), ())
     assert sum(counts.values()) == collection.size
     assert all(counts[split] for split in sources.SPLITS)
+    assert collection.known("drummer") == ("drummer1", "drummer2", "drummer3")
+
+
+def test_groove_is_read_whole(groove_zip):
+    collection = sources.open_collections([str(groove_zip)])
+    found = list(collection.walk())
+    assert (len(found), collection.missing, collection.unlisted, collection.repeated) == (collection.size, (), (), ())
+    assert all(source.read().startswith(b"MThd") for source in found)
+    assert all(source.columns["split"] == source.split and source.columns["style"] for source in found)
+
+
+def test_tfrecords_are_taken_by_path_glob_or_prefix(tmp_path):
+    folder = tmp_path / "mine"
+    write_records(folder / "train.tfrecord", ["1.mid", "2.mid"])
+    write_records(folder / "data.tfrecord-00000-of-00002", ["3.mid"])
+    write_records(folder / "data.tfrecord-00001-of-00002", ["4.mid"])
+    assert splits(folder / "train.tfrecord") == {"1.mid": "train", "2.mid": "train"}
+    assert splits(folder / "data.tfrecord") == {name: sources.split_by_hash(name) for name in ("3.mid", "4.mid")}
+    found = walk(folder / "*")
+    assert list(found) == ["3.mid", "4.mid", "1.mid", "2.mid"]
+    assert {(source.kind, source.collection) for source in found.values()} == {("notesequence", "mine")}
+    assert note_seq.NoteSequence.FromString(found["3.mid"].read()).filename == "3.mid"
+
+
+def test_inputs_of_all_kinds_come_together(tmp_path):
+    fill(tmp_path / "x" / "groove", ["a.mid"])
+    folder = fill(tmp_path / "y" / "groove", ["a.mid", "b.mid"])
+    (folder / "info.csv").write_text(f"{HEADER}gone.mid,train\n")
+    path = pack(fill(tmp_path / "in", ["a.mid"]), tmp_path / "groove.zip")
+    record_path = write_records(tmp_path / "mine.tfrecord", ["a.mid"])
+    inputs = [str(given) for given in (tmp_path / "x" / "groove", folder, path, record_path, "starter")]
+    collection = sources.open_collections(inputs)
+    assert collection.name == "groove+groove-2+groove-3+mine+starter"
+    found = [(source.collection, source.name) for source in collection.walk()]
+    assert found[:5] == [
+        ("groove", "a.mid"),
+        ("groove-2", "a.mid"),
+        ("groove-2", "b.mid"),
+        ("groove-3", "groove/a.mid"),
+        ("mine", "a.mid"),
+    ]
+    assert len(set(found)) == len(found) == collection.size
+    assert found == [(source.collection, source.name) for source in collection.walk()]
+    assert collection.missing == ("groove-2: gone.mid",)
+    assert collection.unlisted == ("groove-2: a.mid", "groove-2: b.mid")
+
+
+def test_an_input_given_twice_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fill(tmp_path / "in" / "deep", ["a.mid"])
+    write_records(tmp_path / "a.tfrecord", ["a.mid"])
+    (tmp_path / "link").symlink_to("in")
+    for first, second in (
+        ("in", "in/"),
+        ("in", str(tmp_path / "in")),
+        ("in", "link"),
+        ("starter", str(sources.STARTER_DIR)),
+        ("a.tfrecord", "*.tfrecord"),
+        ("groove", "groove/full-midionly"),
+    ):
+        with pytest.raises(ValueError) as caught:
+            sources.open_collections([first, second])
+        assert str(caught.value) == f"{second}: given twice, also as {first}; give it once"
+    for inputs in (["in", "in/deep"], ["in/deep", "in"]):
+        with pytest.raises(
+            ValueError, match=r"^in/deep: lies in in, which is given as well; give the outer folder alone$"
+        ):
+            sources.open_collections(inputs)
+
+
+@pytest.mark.parametrize(("inputs", "expected"), [([], "no input; give "), (["starter", ""], "an empty input; give ")])
+def test_no_input_is_an_error(inputs, expected):
+    with pytest.raises(ValueError, match=f"^{expected}"):
+        sources.open_collections(inputs)
 
 
 def test_an_unknown_name_lists_what_there_is(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
-        sources.open_collection(str(tmp_path / "missing"))
-    expected = f"{tmp_path}/missing: no such folder, zip or TFDS dataset (bundled: starter; to download: groove)"
-    assert str(caught.value) == expected
+        sources.open_collections([str(tmp_path / "missing")])
+    assert str(caught.value) == (
+        f"{tmp_path}/missing: no such folder, zip, TFRecord or TFDS dataset (bundled: starter; to download: groove)"
+    )
 
 
-@pytest.fixture
-def tfds_dir(tmp_path, monkeypatch) -> pathlib.Path:
-    """TFDS's folder, empty; nothing is downloaded without being noticed."""
-    import tensorflow_datasets as tfds
-
-    folder = tmp_path / "tfds"
-    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(folder))
-    monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
-
-    def offline(*_, **__):
-        raise requests.ConnectionError("no route to host")
-
-    monkeypatch.setattr(requests, "head", offline)
-    monkeypatch.setattr(tfds.download.DownloadManager, "download_and_extract", offline)
-    return folder
-
-
-@pytest.fixture
-def downloaded(tmp_path) -> pathlib.Path:
-    """What TFDS would have unpacked: a folder with Groove's folder in it, here of three files, one a split."""
-    from pipelines.sources import STARTER_DIR
-
-    folder = tmp_path / "unpacked" / "groove"
-    lines = (STARTER_DIR / "info.csv").read_text().splitlines()
-    chosen = [next(line for line in lines if line.endswith(f",{split}")) for split in sources.SPLITS]
-    for line in chosen:
-        name = line.split(",")[7]
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes((STARTER_DIR / name).read_bytes())
-    (folder / "info.csv").write_text("\n".join([lines[0], *chosen]) + "\n")
-    return folder.parent
-
-
-def test_tfds_without_internet_says_so_at_once_and_prepares_nothing(tfds_dir):
-    with pytest.raises(ValueError, match=r"groove/full-midionly: not downloaded yet, .* cannot be reached") as caught:
-        sources.open_collection("groove")
-    assert str(caught.value).endswith("without internet, give the folder or the zip of the Groove MIDI Dataset instead")
-    assert not list(tfds_dir.rglob("*")) if tfds_dir.exists() else True
-
-
-def test_tfds_preparation_that_breaks_off_does_not_spoil_the_next_one(tfds_dir, downloaded, monkeypatch):
-    import tensorflow_datasets as tfds
-
-    monkeypatch.setattr(requests, "head", lambda *_, **__: None)
-    monkeypatch.setattr(tfds.download.DownloadManager, "download_and_extract", lambda *_: str(downloaded))
-    *_, last = sorted(downloaded.rglob("*.mid"))
-    last.rename(last.with_suffix(".away"))
-    with pytest.raises(ValueError, match=r"groove/full-midionly: TFDS cannot prepare it \(NotFoundError: ") as caught:
-        sources.open_collection("groove")
-    assert str(caught.value).endswith("try again, or give the folder or the zip of the Groove MIDI Dataset instead")
-    last.with_suffix(".away").rename(last)
-    assert sources.open_collection("groove").size == 3
-
-
-def test_tfds_gives_the_same_midi_as_the_folder(tfds_dir, downloaded, monkeypatch):
-    import tensorflow_datasets as tfds
-
-    monkeypatch.setattr(tfds.download.DownloadManager, "download_and_extract", lambda *_: str(downloaded))
-    tfds.builder("groove/full-midionly").download_and_prepare()
-    found = walk("groove/full-midionly")  # Once prepared, nothing is asked of the network.
-    by_split = {source.split: source for source in found.values()}
-    assert sorted(by_split) == sorted(sources.SPLITS)
-    for source in walk(downloaded).values():
-        assert by_split[source.split].midi == source.midi
-        assert drums.read_midi(by_split[source.split].midi).notes
-    assert all(name.startswith("drummer") and name.endswith(".mid") for name in found)
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("groove/full-nonsense", "groove/full-nonsense: TFDS knows no such dataset; groove/full-midionly, "),
-        ("mnist", "mnist: has no MIDI in it; groove/full-midionly, "),
-    ],
-)
-def test_tfds_names_that_cannot_be_used_say_which_can(tfds_dir, name, expected):
-    with pytest.raises(ValueError, match=r"groove/4bar-midionly") as caught:
-        sources.open_collection(name)
-    assert str(caught.value).startswith(expected)
+def test_files_are_listed_and_read_without_tensorflow():
+    code = (
+        "import sys; from pipelines import sources, selection; c = sources.open_collections(['starter']);"
+        "print(sum(len(s.read()) > 0 for s in c.walk()) == c.size, {'tensorflow', 'note_seq'} & {*sys.modules})"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (ended.stdout, ended.stderr) == ("True set()\n", "")

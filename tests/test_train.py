@@ -1,5 +1,6 @@
 """Training from the command line's point of view: it starts, goes on, stops, and refuses what does not fit."""
 
+import dataclasses
 import json
 import re
 import signal
@@ -91,6 +92,8 @@ def test_evaluation_of_some_batches(tiny_runs, starter_records):
         ({"examples_path": None}, "which data?"),
         ({"name": "no_such"}, "unknown config 'no_such'"),
         ({"hparams": "z_sise=3"}, "known hparams"),
+        ({"hparams": "windows_per_performance=-1"}, "windows_per_performance is -1; it is at least 0"),
+        ({"run_dir": "new", "name": "cat-mel_2bar_small", "stride_bars": 2}, "--stride_bars=2: OneHotMelodyConverter"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_done(tiny_runs, starter_records, options, message):
@@ -103,6 +106,33 @@ def test_what_does_not_fit_is_refused_before_anything_is_done(tiny_runs, starter
     }
     with pytest.raises(ValueError, match=re.escape(message)):
         train.prepare(**arguments | options)
+
+
+def test_a_stride_and_a_cache_of_ones_own(tmp_path, starter_records, capsys):
+    records = str(starter_records / "train.tfrecord")
+    counts = []
+    for stride_bars in (4, 2):
+        run = train.prepare(
+            tmp_path / f"run{stride_bars}",
+            "groovae_4bar",
+            TINY_HPARAMS,
+            records,
+            None,
+            stride_bars=stride_bars,
+            cache_dir=str(tmp_path / "cache"),
+        )
+        assert train.run_training(run, 1, None) == 0
+        counts.append(int(re.search(r"^examples  (\d+) from", capsys.readouterr().out, re.MULTILINE)[1]))
+    assert counts[1] > 1.5 * counts[0]
+    assert len(list((tmp_path / "cache").glob("*/train-*"))) == 2
+    train.run_evaluation(dataclasses.replace(run, examples_path=str(starter_records / "validation.tfrecord")), 1)
+    assert len(list((tmp_path / "cache").glob("*/validation-*"))) == 1
+
+
+def test_one_window_of_each_performance_can_be_drawn_for_an_epoch(tmp_path, starter_records):
+    hparams = f"{TINY_HPARAMS},windows_per_performance=1"
+    assert train_tiny("hier-drums_4bar_small", tmp_path, starter_records, num_steps=1, hparams=hparams) == 0
+    assert json.loads((tmp_path / "config.json").read_text())["hparams"]["windows_per_performance"] == 1
 
 
 def test_other_sizes_than_the_checkpoints_are_refused(tmp_path, starter_records):

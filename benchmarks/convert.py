@@ -1,0 +1,147 @@
+"""The conversion beside Magenta's `convert_dir_to_note_sequences`: the same files, each as a whole command, in turn.
+
+    python -m benchmarks.convert --input=groove-v1.0.0-midionly.zip --copies=1
+    python -m benchmarks.convert --input=groove-v1.0.0-midionly.zip --copies=10
+    python -m benchmarks.convert --input=groove-v1.0.0-midionly.zip --copies=20 --runs=1 --only_ours
+
+Prints the median seconds of both, start-up included, their ratio, and the largest process; then compares what they
+wrote: every NoteSequence of Magenta's must be there, equal but for what this project adds to it.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+
+from absl import flags
+
+from pipelines import cli, records, sources
+
+ADDED_FIELDS = ("id", "filename", "collection_name", "sequence_metadata", "text_annotations")
+
+
+class Contender:
+    """A command that converts a folder, timed as a whole."""
+
+    def __init__(self, name: str, command: list[str]) -> None:
+        self.name = name
+        self._command = command
+        self.secs: list[float] = []
+        self.peak_bytes = 0
+
+    def run(self) -> None:
+        """Runs the command once.
+
+        Raises:
+            ValueError: it failed.
+        """
+        started = time.perf_counter()
+        process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment())
+        errors = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        self.secs.append(time.perf_counter() - started)
+        self.peak_bytes = max(self.peak_bytes, usage.ru_maxrss * 1024)  # Of it and of the processes it waited for.
+        if status:
+            raise ValueError(f"{self.name} failed: {errors.decode(errors='replace')[-1000:]}")
+
+    @property
+    def median_secs(self) -> float:
+        return statistics.median(self.secs)
+
+
+def measure(given: str, copies: int, runs: int, only_ours: bool, scratch: pathlib.Path) -> None:
+    """Converts `copies` copies of a data set in both ways and prints what it took."""
+    folder, num_files = make_copies(given, copies, scratch / "midi")
+    magentas, output_dir = scratch / "magenta.tfrecord", scratch / "ours"
+    module = "magenta.scripts.convert_dir_to_note_sequences"
+    upstream = f"from {module} import console_entry_point as run; run()"
+    ours = [sys.executable, "-m", "pipelines.convert", f"--input={folder}", f"--output_dir={output_dir}"]
+    theirs = [sys.executable, "-c", upstream, f"--input_dir={folder}", f"--output_file={magentas}"]
+    contenders = [Contender("this project", ours)]
+    if not only_ours:
+        contenders.append(Contender("Magenta", [*theirs, "--recursive", "--log=ERROR"]))
+    for _ in range(runs):
+        for contender in contenders:
+            contender.run()
+    for contender in contenders:
+        rate = num_files / contender.median_secs
+        print(
+            f"{contender.name:<14}{contender.median_secs:>8.2f} s for {num_files} files ({rate:.0f} a second),"
+            f" largest process {contender.peak_bytes / 2**20:.0f} MiB"
+            f"   runs: {' '.join(f'{secs:.2f}' for secs in contender.secs)}"
+        )
+    if not only_ours:
+        print(f"ratio         {contenders[1].median_secs / contenders[0].median_secs:>8.2f}")
+        compare(magentas, output_dir)
+
+
+def make_copies(given: str, copies: int, folder: pathlib.Path) -> tuple[pathlib.Path, int]:
+    """Unpacks a data set so many times. Returns the folder and its number of MIDI files."""
+    source = sources.STARTER_DIR if given == sources.STARTER else pathlib.Path(given).expanduser()
+    for copy in range(copies):
+        target = folder / f"copy{copy}"
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            with zipfile.ZipFile(source) as archive:
+                archive.extractall(target)
+    suffixes = (".mid", ".midi")
+    return folder, sum(path.suffix.lower() in suffixes for path in folder.rglob("*"))
+
+
+def compare(magentas: pathlib.Path, output_dir: pathlib.Path) -> None:
+    """Compares the NoteSequences of both, and prints how many are equal.
+
+    Raises:
+        ValueError: one of ours is not Magenta's.
+    """
+    by_name = {name: sequence for path in output_dir.glob("*.tfrecord") for name, sequence in _sequences(path)}
+    equal, others = 0, 0
+    for name, sequence in _sequences(magentas):
+        if name not in by_name:
+            others += 1
+        elif by_name[name] != sequence:
+            raise ValueError(f"{name}: not the NoteSequence that note-seq makes of it")
+        else:
+            equal += 1
+    print(f"NoteSequences {equal} equal to Magenta's, {others} only in Magenta's: skipped here, see report.json")
+
+
+def _sequences(path: pathlib.Path):
+    import note_seq
+
+    for record in records.read(path):
+        sequence = note_seq.NoteSequence.FromString(record)
+        name = sequence.filename
+        for field in ADDED_FIELDS:
+            sequence.ClearField(field)
+        yield name, sequence
+
+
+def _environment() -> dict[str, str]:
+    """What Magenta needs on today's TensorFlow; ours says so itself."""
+    return {**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def define_flags() -> None:
+    flags.DEFINE_string("input", sources.STARTER, "A folder or zip of MIDI files, or starter.")
+    flags.DEFINE_integer("copies", 1, "Convert so many copies of it.", lower_bound=1)
+    flags.DEFINE_integer("runs", 5, "Of each, in turn; medians count.", lower_bound=1)
+    flags.DEFINE_bool("only_ours", False, "Leave Magenta's out, for sizes where it takes long.")
+
+
+def main() -> None:
+    args = flags.FLAGS
+    with tempfile.TemporaryDirectory() as scratch:
+        measure(args.input, args.copies, args.runs, args.only_ours, pathlib.Path(scratch))
+
+
+if __name__ == "__main__":
+    cli.run(main, define_flags)

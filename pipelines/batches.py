@@ -1,0 +1,130 @@
+"""Examples → the batches that a model is trained on.
+
+Upstream shuffles a buffer of a few batches and, on TensorFlow 2.19 to 2.21, dies of `unbatch()` on its empty control
+sequences (tensorflow/tensorflow#108489). Here the order is drawn over the whole set, and batches are cut out of arrays.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+
+from models.environment import tf
+
+import numpy as np
+
+import configs
+from pipelines import examples
+
+
+def training_batches(
+    config: configs.Config,
+    examples_path: str | None,
+    seed: int | None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    tfds_data_dir: str | None = None,
+) -> tuple[Callable[[], tf.data.Dataset], int]:
+    """Returns a function that makes the training batches inside of a graph, and the number of examples.
+
+    Args:
+        config: As in `examples.load`. Its hparam `windows_per_performance`, where it has one, says how many of the
+            windows of each performance are drawn for an epoch; 0 is all.
+        examples_path: As in `examples.load`.
+        seed: Of the order; None draws one.
+        cache_dir: As in `examples.load`.
+        tfds_data_dir: As in `examples.load`.
+    """
+    batch_size = config.hparams.batch_size
+    if not is_random(config):
+        split = examples.load(config, "train", examples_path, cache_dir, tfds_data_dir)
+        windows_per_performance = getattr(config.hparams, "windows_per_performance", 0)
+        return (lambda: ordered_batches(split, batch_size, seed, windows_per_performance)), len(split)
+    config.data_converter.set_mode("train")
+    performances = examples.find(config, "train", examples_path, tfds_data_dir)
+    kept = list(performances.read())
+    num_examples = sum(
+        len(examples.tensors_of(config.data_converter, examples.parse(record)).inputs) for record in kept
+    )
+    if not num_examples:
+        raise examples.no_examples(performances.where, len(kept))
+    return (lambda: random_batches(config, kept, batch_size, seed)), num_examples
+
+
+def ordered_batches(
+    split: examples.Examples, batch_size: int, seed: int | None, windows_per_performance: int = 0
+) -> tf.data.Dataset:
+    """Returns endless batches of (inputs, outputs, controls, lengths), each epoch in another order.
+
+    No example is left out: where the last batch of an epoch is not full, the next epoch fills it.
+
+    Args:
+        split: What to draw from.
+        batch_size: Examples a batch.
+        seed: Of the order; None draws one.
+        windows_per_performance: As in `epochs`.
+    """
+
+    def generate() -> Iterator[tuple[np.ndarray, ...]]:
+        order = epochs(split.performance, seed, windows_per_performance)
+        return map(split.dense, row_batches(order, batch_size))
+
+    types = (tf.float32, tf.float32, tf.float32, tf.int32)
+    shapes = tuple([batch_size, *array.shape[1:]] for array in split.dense(np.zeros([0], np.int64)))
+    return tf.data.Dataset.from_generator(generate, types, shapes).prefetch(2)
+
+
+def epochs(performance: np.ndarray, seed: int | None, windows_per_performance: int = 0) -> Iterator[np.ndarray]:
+    """Yields the rows of one epoch after the other, each in an order of its own.
+
+    Args:
+        performance: `[n]`, which performance each example was cut out of.
+        seed: None draws one.
+        windows_per_performance: So many examples of each performance, drawn anew for each epoch, so that long
+            performances do not drown short ones; 0 is every example, once an epoch.
+    """
+    random = np.random.default_rng(seed)
+    while True:
+        rows = random.permutation(len(performance))
+        if windows_per_performance:
+            by_performance = rows[np.argsort(performance[rows], kind="stable")]
+            _, firsts, counts = np.unique(performance[by_performance], return_index=True, return_counts=True)
+            ranks = np.arange(len(rows)) - np.repeat(firsts, counts)
+            rows = random.permutation(by_performance[ranks < windows_per_performance])
+        yield rows
+
+
+def row_batches(order: Iterable[np.ndarray], batch_size: int) -> Iterator[np.ndarray]:
+    """Cuts epochs of rows into batches; what an epoch leaves over goes into the next one's first batch."""
+    waiting = np.zeros([0], np.int64)
+    for rows in order:
+        waiting = np.concatenate([waiting, rows])
+        while len(waiting) >= batch_size:
+            yield waiting[:batch_size]
+            waiting = waiting[batch_size:]
+
+
+def is_random(config: configs.Config) -> bool:
+    """Whether each epoch makes other examples: stock configs that transpose melodies or drop notes of the input."""
+    return bool(config.note_sequence_augmenter or getattr(config.data_converter, "_note_dropout", False))
+
+
+def random_batches(
+    config: configs.Config, kept: list[examples.Record], batch_size: int, seed: int | None
+) -> tf.data.Dataset:
+    """Returns endless batches as `ordered_batches` does, of NoteSequences that are changed and converted each time."""
+    converter = config.data_converter
+
+    def generate() -> Iterator[tuple]:
+        order = np.random.default_rng(seed)
+        while True:
+            for row in order.permutation(len(kept)):
+                sequence = examples.parse(kept[row])
+                if config.note_sequence_augmenter:
+                    sequence = config.note_sequence_augmenter.augment(sequence)
+                yield from zip(*examples.tensors_of(converter, sequence), strict=True)
+
+    depths = (converter.input_depth, converter.output_depth, converter.control_depth)
+    shapes = (*([None, depth] for depth in depths), list(converter.length_shape))
+    dataset = tf.data.Dataset.from_generator(generate, (tf.float32, tf.float32, tf.float32, tf.int32), shapes)
+    dataset = dataset.shuffle(10 * batch_size, seed=seed)
+    return dataset.padded_batch(batch_size, shapes, drop_remainder=True).prefetch(2)

@@ -1,0 +1,169 @@
+"""Folders of Apache Beam's file systems: gs://, hdfs://, s3:// and others. What has "://" in its name is one.
+
+What each needs besides apache_beam (for gs:// `apache-beam[gcp]`) and which of Beam's flags it takes is Beam's matter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import secrets
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from pipelines import record_set, tally
+from pipelines.locations import Files, is_hidden
+
+_STAGING_NAME = ".partial-"
+
+
+def is_remote(path: str | os.PathLike[str]) -> bool:
+    """Whether this is no path on a disk."""
+    return "://" in str(path)
+
+
+@dataclasses.dataclass(frozen=True)
+class InFileSystem:
+    """A file of one of Beam's file systems."""
+
+    path: str
+
+    def read(self, max_bytes: int) -> bytes:
+        """Returns its bytes; raises as `locations.Location.read` does."""
+        with FileSystems.open(self.path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            content = file.read(max_bytes + 1)
+        if len(content) > max_bytes:
+            raise ValueError(f"larger than {max_bytes >> 20} MiB")
+        return content
+
+
+def list_files(folder: str, is_wanted: Callable[[str], bool]) -> Files:
+    """Lists the files of a folder and of all folders below it.
+
+    Args:
+        folder: Its URL.
+        is_wanted: Tells by a file's name, without its folders, whether to list it.
+
+    Raises:
+        ValueError: no file system of this kind is installed.
+        OSError: it cannot be listed.
+    """
+    root = folder.rstrip("/")
+    names = (path.removeprefix(f"{root}/") for path in walk(root))
+    wanted = [name for name in names if is_wanted(name.rsplit("/", 1)[-1]) and not any(map(is_hidden, name.split("/")))]
+    return Files(tuple(sorted(wanted)), lambda name: InFileSystem(f"{root}/{name}"), {})
+
+
+def walk(folder: str) -> Iterator[str]:
+    """Yields the URLs of all files below a folder, which need not exist; raises as `list_files` does."""
+    system = FileSystems.get_filesystem(folder)
+    if system.has_dirs() and not system.exists(folder):
+        return
+    (found,) = system.match([f"{folder}/**"])
+    for file in found.metadata_list:
+        is_file = file.size_in_bytes or not system.has_dirs()
+        yield from [file.path] if is_file else _below(file.path) or [file.path]
+
+
+def _below(path: str) -> list[str]:
+    """Returns the files below what may be a folder: HDFS lists those as files without content."""
+    try:
+        return list(walk(path))
+    except OSError:  # It is a file.
+        return []
+
+
+@contextlib.contextmanager
+def replacing_all(folder: str, is_ours: Callable[[str], bool]) -> Iterator[str]:
+    """Yields a folder to write to; on a clean exit its files replace those of `folder`.
+
+    There is no rename of many files at once here as on a disk. So the old report goes first and the new one comes last:
+    records beside a report belong to it.
+
+    Args:
+        folder: Where the files belong.
+        is_ours: Whether an older file of this name is to go.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    folder = folder.rstrip("/")
+    staging = f"{folder}/{_STAGING_NAME}{secrets.token_hex(4)}"
+    with contextlib.suppress(OSError):  # There already.
+        FileSystems.mkdirs(folder)
+    try:
+        FileSystems.mkdirs(staging)
+        yield staging
+        new = sorted(walk(staging), key=_report_last)
+        old = sorted((f"{folder}/{name}" for name in names(folder) if is_ours(name)), key=_report_last, reverse=True)
+        for path in old:
+            FileSystems.delete([path])
+        for path in new:
+            FileSystems.rename([path], [f"{folder}/{path.rsplit('/', 1)[-1]}"])
+    finally:
+        with contextlib.suppress(OSError):
+            FileSystems.delete(list(walk(staging)))
+            FileSystems.delete([staging])
+
+
+def check(output_dir: str, settings: dict, overwrite: bool) -> None:
+    """Checks that a folder holds no output of other settings, unless it may be replaced; as `record_set.check`."""
+    there = set(names(output_dir))
+    if overwrite or not any(map(record_set.is_output, there)):
+        return
+    before = None
+    if tally.REPORT_NAME in there:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            before = json.loads(read(f"{output_dir.rstrip('/')}/{tally.REPORT_NAME}"))["settings"]
+    if before != json.loads(json.dumps(settings)):
+        raise ValueError(
+            f"{output_dir} holds the output of other settings;\n"
+            "  --overwrite replaces it; another --output_dir keeps both"
+        )
+
+
+def names(folder: str) -> list[str]:
+    """Returns the names of the files in a folder, on a disk or not; without those below it."""
+    if not is_remote(folder):
+        return [path.name for path in pathlib.Path(folder).iterdir()]
+    root = folder.rstrip("/")
+    if not FileSystems.exists(root) and FileSystems.get_filesystem(root).has_dirs():
+        return []
+    (found,) = FileSystems.match([f"{root}/*"])
+    return [file.path.rsplit("/", 1)[-1] for file in found.metadata_list]
+
+
+def read(path: str) -> bytes:
+    """Returns the content of a file, on a disk or not."""
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        return file.read()
+
+
+def delete(path: str) -> None:
+    """Deletes a file, on a disk or not."""
+    FileSystems.delete([path])
+
+
+@contextlib.contextmanager
+def writing(path: str) -> Iterator[BinaryIO]:
+    """Yields a file to write to, on a disk or not; it gets its name when it is whole.
+
+    Two workers may do the same work, because one of them was slow; what the first has written stays.
+    """
+    partial = f"{path}.{secrets.token_hex(4)}"
+    with FileSystems.create(partial, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        yield file
+    if FileSystems.exists(path):
+        FileSystems.delete([partial])
+    else:
+        FileSystems.rename([partial], [path])
+
+
+def _report_last(path: str) -> tuple[bool, str]:
+    return path.endswith(tally.REPORT_NAME), path
