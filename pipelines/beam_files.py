@@ -14,11 +14,17 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
-
 from pipelines import record_set, tally
 from pipelines.locations import Files, is_hidden
+
+try:
+    from apache_beam.io.filesystem import CompressionTypes
+    from apache_beam.io.filesystems import FileSystems
+except ModuleNotFoundError as missing:
+    raise ValueError(
+        'a name with "://" needs Apache Beam, which is not installed:'
+        " python -m pip install --no-deps -r requirements-beam.txt"
+    ) from missing
 
 _STAGING_NAME = ".partial-"
 

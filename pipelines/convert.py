@@ -165,7 +165,7 @@ def define_flags() -> None:
     flags.DEFINE_string("runner", None, "Convert with Apache Beam on this runner; all of Beam's flags are taken.")
 
 
-def main() -> None:
+def main(beam_flags: Sequence[str] = ()) -> None:
     args = flags.FLAGS
     selection = Selection(
         args.styles,
@@ -177,7 +177,12 @@ def main() -> None:
         args.splits,
     )
     options = Options(args.drum_map, stride_bars=args.stride_bars, selection=selection)
-    report = convert(
+    convert_all = convert
+    if args.runner is not None:
+        from pipelines import beam
+
+        convert_all = functools.partial(beam.convert, runner=args.runner, beam_flags=beam_flags)
+    report = convert_all(
         args.input,
         args.output_dir,
         options=options,
@@ -191,4 +196,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, define_flags)
+    cli.run(main, define_flags, passes_on="runner")

@@ -66,6 +66,18 @@ def _class_by_pitch(drum_map: str) -> np.ndarray:
 CLASS_BY_PITCH: Mapping[str, np.ndarray] = {drum_map: _class_by_pitch(drum_map) for drum_map in DRUM_MAPS}
 
 
+def _pitch_on_kit(drum_map: str) -> dict[int, int]:
+    """Returns the Roland kit's pitch for each that is in a class: itself, or the first one of the class."""
+    numbers = {pitch: int(number) for pitch, number in enumerate(CLASS_BY_PITCH[drum_map]) if number >= 0}
+    return {
+        pitch: pitch if pitch in ROLAND_CLASSES[number] else ROLAND_CLASSES[number][0]
+        for pitch, number in numbers.items()
+    }
+
+
+_PITCH_ON_KIT = {drum_map: _pitch_on_kit(drum_map) for drum_map in DRUM_MAPS}
+
+
 def evidence(pitches: Iterable[int]) -> str:
     """Returns the drum map that a performance's hits speak for: "roland", "gm", or "" where they fit both.
 
@@ -114,15 +126,13 @@ def on_kit(sequence: NoteSequence, drum_map: str) -> NoteSequence:
         sequence: The performance.
         drum_map: How its pitches are read, "roland" or "gm". Hits that are in no class are left out.
     """
+    pitch_on_kit = _PITCH_ON_KIT[drum_map]
     kit = copy.copy(sequence)
-    del kit.notes[:]
-    for note in sequence.notes:
-        if not note.is_drum or not 0 <= note.pitch < 128:
-            continue
-        number = CLASS_BY_PITCH[drum_map][note.pitch]
-        if number < 0:
-            continue
-        kit.notes.add().CopyFrom(note)
-        if note.pitch not in ROLAND_CLASSES[number]:
-            kit.notes[-1].pitch = ROLAND_CLASSES[number][0]
+    for field in ("notes", "control_changes", "pitch_bends"):
+        kit.ClearField(field)
+    kit.notes.extend(note for note in sequence.notes if note.is_drum and note.pitch in pitch_on_kit)
+    for note in kit.notes:
+        pitch = pitch_on_kit[note.pitch]
+        if pitch != note.pitch:
+            note.pitch = pitch
     return kit

@@ -72,9 +72,11 @@ def encode(field: Field, sequences: Sequence[np.ndarray]) -> dict[str, np.ndarra
     """
     if field.is_binary:
         bits = np.packbits(np.concatenate(sequences).astype(bool), axis=1)
-        numbers: dict[bytes, int] = {}
-        index = [numbers.setdefault(step, len(numbers)) for step in _as_bytes(bits)]
-        return {"table": _as_table(numbers, bits.shape[1]), "index": np.array(index, np.uint32)}
+        _, firsts, index = np.unique(_as_voids(bits), return_index=True, return_inverse=True)
+        order = np.argsort(firsts)
+        rank = np.empty(len(order), np.uint32)
+        rank[order] = np.arange(len(order))
+        return {"table": bits[firsts[order]], "index": rank[index.ravel()]}
     flat = [np.ascontiguousarray(sequence, np.float32).ravel() for sequence in sequences]
     cells = [np.flatnonzero(values.view(np.uint32)).astype(np.uint32) for values in flat]  # -0.0 has a bit set.
     return {
@@ -435,7 +437,12 @@ def _checksum(manifest: dict) -> int:
 
 def _as_bytes(rows: np.ndarray) -> list[bytes]:
     """`[k, bytes]` uint8 to k byte strings."""
-    return np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1]))).ravel().tolist()
+    return _as_voids(rows).tolist()
+
+
+def _as_voids(rows: np.ndarray) -> np.ndarray:
+    """`[k, bytes]` uint8 to `[k]`, each row one value that can be sorted."""
+    return np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1]))).ravel()
 
 
 def _as_table(numbers: dict[bytes, int], num_bytes: int) -> np.ndarray:

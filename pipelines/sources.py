@@ -148,6 +148,11 @@ def _places(given: str) -> list[pathlib.Path]:
 
 
 def _open(given: str, tfds_data_dir: str | None, used_names: Sequence[str]) -> Collection:
+    if "://" in given:  # A folder of one of Apache Beam's file systems.
+        from pipelines import beam_files
+
+        name = _unused(given.rstrip("/").rsplit("/", 1)[-1], used_names)
+        return _open_files(name, beam_files.list_files(given, _is_wanted))
     path = _path(given)
     if path.is_dir():
         return _open_files(_unused(path.resolve().name, used_names), folders.list_files(path, _is_wanted))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import importlib
 import itertools
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import resource_tracker
 from typing import Any, Generic, TypeVar
@@ -47,16 +49,14 @@ class Pool:
             initializer=_import_all,
             initargs=(preload,),
         )
-        # Ctrl-C reaches all processes of a terminal. The pool's threads and processes inherit that it is none of
-        # theirs, from their first moment on.
-        resource_tracker.ensure_running()  # Or the first process to start would start it, and unblock the signal.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            _ = self._pool.active  # Starts them.
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
     def __enter__(self) -> Pool:
+        try:
+            with _interrupts_waiting():
+                _ = self._pool.active  # Starts threads and processes.
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_) -> None:
@@ -118,6 +118,29 @@ def run(
     """Applies a function to items in a `Pool` of its own, which ends with the iterator; arguments as there."""
     with Pool(num_workers, timeout_secs, preload) as pool:
         yield from pool.run(function, items, chunk_size)
+
+
+@contextlib.contextmanager
+def _interrupts_waiting() -> Iterator[None]:
+    """Lets Ctrl-C wait until the end of the block.
+
+    It reaches all processes of a terminal; threads and processes that are started in the block inherit that it is none
+    of theirs.
+    """
+    came = []
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    resource_tracker.ensure_running()  # Or the first process to start would start it, and unblock the signal.
+    # Blocked here, the signal goes to other threads, such as those of NumPy, and Python still handles it here.
+    before = signal.signal(signal.SIGINT, lambda *_: came.append(True)) if is_main_thread else None
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if is_main_thread:
+            signal.signal(signal.SIGINT, before)
+    if came:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -24,11 +24,12 @@ from pipelines import cli
 def define_flags():
     flags.DEFINE_string("run_dir", None, "Folder of the run.", required=True)
     flags.DEFINE_integer("num_steps", 5, "Steps to train.", lower_bound=1)
+    flags.DEFINE_string("runner", None, "What has flags of its own.")
 
-def main():
+def main(*rest):
 {main}
 
-cli.run(main, define_flags)
+cli.run(main, define_flags, {passes_on!r})
 """
 
 
@@ -36,9 +37,9 @@ cli.run(main, define_flags)
 def start(tmp_path):
     """Returns a function that starts a program with this body of `main` and these flags."""
 
-    def start(*arguments: str, main: str) -> subprocess.Popen:
+    def start(*arguments: str, main: str, passes_on: str = "") -> subprocess.Popen:
         script = tmp_path / "program.py"
-        script.write_text(SCRIPT.format(root=str(ROOT), main=textwrap.indent(main, "    ")))
+        script.write_text(SCRIPT.format(root=str(ROOT), main=textwrap.indent(main, "    "), passes_on=passes_on))
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen([sys.executable, script, *arguments], **pipes)
 
@@ -49,8 +50,10 @@ def start(tmp_path):
 def program(start):
     """Returns a function that runs such a program to its end."""
 
-    def run(*arguments: str, main: str = "print('done', flags.FLAGS.run_dir)") -> subprocess.CompletedProcess:
-        process = start(*arguments, main=main)
+    def run(
+        *arguments: str, main: str = "print('done', flags.FLAGS.run_dir)", passes_on: str = ""
+    ) -> subprocess.CompletedProcess:
+        process = start(*arguments, main=main, passes_on=passes_on)
         out, err = process.communicate(timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
@@ -130,6 +133,33 @@ def test_usage_errors_say_what_is_wrong_and_where_help_is(program, arguments, ex
     assert second.endswith("program.py --help lists the flags")
     assert more == []
     assert ended.stdout == ""
+
+
+def test_flags_of_something_else_are_passed_on_as_they_were_given(program):
+    arguments = ["--run_dir=a", "--theirs=1", "--other", "2", "--runner=x", "stray", "--num_steps=3", "--last"]
+    ended = program(*arguments, main="print(*rest, flags.FLAGS.num_steps, flags.FLAGS.runner)", passes_on="runner")
+    assert ended.stderr == ""
+    assert ended.stdout == "['--theirs=1', '--other', '2', 'stray', '--last'] 3 x\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "passes_on", "expected"),
+    [
+        (["--run_dir=a", "--theirs=1"], "runner", "Unknown command line flag 'theirs'"),
+        (["--run_dir=a", "stray"], "runner", "not a flag: stray (flags are written --name=value)"),
+        (["--run_dir=a", "--runner=x", "--theirs=1"], "", "Unknown command line flag 'theirs'"),
+        (["--runner=x", "--theirs=1"], "runner", "--run_dir is missing: Folder of the run."),
+        (["--run_dir=a", "--runner=x", "--num_steps=0"], "runner", "flag --num_steps=0: 0 is not a positive integer"),
+    ],
+)
+def test_nothing_is_passed_on_without_the_flag_for_it(program, arguments, passes_on, expected):
+    ended = program(*arguments, passes_on=passes_on)
+    assert (ended.returncode, ended.stdout) == (cli.USAGE, "")
+    assert ended.stderr.splitlines()[0] == f"error: {expected}"
+
+
+def test_main_takes_what_is_left_where_there_is_nothing(program):
+    assert program("--run_dir=a", main="print(*rest)", passes_on="runner").stdout == "[]\n"
 
 
 def test_help_lists_the_flags_even_when_a_required_one_is_missing(program):
