@@ -13,15 +13,13 @@ import collections
 import copy
 import difflib
 
-from models import decoders
+from models import converters, decoders
 
 from magenta.common import merge_hparams
 from magenta.contrib.training import HParams
 from magenta.models.music_vae import configs as magenta_configs
 from magenta.models.music_vae import data, lstm_models
 from magenta.models.music_vae.base_model import MusicVAE
-
-from pipelines import converters
 
 Config = magenta_configs.Config
 

@@ -22,7 +22,8 @@ import zipfile
 
 from absl import flags
 
-from pipelines import cli, records, sources
+from grooves import records, sources
+from pipelines import cli
 
 ADDED_FIELDS = ("id", "filename", "collection_name", "sequence_metadata", "text_annotations")
 

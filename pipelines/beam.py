@@ -5,9 +5,9 @@
     python -m pipelines.convert --input=gs://bucket/lakh --output_dir=gs://bucket/lakh_records --num_shards=100 \\
         --runner=FlinkRunner --flink_master=localhost:8081 --environment_type=LOOPBACK
 
-Inputs and output are as ever, or folders of Beam's file systems (`beam_files.py`), info.csv included. What is named by
-a path lies where all workers see it under that path. Workers on other machines need this project on their PYTHONPATH
-and its requirements, for instance in the image that `--environment_config` or `--sdk_container_image` names.
+Inputs and output are as ever, or folders of Beam's file systems (`grooves/remote_folders.py`), info.csv included. What
+is named by a path lies where all workers see it under that path. Workers on other machines need this project on their
+PYTHONPATH and its requirements, for instance in the image that `--environment_config` or `--sdk_container_image` names.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING
 
 import absl.logging
 
-from pipelines import atomic, drums, record_set, sources, workers
+from grooves import drums, sources
+from grooves.performance import Options
+from pipelines import atomic, record_set, workers
 from pipelines import convert as plain
-from pipelines.performance import Options
 from pipelines.tally import Tally
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def _settle_drum_map(options: Options, collection: sources.Collection, file_time
 
     if options.drum_map != drums.AUTO:
         return options
-    with workers.Pool(None, file_timeout_secs, preload=("pipelines.midi",)) as pool:
+    with workers.Pool(None, file_timeout_secs, preload=("grooves.midi",)) as pool:
         return plain.settle_drum_map(
             options, collection, lambda function, found: pool.run(function, beam_transforms.fetch(found, options))
         )
@@ -202,10 +203,11 @@ def _settle_drum_map(options: Options, collection: sources.Collection, file_time
 
 def _output(output_dir: str | os.PathLike[str]) -> tuple[str | pathlib.Path, Callable, Callable]:
     """Returns an output folder, and the functions that check and replace it."""
-    from pipelines import beam_files
+    from grooves import remote_folders
+    from pipelines import beam_output
 
-    if beam_files.is_remote(output_dir):
-        return str(output_dir), beam_files.check, beam_files.replacing_all
+    if remote_folders.is_remote(output_dir):
+        return str(output_dir), beam_output.check, beam_output.replacing_all
     return pathlib.Path(output_dir).expanduser().absolute(), record_set.check, atomic.replacing_all
 
 
@@ -215,27 +217,28 @@ def _take_tally(staging: str, num_shards: int) -> Tally:
     Raises:
         ValueError: they are not: workers wrote them to disks of their own.
     """
-    from pipelines import beam_files, beam_transforms
+    from grooves import remote_folders
+    from pipelines import beam_transforms
 
     wanted = {record_set.shard_name(split, n, num_shards) for split in sources.SPLITS for n in range(num_shards)}
-    if not {*wanted, beam_transforms.TALLY_NAME} <= set(beam_files.names(staging)):
+    if not {*wanted, beam_transforms.TALLY_NAME} <= set(remote_folders.names(staging)):
         raise ValueError(
             "Beam's workers wrote the records to disks of their own;"
             " give an --output_dir that all machines share, such as gs:// or hdfs://"
         )
     path = f"{staging}/{beam_transforms.TALLY_NAME}"
-    counts = pickle.loads(beam_files.read(path))
-    beam_files.delete(path)
+    counts = pickle.loads(remote_folders.read(path))
+    remote_folders.delete(path)
     return counts
 
 
 def _write_report(report: dict, staging: str) -> None:
-    from pipelines import beam_files
+    from grooves import remote_folders
 
     with tempfile.TemporaryDirectory() as folder:
         record_set.write_report(report, pathlib.Path(folder))
         for path in pathlib.Path(folder).iterdir():
-            with beam_files.writing(f"{staging}/{path.name}") as file:
+            with remote_folders.writing(f"{staging}/{path.name}") as file:
                 file.write(path.read_bytes())
 
 

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import apache_beam as beam
 
-from pipelines import beam_files, record_set, records, sources, workers
-from pipelines.locations import Inline, Unreadable
-from pipelines.performance import Converted, Options, convert_file
+from grooves import records, remote_folders, sources
+from grooves.locations import Inline, Unreadable
+from grooves.performance import Converted, Options, convert_file
+from pipelines import record_set, workers
 from pipelines.tally import Tally
 
 TALLY_NAME = ".tally"
@@ -113,7 +114,7 @@ class ConvertFiles(beam.DoFn):
 
     def setup(self) -> None:
         self._open = contextlib.ExitStack()
-        self._pool = self._open.enter_context(workers.Pool(1, self._file_timeout_secs, preload=("pipelines.midi",)))
+        self._pool = self._open.enter_context(workers.Pool(1, self._file_timeout_secs, preload=("grooves.midi",)))
 
     def process(self, chunk: Chunk) -> Iterator[tuple[Key, Numbered] | beam.pvalue.TaggedOutput]:
         places, found = zip(*chunk, strict=True)
@@ -144,14 +145,14 @@ def failed(outcome: workers.Outcome[sources.Source]) -> Converted:
 def write_shard(grouped: tuple[Key, Iterable[Numbered]], staging: str, num_shards: int) -> None:
     """Writes one TFRecord, in the order of its sources; a shard has to fit into a worker's memory."""
     (split, shard), numbered = grouped
-    with beam_files.writing(f"{staging}/{record_set.shard_name(split, shard, num_shards)}") as file:
+    with remote_folders.writing(f"{staging}/{record_set.shard_name(split, shard, num_shards)}") as file:
         for place, record in sorted(numbered):
             if place >= 0:
                 records.write(file, record)
 
 
 def write_tally(tally: Tally, staging: str) -> None:
-    with beam_files.writing(f"{staging}/{TALLY_NAME}") as file:
+    with remote_folders.writing(f"{staging}/{TALLY_NAME}") as file:
         pickle.dump(tally, file)
 
 
@@ -172,7 +173,7 @@ class Count(beam.CombineFn):
 
 
 def _fetch(source: sources.Source, options: Options) -> sources.Source:
-    if not isinstance(source.location, beam_files.InFileSystem) or options.selection.reason_before_reading(source):
+    if not isinstance(source.location, remote_folders.InFileSystem) or options.selection.reason_before_reading(source):
         return source
     try:
         return dataclasses.replace(source, location=Inline(source.read()))

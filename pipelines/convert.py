@@ -22,9 +22,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from absl import flags
 
-from pipelines import atomic, cli, drums, progress, record_set, sources, tally, workers
-from pipelines.performance import Converted, Options, convert_file, find_evidence
-from pipelines.selection import Selection
+from grooves import drums, sources
+from grooves.performance import Converted, Options, convert_file, find_evidence
+from grooves.selection import Selection
+from pipelines import atomic, cli, progress, record_set, tally, workers
 
 VERSION = 1  # Of the records' content; a folder of another version counts as one of other settings.
 FILE_TIMEOUT_SECS = 60
@@ -74,7 +75,7 @@ def convert(
     counts = tally.Tally()
     with (
         atomic.replacing_all(output_dir, record_set.is_output) as staging,
-        workers.Pool(num_workers, file_timeout_secs, preload=("pipelines.midi",)) as pool,
+        workers.Pool(num_workers, file_timeout_secs, preload=("grooves.midi",)) as pool,
     ):
         options = settle_drum_map(options, collection, pool.run)
         with record_set.RecordFiles(staging, num_shards) as files:

@@ -14,7 +14,8 @@ import pathlib
 import string
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipelines import atomic, sources, tally
+from grooves import sources
+from pipelines import atomic, tally
 
 MAX_NAMES = 1000  # Of each list; report.json has them all.
 MAX_ROWS = 12

@@ -28,7 +28,8 @@ import numpy as np
 from magenta.models.music_vae import data
 
 import configs
-from pipelines import atomic, columns, drums, example_store, grid, midi, progress, records, tfds_input, workers
+from grooves import columns, drums, grid, midi, records, tfds_input
+from pipelines import atomic, example_store, progress, workers
 
 KEPT_DIR_NAME = ".examples"
 VERSION = 2  # Of what happens around the converter; part of the key that tensors are kept under.

@@ -12,7 +12,8 @@ import numpy as np
 from magenta.models.music_vae import data
 
 import configs
-from pipelines import atomic, bars, drums, examples
+from grooves import bars, drums
+from pipelines import atomic, examples
 
 MIN_NOTE_SECS = 0.01
 

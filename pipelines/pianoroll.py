@@ -21,20 +21,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from grooves import drums
 from pipelines import atomic, midifile
 
-# ROLAND_DRUM_PITCH_CLASSES in magenta/models/music_vae/data.py, without the time that importing it takes.
-DRUM_CLASSES = {
-    "kick": (36,),
-    "snare": (38, 37, 40),
-    "closed hi-hat": (42, 22, 44),
-    "open hi-hat": (46, 26),
-    "low tom": (43, 58),
-    "mid tom": (47, 45),
-    "high tom": (50, 48),
-    "crash": (49, 52, 55, 57),
-    "ride": (51, 53, 59),
-}
+DRUM_CLASSES = dict(zip(drums.CLASS_NAMES, drums.ROLAND_CLASSES, strict=True))
 _CLASS_OF_PITCH = {pitch: name for name, pitches in DRUM_CLASSES.items() for pitch in pitches}
 
 # Inches. The margins are fixed, so that a page knows where in the picture a time is.

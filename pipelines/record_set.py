@@ -8,10 +8,11 @@ import re
 import zlib
 from typing import TYPE_CHECKING
 
-from pipelines import atomic, dataset_page, records, sources, tally
+from grooves import records, sources
+from pipelines import atomic, dataset_page, tally
 
 if TYPE_CHECKING:
-    from pipelines.performance import Converted
+    from grooves.performance import Converted
 
 MAX_SHARDS = 1000  # Files open at a time, for each of three splits.
 _RECORD_NAME = re.compile(rf"({'|'.join(sources.SPLITS)})\.tfrecord(-\d{{5,}}-of-\d{{5,}})?")

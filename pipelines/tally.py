@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines import drums, grid, sources
+from grooves import drums, grid, sources
 
 if TYPE_CHECKING:
-    from pipelines.performance import Converted
+    from grooves.performance import Converted
 
 REPORT_NAME, PAGE_NAME = "report.json", "report.html"
 TEMPO_BIN_BPM, MAX_TEMPO_BPM = 20, 300

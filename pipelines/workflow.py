@@ -20,7 +20,8 @@ from pathlib import Path
 
 from absl import flags
 
-from pipelines import atomic, cli, sources
+from grooves import sources
+from pipelines import atomic, cli
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 RUNS_DIR = PROJECT_DIR / "runs"
@@ -261,7 +262,7 @@ def _why_silent(soundfont: str | None) -> str:
 
 def _fingerprint(dataset: str, path: Path) -> str:
     """Returns a text that changes when the data set's files or the converter do."""
-    code = sorted((PROJECT_DIR / "pipelines").rglob("*.py"))
+    code = sorted(path for folder in ("grooves", "pipelines") for path in (PROJECT_DIR / folder).glob("*.py"))
     converter = zlib.crc32(b"".join(path.read_bytes() for path in code))
     lines = [f"data: {path.resolve() if path.exists() else dataset}", f"converter: {converter:08x}"]
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())

@@ -6,7 +6,7 @@ import midi_files
 import note_seq
 import pytest
 
-from pipelines import bars, drums, midi
+from grooves import bars, drums, midi
 
 
 def hits(sequence):

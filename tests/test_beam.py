@@ -27,11 +27,12 @@ import apache_beam
 from apache_beam.io import filesystem, localfilesystem
 from apache_beam.options.pipeline_options import DirectOptions
 
-import pipelines
-from pipelines import beam, beam_files, beam_transforms, cli, convert, record_set, records, sources
-from pipelines.locations import Inline
-from pipelines.performance import Options
-from pipelines.selection import Selection
+import grooves
+from grooves import records, remote_folders, sources
+from grooves.locations import Inline
+from grooves.performance import Options
+from grooves.selection import Selection
+from pipelines import beam, beam_output, beam_transforms, cli, convert, record_set
 
 ROOT = pathlib.Path(__file__).parent.parent
 SPLITS = ("train", "validation", "test")
@@ -165,8 +166,8 @@ def test_without_beam_it_is_said_how_to_install_it(inputs, tmp_path, monkeypatch
 
 def test_without_beam_a_url_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam.io.filesystem", None)
-    monkeypatch.delitem(sys.modules, "pipelines.beam_files")
-    monkeypatch.delattr(pipelines, "beam_files")
+    monkeypatch.delitem(sys.modules, "grooves.remote_folders")
+    monkeypatch.delattr(grooves, "remote_folders")
     with pytest.raises(ValueError, match=r"needs Apache Beam, which .* --no-deps -r requirements-beam\.txt"):
         sources.open_collections(["gs://bucket/midi"])
 
@@ -365,20 +366,20 @@ def test_a_remote_folder_is_read_and_written_as_a_local_one(remote, folder_alone
 def test_a_remote_output_of_other_settings_is_not_replaced_unless_asked(remote):
     folder = on_disk(f"{remote}/out")
     folder.mkdir()
-    beam_files.check(f"{remote}/out", {"a": 1}, overwrite=False)
+    beam_output.check(f"{remote}/out", {"a": 1}, overwrite=False)
     (folder / "train.tfrecord").touch()
     (folder / "notes.txt").write_text("mine")
     for report, refused in (("", True), ('{"settings": {"a": 2}}', True), ('{"settings": {"a": 1}}', False)):
         (folder / "report.json").write_text(report)
-        beam_files.check(f"{remote}/out", {"a": 1}, overwrite=True)
+        beam_output.check(f"{remote}/out", {"a": 1}, overwrite=True)
         if refused:
             with pytest.raises(ValueError, match=f"{remote}/out holds the output of other settings;\n  --overwrite"):
-                beam_files.check(f"{remote}/out", {"a": 1}, overwrite=False)
+                beam_output.check(f"{remote}/out", {"a": 1}, overwrite=False)
         else:
-            beam_files.check(f"{remote}/out", {"a": 1}, overwrite=False)
-    with beam_files.replacing_all(f"{remote}/out", record_set.is_output) as staging:
+            beam_output.check(f"{remote}/out", {"a": 1}, overwrite=False)
+    with beam_output.replacing_all(f"{remote}/out", record_set.is_output) as staging:
         for name in ("report.json", "train.tfrecord-00000-of-00001"):
-            with beam_files.writing(f"{staging}/{name}") as file:
+            with remote_folders.writing(f"{staging}/{name}") as file:
                 file.write(b"new")
     assert contents(folder) == {
         "notes.txt": b"mine",
@@ -390,8 +391,8 @@ def test_a_remote_output_of_other_settings_is_not_replaced_unless_asked(remote):
 def test_a_failed_run_leaves_a_remote_folder_as_it_was(remote):
     on_disk(f"{remote}/out").mkdir()
     (on_disk(f"{remote}/out") / "train.tfrecord").write_bytes(b"old")
-    with pytest.raises(OSError, match="broken"), beam_files.replacing_all(f"{remote}/out", lambda _: True) as staging:
-        with beam_files.writing(f"{staging}/train.tfrecord") as file:
+    with pytest.raises(OSError, match="broken"), beam_output.replacing_all(f"{remote}/out", lambda _: True) as staging:
+        with remote_folders.writing(f"{staging}/train.tfrecord") as file:
             file.write(b"new")
         raise OSError("broken")
     assert contents(on_disk(f"{remote}/out")) == {"train.tfrecord": b"old"}
@@ -399,15 +400,15 @@ def test_a_failed_run_leaves_a_remote_folder_as_it_was(remote):
 
 def test_what_two_workers_write_is_there_once(remote):
     for _ in range(2):
-        with beam_files.writing(f"{remote}/shard") as file:
+        with remote_folders.writing(f"{remote}/shard") as file:
             file.write(b"the same")
     found = [path.name for path in on_disk(remote).iterdir() if path.is_file()]
-    assert (found, beam_files.read(f"{remote}/shard")) == (["shard"], b"the same")
+    assert (found, remote_folders.read(f"{remote}/shard")) == (["shard"], b"the same")
 
 
 def test_remote_files_are_read_in_the_worker_unless_their_row_rules_them_out(remote):
     (on_disk(remote) / "a.mid").write_bytes(b"MThd")
-    there, gone = (beam_files.InFileSystem(f"{remote}/{name}.mid") for name in ("a", "gone"))
+    there, gone = (remote_folders.InFileSystem(f"{remote}/{name}.mid") for name in ("a", "gone"))
     source = sources.Source("a.mid", "x", "train", "midi", {"style": "rock"}, there)
     fetched, missing = beam_transforms.fetch([source, dataclasses.replace(source, location=gone)], Options())
     assert fetched.location == Inline(b"MThd")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from note_seq import sequences_lib
 
-from pipelines import columns
+from grooves import columns
 
 HEADER = "midi_filename,split\n"
 ACCEPTED = "accepted splits: train, validation, test"

@@ -19,7 +19,8 @@ import midi_files
 import note_seq
 import pytest
 
-from pipelines import atomic, cli, columns, convert, examples, sources
+from grooves import columns, sources
+from pipelines import atomic, cli, convert, examples
 
 ROOT = pathlib.Path(__file__).parent.parent
 SPLITS = ("train", "validation", "test")

@@ -9,7 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from pipelines import dataset_page, drums, grid, tally
+from grooves import drums, grid
+from pipelines import dataset_page, tally
 from pipelines.convert import Converted
 
 VOID = ("meta", "col", "br")

@@ -7,7 +7,7 @@ import note_seq
 import pytest
 from magenta.models.music_vae import data
 
-from pipelines import drums
+from grooves import drums
 
 
 def hits(sequence):

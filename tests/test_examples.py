@@ -12,6 +12,7 @@ import pathlib
 import shutil
 import time
 
+from models import converters
 from models.environment import tf
 
 import midi_files
@@ -22,7 +23,8 @@ from midi_files import CLOSED_HAT, CRASH, HIGH_TOM, KICK, LOW_TOM, MID_TOM, OPEN
 from test_tfds_input import offline, prepare, tfds_dir, unpacked  # noqa: F401  Fixtures.
 
 import configs
-from pipelines import atomic, columns, converters, example_store, examples, records
+from grooves import columns, records
+from pipelines import atomic, example_store, examples
 
 OWN = ("hier-drums_4bar_small", "hier-drums_4bar", "groovae_4bar", "groovae_4bar_humanize", "groovae_4bar_tap")
 STEPS, CLASSES = 64, 9

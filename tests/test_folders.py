@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from pipelines import folders
+from grooves import folders
 
 
 def fill(folder: pathlib.Path, names: list[str]) -> pathlib.Path:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import configs
-from pipelines import drums, grid, midi, sources
+from grooves import drums, grid, midi, sources
 
 PITCHES = [22, 26, 35, 36, 37, 38, 39, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 54, 56, 58, 60, 100, 127]
 

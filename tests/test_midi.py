@@ -18,7 +18,7 @@ import note_seq
 import pretty_midi
 import pytest
 
-from pipelines import midi
+from grooves import midi
 
 STARTER = sorted((pathlib.Path(__file__).parent.parent / "data" / "starter").rglob("*.mid"))
 END = b"\0\xff\x2f\0"
@@ -378,7 +378,7 @@ def test_advice_for_programmers_is_not_shown():
 
 
 def test_import_is_silent_and_without_tensorflow():
-    program = "import sys, pipelines.midi; print(sorted({'tensorflow', 'magenta', 'models'} & set(sys.modules)))"
+    program = "import sys, grooves.midi; print(sorted({'tensorflow', 'magenta', 'models'} & set(sys.modules)))"
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=pathlib.Path(__file__).parent.parent
     )

@@ -8,7 +8,7 @@ from models.environment import tf
 
 import pytest
 
-from pipelines import records
+from grooves import records
 
 RECORDS = [b"", b"a", bytes(range(256)) * 100, b"last"]
 

@@ -96,12 +96,6 @@ def test_rows_of_a_melody_are_its_pitches(tmp_path):
     assert pianoroll.rows(score) == ["C4", "C#4", "D4", "D#4"]
 
 
-def test_drum_classes_are_magentas():
-    drums = pytest.importorskip("pipelines.drums")
-    assert tuple(pianoroll.DRUM_CLASSES) == drums.CLASS_NAMES
-    assert [list(pitches) for pitches in pianoroll.DRUM_CLASSES.values()] == drums.data.ROLAND_DRUM_PITCH_CLASSES
-
-
 def test_marks_begin_at_the_hit_and_grow_with_velocity(tmp_path):
     score = pianoroll.read(write_midi(tmp_path / "a.mid", [(0, 36, 20), (4.2, 38, 120)]))
     soft, loud = pianoroll.marks(score, pianoroll.rows(score))

@@ -152,7 +152,6 @@ class TestConvert:
         assert workflow.convert(["groove/4bar-midionly"]).name == "groove_4bar-midionly"
         assert "--input=groove/4bar-midionly" in stages[0]
 
-
     def test_several_data_sets_go_into_one_conversion(self, stages, zip_path):
         folder = workflow.convert(["starter", str(zip_path)], ["--styles=rock"])
         assert folder.name == "starter+my grooves"

@@ -6,9 +6,9 @@ import pickle
 
 import pytest
 
-from pipelines.locations import Unreadable
-from pipelines.selection import Selection
-from pipelines.sources import Source
+from grooves.locations import Unreadable
+from grooves.selection import Selection
+from grooves.sources import Source
 
 ROW = {"drummer": "drummer1", "style": "funk/groove1", "bpm": "96", "beat_type": "beat", "time_signature": "4-4"}
 KNOWN = {

@@ -9,7 +9,7 @@ import midi_files
 import note_seq
 import pytest
 
-from pipelines import columns, records, sequence_files
+from grooves import columns, records, sequence_files
 
 
 def sequence(**fields) -> bytes:

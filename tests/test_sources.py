@@ -13,7 +13,7 @@ import midi_files
 import note_seq
 import pytest
 
-from pipelines import records, sources
+from grooves import records, sources
 
 ROOT = pathlib.Path(__file__).parent.parent
 HEADER = "midi_filename,split\n"
@@ -326,7 +326,7 @@ def test_an_unknown_name_lists_what_there_is(tmp_path):
 
 def test_files_are_listed_and_read_without_tensorflow():
     code = (
-        "import sys; from pipelines import sources, selection; c = sources.open_collections(['starter']);"
+        "import sys; from grooves import sources, selection; c = sources.open_collections(['starter']);"
         "print(sum(len(s.read()) > 0 for s in c.walk()) == c.size, {'tensorflow', 'note_seq'} & {*sys.modules})"
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)

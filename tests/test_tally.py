@@ -9,7 +9,8 @@ import random
 import numpy as np
 import pytest
 
-from pipelines import drums, grid, sources, tally
+from grooves import drums, grid, sources
+from pipelines import tally
 from pipelines.convert import Converted
 
 KICK, SNARE = 0, 1

@@ -10,8 +10,8 @@ import zipfile
 import pytest
 import requests
 
-from pipelines import columns, sources, tfds_input
-from pipelines.selection import Selection
+from grooves import columns, sources, tfds_input
+from grooves.selection import Selection
 
 FILES_A_SPLIT = 4
 

@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-from pipelines import zips
+from grooves import zips
 
 LIMIT = 16 * 2**20
 

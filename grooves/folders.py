@@ -11,7 +11,7 @@ import os
 import pathlib
 from collections.abc import Callable
 
-from pipelines.locations import Files, InFolder, Location, Unreadable, is_hidden
+from grooves.locations import Files, InFolder, Location, Unreadable, is_hidden
 
 
 def list_files(root: pathlib.Path, is_wanted: Callable[[str], bool]) -> Files:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines import drums
-from pipelines.drums import STEPS_PER_BAR, STEPS_PER_QUARTER
+from grooves import drums
+from grooves.drums import STEPS_PER_BAR, STEPS_PER_QUARTER
 
 if TYPE_CHECKING:
     from note_seq import NoteSequence

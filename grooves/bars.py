@@ -8,8 +8,8 @@ import io
 import note_seq
 import pretty_midi
 
-from pipelines import midi
-from pipelines.drums import QPM, STEPS_PER_BAR, STEPS_PER_QUARTER
+from grooves import midi
+from grooves.drums import QPM, STEPS_PER_BAR, STEPS_PER_QUARTER
 
 
 def read_at_constant_tempo(file: bytes) -> note_seq.NoteSequence:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from google.protobuf import message
 
-from pipelines import columns, drums, grid, sources
-from pipelines.selection import Selection
+from grooves import columns, drums, grid, sources
+from grooves.selection import Selection
 
 if TYPE_CHECKING:
     import note_seq
@@ -95,7 +95,7 @@ def read_sequence(source: sources.Source) -> note_seq.NoteSequence:
     """
     import note_seq  # Takes a second, which only the workers spend.
 
-    from pipelines import midi
+    from grooves import midi
 
     try:
         data = source.read()

@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pipelines import columns
+from grooves import columns
 
 if TYPE_CHECKING:
-    from pipelines.sources import Source
+    from grooves.sources import Source
 
 DEFAULT_METRE = "4/4"  # Of a MIDI file that names none.
 _NOUN_BY_COLUMN = {"style": "style", "drummer": "drummer", "beat_type": "beat type"}

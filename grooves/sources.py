@@ -9,8 +9,8 @@ import pathlib
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from pipelines import columns, folders, sequence_files, tfds_input, zips
-from pipelines.locations import Files, Inline, Location
+from grooves import columns, folders, sequence_files, tfds_input, zips
+from grooves.locations import Files, Inline, Location
 
 SPLITS = columns.SPLITS
 STARTER = "starter"
@@ -149,10 +149,10 @@ def _places(given: str) -> list[pathlib.Path]:
 
 def _open(given: str, tfds_data_dir: str | None, used_names: Sequence[str]) -> Collection:
     if "://" in given:  # A folder of one of Apache Beam's file systems.
-        from pipelines import beam_files
+        from grooves import remote_folders
 
         name = _unused(given.rstrip("/").rsplit("/", 1)[-1], used_names)
-        return _open_files(name, beam_files.list_files(given, _is_wanted))
+        return _open_files(name, remote_folders.list_files(given, _is_wanted))
     path = _path(given)
     if path.is_dir():
         return _open_files(_unused(path.resolve().name, used_names), folders.list_files(path, _is_wanted))

@@ -10,7 +10,7 @@ import note_seq
 import numpy as np
 from magenta.models.music_vae import data
 
-from pipelines import drums, grid
+from grooves import drums, grid
 
 _VELOCITIES, _OFFSETS = 1, 2  # Behind the hits.
 _TAPPED = 3  # The class that GrooveConverter taps on.

@@ -9,8 +9,8 @@ import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
-from pipelines import columns, records
-from pipelines.locations import Inline, Location, Unreadable
+from grooves import columns, records
+from grooves.locations import Inline, Location, Unreadable
 
 _SPLIT_BY_WORD = {"train": "train", "valid": "validation", "eval": "validation", "test": "test"}
 _SHARD = re.compile(r"-\d{5,}-of-(\d{5,})$")
@@ -120,7 +120,7 @@ def _parse(content: bytes):
     """Parses a NoteSequence; raises ValueError where it is none."""
     from google.protobuf import message
 
-    from pipelines.midi import note_seq  # Takes a second; imported there without its warnings.
+    from grooves.midi import note_seq  # Takes a second; imported there without its warnings.
 
     try:
         return note_seq.NoteSequence.FromString(content)

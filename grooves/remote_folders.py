@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 import secrets
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from pipelines import record_set, tally
-from pipelines.locations import Files, is_hidden
+from grooves.locations import Files, is_hidden
 
 try:
     from apache_beam.io.filesystem import CompressionTypes
@@ -25,8 +23,6 @@ except ModuleNotFoundError as missing:
         'a name with "://" needs Apache Beam, which is not installed:'
         " python -m pip install --no-deps -r requirements-beam.txt"
     ) from missing
-
-_STAGING_NAME = ".partial-"
 
 
 def is_remote(path: str | os.PathLike[str]) -> bool:
@@ -85,55 +81,6 @@ def _below(path: str) -> list[str]:
         return []
 
 
-@contextlib.contextmanager
-def replacing_all(folder: str, is_ours: Callable[[str], bool]) -> Iterator[str]:
-    """Yields a folder to write to; on a clean exit its files replace those of `folder`.
-
-    There is no rename of many files at once here as on a disk. So the old report goes first and the new one comes last:
-    records beside a report belong to it.
-
-    Args:
-        folder: Where the files belong.
-        is_ours: Whether an older file of this name is to go.
-
-    Raises:
-        OSError: the folder cannot be written to.
-    """
-    folder = folder.rstrip("/")
-    staging = f"{folder}/{_STAGING_NAME}{secrets.token_hex(4)}"
-    with contextlib.suppress(OSError):  # There already.
-        FileSystems.mkdirs(folder)
-    try:
-        FileSystems.mkdirs(staging)
-        yield staging
-        new = sorted(walk(staging), key=_report_last)
-        old = sorted((f"{folder}/{name}" for name in names(folder) if is_ours(name)), key=_report_last, reverse=True)
-        for path in old:
-            FileSystems.delete([path])
-        for path in new:
-            FileSystems.rename([path], [f"{folder}/{path.rsplit('/', 1)[-1]}"])
-    finally:
-        with contextlib.suppress(OSError):
-            FileSystems.delete(list(walk(staging)))
-            FileSystems.delete([staging])
-
-
-def check(output_dir: str, settings: dict, overwrite: bool) -> None:
-    """Checks that a folder holds no output of other settings, unless it may be replaced; as `record_set.check`."""
-    there = set(names(output_dir))
-    if overwrite or not any(map(record_set.is_output, there)):
-        return
-    before = None
-    if tally.REPORT_NAME in there:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            before = json.loads(read(f"{output_dir.rstrip('/')}/{tally.REPORT_NAME}"))["settings"]
-    if before != json.loads(json.dumps(settings)):
-        raise ValueError(
-            f"{output_dir} holds the output of other settings;\n"
-            "  --overwrite replaces it; another --output_dir keeps both"
-        )
-
-
 def names(folder: str) -> list[str]:
     """Returns the names of the files in a folder, on a disk or not; without those below it."""
     if not is_remote(folder):
@@ -169,7 +116,3 @@ def writing(path: str) -> Iterator[BinaryIO]:
         FileSystems.delete([partial])
     else:
         FileSystems.rename([partial], [path])
-
-
-def _report_last(path: str) -> tuple[bool, str]:
-    return path.endswith(tally.REPORT_NAME), path
