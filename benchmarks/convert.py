@@ -116,7 +116,7 @@ def compare(magentas: pathlib.Path, output_dir: pathlib.Path) -> None:
 
 
 def _sequences(path: pathlib.Path):
-    import note_seq
+    from grooves.midi import note_seq  # Imported there without its warnings.
 
     for record in records.read(path):
         sequence = note_seq.NoteSequence.FromString(record)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import copy
 import io
 
-import note_seq
-import pretty_midi
-
 from grooves import midi
 from grooves.drums import QPM, STEPS_PER_BAR, STEPS_PER_QUARTER
+from grooves.midi import note_seq, pretty_midi  # Imported there without their noise.
 
 
 def read_at_constant_tempo(file: bytes) -> note_seq.NoteSequence:

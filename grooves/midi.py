@@ -20,14 +20,15 @@ from collections.abc import Sequence
 from xml.parsers import expat
 
 import numpy as np
-import pretty_midi
 from mido.midifiles import meta
 from mido.midifiles.midifiles import MAX_MESSAGE_LENGTH
 
-with warnings.catch_warnings():
-    # pydub, which note-seq imports and nothing here needs, looks for ffmpeg.
+# pydub, which note-seq imports and nothing here needs, looks for ffmpeg; pyfluidsynth, which pretty_midi imports, tells
+# on stdout where it found its library if `CI` is set.
+with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
     warnings.filterwarnings("ignore", message="Couldn't find ffmpeg", category=RuntimeWarning)
     import note_seq
+    import pretty_midi
 
 MAX_MUSICXML_BYTES = 64 << 20  # Unpacked.
 
