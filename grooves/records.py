@@ -19,6 +19,7 @@ import google_crc32c
 
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
+_HEADER_BYTES = _LENGTH.size + _CHECKSUM.size
 _MASK_DELTA = 0xA282EAD8
 _GZIP_MAGIC = b"\x1f\x8b"
 _MAX_BYTES = 2**31  # The largest message that protobuf reads.
@@ -39,6 +40,16 @@ def read(path: str | os.PathLike[str]) -> Iterator[bytes]:
     """
     for _, data, _ in _frames(path, with_data=True):
         yield data
+
+
+def has_header(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as a TFRecord does; an empty one is a TFRecord without records."""
+    try:
+        next(_frames(path, with_data=False), None)
+    except ValueError as error:
+        is_truncated = isinstance(error.__cause__, EOFError)  # Then the header was whole, if there was one.
+        return is_truncated and pathlib.Path(path).stat().st_size > _HEADER_BYTES
+    return True
 
 
 def count(path: str | os.PathLike[str]) -> int:
@@ -63,7 +74,7 @@ def _frames(path: str | os.PathLike[str], with_data: bool) -> Iterator[tuple[byt
         try:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
-            while header := file.read(_LENGTH.size + _CHECKSUM.size):
+            while header := file.read(_HEADER_BYTES):
                 yield header, *_read_body(file, header, size, with_data)
                 number += 1
         except (ValueError, OSError, EOFError, zlib.error) as error:
@@ -82,7 +93,7 @@ def _open(path: pathlib.Path) -> BinaryIO:
 
 
 def _read_body(file: BinaryIO, header: bytes, size: int, with_data: bool) -> tuple[bytes, bytes]:
-    if len(header) < _LENGTH.size + _CHECKSUM.size:
+    if len(header) < _HEADER_BYTES:
         raise EOFError("the file ends within it")
     if header[_LENGTH.size :] != _masked_crc(header[: _LENGTH.size]):
         raise ValueError("its length has another checksum")

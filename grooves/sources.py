@@ -9,8 +9,8 @@ import pathlib
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from grooves import columns, folders, sequence_files, tfds_input, zips
-from grooves.locations import Files, Inline, Location
+from grooves import columns, folders, records, sequence_files, tfds_input, zips
+from grooves.locations import Files, InFolder, Inline, Location
 
 SPLITS = columns.SPLITS
 STARTER = "starter"
@@ -91,8 +91,8 @@ def open_collections(inputs: Sequence[str], tfds_data_dir: str | None = None) ->
     """Opens what `--input` names, in any mixture.
 
     Args:
-        inputs: Each "starter", a folder, a zip file, "groove" or another TFDS name, a TFRecord of NoteSequences, a
-            glob over several of them, or the name before the "-00000-of-00004" of a sharded one.
+        inputs: Each "starter", a folder, a zip file, a MIDI or MusicXML file, "groove" or another TFDS name, a TFRecord
+            of NoteSequences, a glob over several of them, or the name before the "-00000-of-00004" of a sharded one.
         tfds_data_dir: Where TFDS keeps its datasets; None is TFDS's own default.
 
     Raises:
@@ -156,9 +156,13 @@ def _open(given: str, tfds_data_dir: str | None, used_names: Sequence[str]) -> C
     path = _path(given)
     if path.is_dir():
         return _open_files(_unused(path.resolve().name, used_names), folders.list_files(path, _is_wanted))
+    if path.is_file() and _kind(path.name):
+        return _open_files(_unused(path.stem, used_names), Files((path.name,), lambda _: InFolder(str(path)), {}))
     if path.is_file() and _is_zip(path):
         return _open_files(_unused(path.stem, used_names), zips.list_files(path, _is_wanted))
     record_paths = [path] if path.is_file() else sequence_files.find(given)
+    if path.is_file() and not records.has_header(path):
+        raise ValueError(f"{given}: neither a folder, a zip, MIDI, MusicXML nor a TFRecord of NoteSequences")
     if record_paths:
         return _open_records(record_paths, used_names)
     return _open_tfds(GROOVE_TFDS_NAME if given == GROOVE else given, tfds_data_dir)
@@ -225,7 +229,7 @@ def _read_table(name: str, location: Location) -> dict[str, columns.Row]:
 def _open_records(paths: Sequence[pathlib.Path], used_names: Sequence[str]) -> Collection:
     for path in paths:
         if _kind(path.name):
-            raise ValueError(f"{path}: a single file; give the folder that it lies in")
+            raise ValueError(f"{path}: globs are for TFRecords; give the folder that it lies in, or the file alone")
     name = _unused(sequence_files.label(paths), used_names)
 
     def walk() -> Iterator[Source]:

@@ -122,7 +122,10 @@ def _parse(argv: list[str], passes_on: str) -> list[str]:
 def _name_missing_flag(message: str) -> str:
     """Says of a required flag that is not given what it is for; other messages of absl are kept."""
     missing = re.match(r"flag --(\w+)=None: .* must have a value other than None", message)
-    return f"--{missing[1]} is missing: {flags.FLAGS[missing[1]].help}" if missing else message
+    if not missing:
+        return message
+    text = flags.FLAGS[missing[1]].help.removesuffix(";\n    repeat this option to specify a list of values")
+    return f"--{missing[1]} is missing: {text}"
 
 
 def _usage_error(message: str, program: str) -> None:

@@ -143,7 +143,7 @@ def define_flags() -> None:
     flags.DEFINE_multi_string(
         "input",
         None,
-        "What to convert: starter, a folder, a zip, groove, a TFDS name, a TFRecord. Can be given several times.",
+        "What to convert: starter, a folder, a zip, a MIDI file, groove, a TFDS name or a TFRecord.",
         required=True,
     )
     flags.DEFINE_string("output_dir", None, "Folder for the TFRecords and the report.", required=True)

@@ -322,7 +322,8 @@ _LINE_WIDTH = 96
 
 def print_report(report: Mapping, output_dir: str | os.PathLike[str]) -> None:
     """Prints the report as a person reads it, in lines of at most 96 columns where names are not longer."""
-    print(f"{report['files_found']:,} files found, {report['files_kept']:,} kept, {report['files_skipped']:,} skipped")
+    files = "1 file" if report["files_found"] == 1 else f"{report['files_found']:,} files"
+    print(f"{files} found, {report['files_kept']:,} kept, {report['files_skipped']:,} skipped")
     for line in (*_reason_lines(report), *_hit_lines(report), *_table_lines(report), *_duplicate_lines(report)):
         print(line)
     print(

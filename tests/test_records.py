@@ -78,6 +78,15 @@ def test_another_kind_of_file_is_named(tmp_path, content):
         list(records.read(tmp_path / "song"))
 
 
+def test_a_header_tells_a_record_file(path, tmp_path):
+    assert records.has_header(path)
+    path.write_bytes(path.read_bytes()[:20])
+    assert records.has_header(path)
+    for content, expected in ((b"", True), (b"short", False), (b"# A text, not a record.\n" * 9, False)):
+        (tmp_path / "other").write_bytes(content)
+        assert records.has_header(tmp_path / "other") is expected
+
+
 def test_the_fingerprint_follows_each_record(path):
     before = records.fingerprint([path])
     assert before == records.fingerprint([path])

@@ -227,11 +227,26 @@ def test_nothing_to_convert_is_an_error(tmp_path, name):
     )
 
 
-def test_a_single_midi_file_is_an_error_that_says_what_to_give(tmp_path):
-    path = midi_files.write(tmp_path / "a.mid", midi_files.groove(1))
-    for given in (path, tmp_path / "*.mid"):
-        with pytest.raises(ValueError, match=r"a\.mid: a single file; give the folder that it lies in$"):
-            sources.open_collections([str(given)])
+def test_a_single_midi_file_is_a_collection_of_one(tmp_path):
+    path = midi_files.write(tmp_path / "a.MID", midi_files.groove(1))
+    collection = sources.open_collections([str(path)])
+    (source,) = collection.walk()
+    assert (collection.name, collection.size, source.name, source.kind) == ("a", 1, "a.MID", "midi")
+    assert source.read() == path.read_bytes()
+
+
+def test_a_glob_over_midi_files_says_what_to_give(tmp_path):
+    midi_files.write(tmp_path / "a.mid", midi_files.groove(1))
+    with pytest.raises(
+        ValueError, match=r"a\.mid: globs are for TFRecords; give the folder that it lies in, or the fi"
+    ):
+        sources.open_collections([str(tmp_path / "*.mid")])
+
+
+def test_a_file_of_another_kind_is_named(tmp_path):
+    (tmp_path / "song.txt").write_text("la la la, and so on")
+    with pytest.raises(ValueError, match=r"song\.txt: neither a folder, a zip, MIDI, MusicXML nor a TFRecord of NoteS"):
+        sources.open_collections([str(tmp_path / "song.txt")])
 
 
 def test_the_starter_set_is_found_by_name():
