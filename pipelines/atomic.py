@@ -10,10 +10,12 @@ import pathlib
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 
 STAGING_NAME = ".partial"  # New files of a folder, being written.
 COMPLETE_NAME = ".complete"  # The same, all written: what is in it belongs into the folder around it.
+LOCK_SECS = 2.0  # A process that was killed while it started another one holds its locks until that one runs.
 _MANIFEST_NAME = ".manifest"
 
 
@@ -97,13 +99,22 @@ def _locked(folder: pathlib.Path) -> Iterator[None]:
     """Holds the lock of a folder, which the system gives back however the process ends."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BlockingIOError(f"{folder}: another process is writing to it; wait until it has ended") from error
+        give_up = time.monotonic() + LOCK_SECS
+        while not _try_lock(descriptor):
+            if time.monotonic() > give_up:
+                raise BlockingIOError(f"{folder}: another process is writing to it; wait until it has ended")
+            time.sleep(LOCK_SECS / 20)
         yield
     finally:
         os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _sync(path: pathlib.Path) -> None:

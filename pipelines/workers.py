@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 import pebble
 
 Item = TypeVar("Item")
+_starting = threading.Lock()
 CHUNKS_AHEAD = 4  # A worker: enough that none waits, few enough that memory stays flat.
 
 
@@ -49,11 +50,14 @@ class Pool:
             initializer=_import_all,
             initargs=(preload,),
         )
+        self._processes: list[multiprocessing.process.BaseProcess] = []
 
     def __enter__(self) -> Pool:
         try:
-            with _interrupts_waiting():
+            with _starting, _interrupts_waiting():
+                before = multiprocessing.active_children()
                 _ = self._pool.active  # Starts threads and processes.
+                self._processes = [child for child in multiprocessing.active_children() if child not in before]
         except BaseException:
             self.__exit__()
             raise
@@ -61,6 +65,8 @@ class Pool:
 
     def __exit__(self, *_) -> None:
         self._pool.stop()
+        for process in self._processes:
+            process.kill()  # Or one that is just starting would stumble, aloud, over what the next line takes away.
         self._pool.join()
 
     def run(
