@@ -21,11 +21,11 @@ from magenta.models.music_vae import configs as magenta_configs
 from magenta.models.music_vae import data, lstm_models
 from magenta.models.music_vae.base_model import MusicVAE
 
+from grooves.drums import STEPS_PER_BAR
+from grooves.grid import BARS, STEPS
+
 Config = magenta_configs.Config
 
-BARS = 4
-STEPS_PER_BAR = 16  # Sixteenths.
-STEPS = BARS * STEPS_PER_BAR
 GROOVE_TFDS_NAME = "groove/4bar-midionly"
 
 

@@ -36,10 +36,12 @@ class Row:
     values: tuple[str, ...]
 
     def columns(self) -> dict[str, str]:
+        """Returns the values by the columns' names."""
         return dict(zip(self.header, self.values, strict=True))
 
     @property
     def split(self) -> str:
+        """ "train", "validation" or "test"."""
         return self.values[self.header.index("split")]
 
 

@@ -1,4 +1,4 @@
-"""From the bytes of a MIDI or MusicXML file to the NoteSequence that note-seq makes of them.
+"""From the bytes of a MIDI file to the NoteSequence that note-seq makes of them.
 
 note-seq reads MIDI through mido and pretty_midi, with an object for each event and an array over all ticks. `read_midi`
 makes the same NoteSequence in one pass over the bytes, in about an eighth of the time. What it cannot read goes to
@@ -11,13 +11,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-import pathlib
 import struct
-import tempfile
 import warnings
-import zipfile
 from collections.abc import Sequence
-from xml.parsers import expat
 
 import numpy as np
 from mido.midifiles import meta
@@ -30,15 +26,12 @@ with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
     import note_seq
     import pretty_midi
 
-MAX_MUSICXML_BYTES = 64 << 20  # Unpacked.
-
 _DRUM_CHANNEL = 9  # Counted from 0.
 _DEFAULT_QPM = 120.0
 _META = 0xFF
 _NO_STATUS = 0xFF  # Of a track's beginning: no event leaves it behind.
 _NUM_SYSTEM_DATA_BYTES = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, 0xF8: 0, 0xFA: 0, 0xFB: 0, 0xFC: 0, 0xFE: 0}
 _REFUSED = (LookupError, ValueError, struct.error, meta.KeySignatureError)
-_SPOKEN = (note_seq.MusicXMLConversionError, OSError, ValueError, RuntimeError, zipfile.BadZipFile)  # Have a text.
 _STUMBLES = {
     IndexError: "a meta event is too short",
     KeyError: "an SMPTE offset with an unknown frame rate",
@@ -61,40 +54,15 @@ def read_midi(midi: bytes) -> note_seq.NoteSequence:
         raise ValueError(f"unreadable MIDI: {reason}") from error
 
 
-def read_musicxml(data: bytes, name: str) -> note_seq.NoteSequence:
-    """Parses a MusicXML score with note-seq.
-
-    note-seq marks no note of a score as a drum's.
-
-    Args:
-        data: The file.
-        name: The file's name. One that ends in ".mxl" is a compressed score, any other one is plain XML.
-
-    Raises:
-        ValueError: it is not MusicXML, or damaged, or could take up all memory.
-    """
-    suffix = ".mxl" if name.lower().endswith(".mxl") else ".xml"
-    try:
-        harmless = _repacked(data) if suffix == ".mxl" else _checked_xml(data)
-        with tempfile.TemporaryDirectory(prefix="musicxml-") as folder:
-            path = pathlib.Path(folder, f"score{suffix}")
-            path.write_bytes(harmless)
-            return note_seq.musicxml_file_to_sequence_proto(str(path))
-    except Exception as error:  # As above.
-        reason = (
-            _first_line(error) if isinstance(error, _SPOKEN) else f"not a score as MusicXML has it: {error!r}"[:120]
-        )
-        raise ValueError(f"unreadable MusicXML: {reason}") from error
-
-
 def _reason(error: Exception) -> str:
     """Returns why a MIDI file was refused, also where the parser only stumbles over it."""
     if str(error).startswith("max()"):
         return "no tracks, or one without events"
-    return _STUMBLES.get(type(error)) or _first_line(error) or "the file ends too early"
+    return _STUMBLES.get(type(error)) or first_line(error) or "the file ends too early"
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Returns the beginning of what an error says, on one line; empty where it says nothing."""
     return (str(error).strip().splitlines() or [""])[0][:120]
 
 
@@ -425,56 +393,3 @@ def _add_controls(sequence: note_seq.NoteSequence, instrument: _Instrument, numb
         change.control_number = control
         change.control_value = value
         change.is_drum = is_drum
-
-
-# MusicXML.
-
-
-def _checked_xml(xml: bytes) -> bytes:
-    """Returns `xml` if it is safe to parse. The usual DOCTYPE, which names an external DTD, is: nothing fetches it.
-
-    Raises:
-        ValueError: it is too large, or defines entities, a few of which can fill any memory.
-    """
-
-    def refuse(*_: object) -> None:
-        raise ValueError("its DTD defines entities; a score without them is needed")
-
-    _refuse_size(len(xml))
-    parser = expat.ParserCreate()
-    parser.EntityDeclHandler = refuse
-    with contextlib.suppress(expat.ExpatError):  # No XML, or broken after what could do harm: note-seq will say so.
-        parser.Parse(xml, True)
-    return xml
-
-
-def _refuse_size(num_bytes: int) -> None:
-    if num_bytes > MAX_MUSICXML_BYTES:
-        raise ValueError(f"more than {MAX_MUSICXML_BYTES >> 20} MiB, unpacked")
-
-
-def _repacked(mxl: bytes) -> bytes:
-    """Returns a compressed score as a zip file without compression, all of its files checked.
-
-    Raises:
-        ValueError: as `_checked_xml`, all files taken together.
-        zipfile.BadZipFile: it is damaged.
-    """
-    num_bytes = 0
-    plain = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(mxl)) as packed, zipfile.ZipFile(plain, "w") as unpacked:
-        for info in packed.infolist():
-            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise ValueError("its compression is none of MusicXML's")  # Nor one that zipfile reads in portions.
-            with packed.open(info) as file:
-                # A limit to each read, because the sizes that a zip file declares can be wrong.
-                data = file.read(MAX_MUSICXML_BYTES + 1 - num_bytes)
-            num_bytes += len(data)
-            _refuse_size(num_bytes)
-            unpacked.writestr(_utf8_name(info), _checked_xml(data))
-    return plain.getvalue()
-
-
-def _utf8_name(info: zipfile.ZipInfo) -> str:
-    """Returns the file's name as note-seq takes it: as UTF-8, also where nothing marks it as such."""
-    return info.filename if info.flag_bits & 0x800 else info.filename.encode("cp437").decode("utf-8", "replace")

@@ -10,9 +10,7 @@ import functools
 import hashlib
 from typing import TYPE_CHECKING
 
-from google.protobuf import message
-
-from grooves import columns, drums, grid, sources
+from grooves import columns, drums, grid, sequence_files, sources
 from grooves.selection import Selection
 
 if TYPE_CHECKING:
@@ -87,28 +85,31 @@ def convert_file(source: sources.Source, options: Options) -> Converted:
     return skip(record=sequence.SerializeToString(deterministic=True), facts=facts)
 
 
+def lost(source: sources.Source, reason: str) -> Converted:
+    """Returns what is left of a file that crashed the process that read it, or took too long: the reason."""
+    return Converted(source.name, source.collection, source.split, skipped=f"unreadable: {reason}")
+
+
 def read_sequence(source: sources.Source) -> note_seq.NoteSequence:
     """Reads a file, of whatever kind.
 
     Raises:
         ValueError: "kind of reason: detail"
     """
-    import note_seq  # Takes a second, which only the workers spend.
-
-    from grooves import midi
+    from grooves import midi, musicxml  # With note_seq: a second, which only the workers spend.
 
     try:
         data = source.read()
     except (OSError, ValueError) as error:
         raise ValueError(f"unreadable: {error}") from error
     if source.kind == sources.MUSICXML:
-        return mark_drums(midi.read_musicxml(data, source.name))
+        return mark_drums(musicxml.read_musicxml(data, source.name))
     if source.kind == sources.MIDI:
         return midi.read_midi(data)
     try:
-        return note_seq.NoteSequence.FromString(data)
-    except message.DecodeError as error:
-        raise ValueError("unreadable NoteSequence: its record is of another kind") from error
+        return sequence_files.parse(data)
+    except ValueError as error:
+        raise ValueError(f"unreadable NoteSequence: {error}") from error
 
 
 def mark_drums(score: note_seq.NoteSequence) -> note_seq.NoteSequence:

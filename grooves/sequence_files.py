@@ -8,9 +8,13 @@ import itertools
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from grooves import columns, records
 from grooves.locations import Inline, Location, Unreadable
+
+if TYPE_CHECKING:
+    from note_seq import NoteSequence
 
 _SPLIT_BY_WORD = {"train": "train", "valid": "validation", "eval": "validation", "test": "test"}
 _SHARD = re.compile(r"-\d{5,}-of-(\d{5,})$")
@@ -55,7 +59,7 @@ def count(paths: Sequence[pathlib.Path]) -> int:
         first = next(iter(records.read(path)), None)
         if first is not None:
             try:
-                _parse(first)
+                parse(first)
             except ValueError as error:
                 raise ValueError(
                     f"{path}: a TFRecord, but not of NoteSequences ({error});"
@@ -103,7 +107,7 @@ def _unused(name: str, used: set[str]) -> str:
 
 def _describe(content: bytes, fallback: str, split: str) -> Record:
     try:
-        sequence = _parse(content)
+        sequence = parse(content)
     except ValueError as error:
         return Record(fallback, split, {}, Unreadable(f"no NoteSequence ({error})"))
     kept, _ = columns.read(sequence)
@@ -116,13 +120,21 @@ def _known_split(kept: dict[str, str]) -> str:
     return split if split in columns.SPLITS else ""
 
 
-def _parse(content: bytes):
-    """Parses a NoteSequence; raises ValueError where it is none."""
+def parse(content: bytes) -> NoteSequence:
+    """Parses a record.
+
+    Raises:
+        ValueError: it is no NoteSequence.
+    """
     from google.protobuf import message
 
-    from grooves.midi import note_seq  # Takes a second; imported there without its warnings.
+    from grooves.midi import note_seq  # Takes a second; imported there without its noise.
 
     try:
-        return note_seq.NoteSequence.FromString(content)
+        sequence = note_seq.NoteSequence.FromString(content)
     except message.DecodeError as error:
         raise ValueError(str(error) or "it cannot be parsed") from error
+    # Nothing, or a message of another kind whose first field, too, is a string: a tf.train.Example, for instance.
+    if {field.name for field, _ in sequence.ListFields()} <= {"id"}:
+        raise ValueError("there is nothing in it but an id")
+    return sequence

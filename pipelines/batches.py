@@ -14,7 +14,7 @@ from models.environment import tf
 import numpy as np
 
 import configs
-from pipelines import examples
+from pipelines import example_source, examples
 
 
 def training_batches(
@@ -40,13 +40,13 @@ def training_batches(
         windows_per_performance = getattr(config.hparams, "windows_per_performance", 0)
         return (lambda: ordered_batches(split, batch_size, seed, windows_per_performance)), len(split)
     config.data_converter.set_mode("train")
-    performances = examples.find(config, "train", examples_path, tfds_data_dir)
+    performances = example_source.find(config, "train", examples_path, tfds_data_dir)
     kept = list(performances.read())
     num_examples = sum(
-        len(examples.tensors_of(config.data_converter, examples.parse(record)).inputs) for record in kept
+        len(examples.tensors_of(config.data_converter, example_source.parse(record)).inputs) for record in kept
     )
     if not num_examples:
-        raise examples.no_examples(performances.where, len(kept))
+        raise example_source.no_examples(performances.where, len(kept))
     return (lambda: random_batches(config, kept, batch_size, seed)), num_examples
 
 
@@ -114,7 +114,7 @@ def is_random(config: configs.Config) -> bool:
 
 
 def random_batches(
-    config: configs.Config, kept: list[examples.Record], batch_size: int, seed: int | None
+    config: configs.Config, kept: list[example_source.Record], batch_size: int, seed: int | None
 ) -> tf.data.Dataset:
     """Returns endless batches as `ordered_batches` does, of NoteSequences that are changed and converted each time."""
     converter = config.data_converter
@@ -123,7 +123,7 @@ def random_batches(
         order = np.random.default_rng(seed)
         while True:
             for row in order.permutation(len(kept)):
-                sequence = examples.parse(kept[row])
+                sequence = example_source.parse(kept[row])
                 if config.note_sequence_augmenter:
                     sequence = config.note_sequence_augmenter.augment(sequence)
                 yield from zip(*examples.tensors_of(converter, sequence), strict=True)

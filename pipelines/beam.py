@@ -105,9 +105,7 @@ def convert(
                 with _logging(logging.INFO):
                     run(pipeline)
             counts = _take_tally(str(staging), num_shards)
-            report = counts.report(given, settings, collection.missing, collection.unlisted)
-            if not sum(report["windows"].values()):
-                raise ValueError(f"{', '.join(given)}: {plain.explain_nothing(report)}")
+            report = plain.make_report(counts, given, settings, collection)
             _write_report(report, str(staging))
     return report
 

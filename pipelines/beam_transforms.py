@@ -17,7 +17,7 @@ import apache_beam as beam
 
 from grooves import records, remote_folders, sources
 from grooves.locations import Inline, Unreadable
-from grooves.performance import Converted, Options, convert_file
+from grooves.performance import Converted, Options, convert_file, lost
 from pipelines import record_set, workers
 from pipelines.tally import Tally
 
@@ -120,7 +120,7 @@ class ConvertFiles(beam.DoFn):
         places, found = zip(*chunk, strict=True)
         outcomes = self._pool.run(functools.partial(convert_file, options=self._options), fetch(found, self._options))
         for place, outcome in zip(places, outcomes, strict=True):
-            converted = outcome.result or failed(outcome)
+            converted = outcome.result or lost(outcome.item, outcome.failed)
             if not converted.skipped:
                 shard = record_set.shard_of(converted, self._num_shards)
                 yield (converted.split, shard), (place, converted.record)
@@ -134,12 +134,6 @@ def fetch(found: Iterable[sources.Source], options: Options) -> list[sources.Sou
     """Reads what lies in a cloud's storage, several files at a time; other sources stay as they are."""
     with concurrent.futures.ThreadPoolExecutor(READS_AT_A_TIME) as threads:
         return list(threads.map(functools.partial(_fetch, options=options), found))
-
-
-def failed(outcome: workers.Outcome[sources.Source]) -> Converted:
-    """Returns what is left of a file that crashed its process or took too long."""
-    source = outcome.item
-    return Converted(source.name, source.collection, source.split, skipped=f"unreadable: {outcome.failed}")
 
 
 def write_shard(grouped: tuple[Key, Iterable[Numbered]], staging: str, num_shards: int) -> None:

@@ -23,9 +23,9 @@ from collections.abc import Callable, Iterator, Sequence
 from absl import flags
 
 from grooves import drums, sources
-from grooves.performance import Converted, Options, convert_file, find_evidence
+from grooves.performance import Converted, Options, convert_file, find_evidence, lost
 from grooves.selection import Selection
-from pipelines import atomic, cli, progress, record_set, tally, workers
+from pipelines import atomic, cli, progress, record_set, report_table, tally, workers
 
 VERSION = 1  # Of the records' content; a folder of another version counts as one of other settings.
 FILE_TIMEOUT_SECS = 60
@@ -82,9 +82,7 @@ def convert(
             for converted in _convert_all(collection, options, pool):
                 counts.add(converted)
                 files.write(converted)
-        report = counts.report(given, settings, collection.missing, collection.unlisted, collection.repeated)
-        if not sum(report["windows"].values()):
-            raise ValueError(f"{', '.join(given)}: {explain_nothing(report)}")
+        report = make_report(counts, given, settings, collection)
         record_set.write_report(report, staging)
     return report
 
@@ -122,7 +120,19 @@ def describe_settings(given: Sequence[str], options: Options, num_shards: int) -
     }
 
 
-def explain_nothing(report: dict) -> str:
+def make_report(counts: tally.Tally, given: Sequence[str], settings: dict, collection: sources.Collection) -> dict:
+    """Returns the report of what was converted.
+
+    Raises:
+        ValueError: nothing in it gives a four-bar window of drums.
+    """
+    report = counts.report(given, settings, collection.missing, collection.unlisted, collection.repeated)
+    if not sum(report["windows"].values()):
+        raise ValueError(f"{', '.join(given)}: {_explain_nothing(report)}")
+    return report
+
+
+def _explain_nothing(report: dict) -> str:
     """Returns why there is no four-bar window in what was converted."""
     if report["files_kept"]:
         return f"no usable examples: none of the {report['files_kept']} drum files has four bars without a pause"
@@ -133,10 +143,7 @@ def explain_nothing(report: dict) -> str:
 def _convert_all(collection: sources.Collection, options: Options, pool: workers.Pool) -> Iterator[Converted]:
     outcomes = pool.run(functools.partial(convert_file, options=options), collection.walk())
     for outcome in progress.track(outcomes, collection.size, "files"):
-        source = outcome.item
-        yield outcome.result or Converted(
-            source.name, source.collection, source.split, skipped=f"unreadable: {outcome.failed}"
-        )
+        yield outcome.result or lost(outcome.item, outcome.failed)
 
 
 def define_flags() -> None:
@@ -193,7 +200,7 @@ def main(beam_flags: Sequence[str] = ()) -> None:
         tfds_data_dir=args.tfds_data_dir,
         overwrite=args.overwrite,
     )
-    tally.print_report(report, args.output_dir)
+    report_table.print_report(report, args.output_dir)
 
 
 if __name__ == "__main__":

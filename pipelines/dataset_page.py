@@ -15,7 +15,7 @@ import string
 from collections.abc import Iterable, Mapping, Sequence
 
 from grooves import sources
-from pipelines import atomic, tally
+from pipelines import atomic, report_table
 
 MAX_NAMES = 1000  # Of each list; report.json has them all.
 MAX_ROWS = 12
@@ -28,11 +28,6 @@ _BREAKDOWNS = {
     "by_metre": "metre",
     "by_drum_map": "drum map",
     "by_collection": "collection",
-}
-_NAME_LISTS = {
-    "listed_but_missing": "listed in info.csv but not there",
-    "found_but_not_listed": "there but not listed in info.csv",
-    "found_twice": "there twice, through a link or a name; one counts",
 }
 _STEP_NAMES = {
     "found": "found",
@@ -219,9 +214,9 @@ def _beat_head(step: int) -> str:
 def _breakdowns(report: Mapping) -> str:
     cards = []
     for key, name in _BREAKDOWNS.items():
-        rows = report[key] if key == "by_tempo" else tally.by_windows(report[key])
+        rows = report[key] if key == "by_tempo" else report_table.by_windows(report[key])
         if len(rows) > 1:
-            cards.append(_breakdown(name, tally.shorten(rows, MAX_ROWS)))
+            cards.append(_breakdown(name, report_table.shorten(rows, MAX_ROWS)))
     return "\n".join(cards)
 
 
@@ -257,7 +252,7 @@ def _unmapped(report: Mapping) -> str:
 
 def _duplicates(report: Mapping) -> str:
     """Says what a split shares with another, in words, with the names, and what it holds twice."""
-    sentences = tally.describe_duplicates(report, with_names=False)
+    sentences = report_table.describe_duplicates(report, with_names=False)
     found = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
     text = (
         f'<ul class="found">{found}</ul>' if found else "<p>No split shares a performance or a window with another.</p>"
@@ -297,7 +292,7 @@ def _lists(report: Mapping) -> str:
         for name, reason in itertools.islice(report["skipped"].items(), MAX_NAMES)
     )
     lists = [_details(f"{_number(report['files_skipped'])} skipped", list(skipped), report["files_skipped"])]
-    for key, text in _NAME_LISTS.items():
+    for key, text in report_table.NAME_LISTS.items():
         names = [f"<li>{html.escape(name)}</li>" for name in report[key][:MAX_NAMES]]
         lists.append(_details(f"{_number(len(report[key]))} {text}", names, len(report[key])))
     return "\n".join(filter(None, lists))

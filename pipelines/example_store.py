@@ -1,8 +1,7 @@
 """Examples on disk: compact, memory-mapped, there as a whole or not at all.
 
-A store is a folder of .npy files, and `store.json` with their types, shapes and checksums. Sequences of ones and zeros
-are kept as one small number a step, the row of a table of the distinct steps; other sequences as the cells that are not
-zero. Nothing is ever unpickled.
+A store is a folder of .npy files, the arrays of `example_codec`, and `store.json` with their types, shapes and
+checksums. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -21,29 +20,15 @@ from typing import BinaryIO
 
 import numpy as np
 
+from pipelines import example_codec
+
 MANIFEST_NAME = "store.json"
 VERSION = 1  # Of the files' layout.
 PARTIAL_SUFFIX = ".partial"
 SWEPT_AFTER_SECS = 24 * 60 * 60  # What a killed build left; a living one writes more often.
 MAX_CHECKED_BYTES = 2**28  # Checksums of more would take longer than a second; types and lengths are always checked.
 _BLOCK_BYTES = 2**22
-_MAX_TABLE_CELLS = 2**24  # A larger table of distinct steps (64 MB as float32) stays packed.
 _MAX_INSTALLS = 10
-
-
-@dataclasses.dataclass(frozen=True)
-class Field:
-    """One of the sequences that make an example.
-
-    Attributes:
-        name: "inputs", "outputs" or "controls".
-        depth: Values a step.
-        is_binary: Whether every value is 0 or 1.
-    """
-
-    name: str
-    depth: int
-    is_binary: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,89 +47,6 @@ class Part:
         return len(self.columns["num_steps"])
 
 
-def encode(field: Field, sequences: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """Encodes `[steps, depth]` sequences.
-
-    Returns:
-        For a binary field `table` [distinct, depth / 8] uint8, the distinct steps as bits, in order of appearance, and
-        `index` [all steps] uint32 into it. For others `counts` [sequences] uint32, how many cells of each flattened
-        sequence are not zero, `cells` uint32, where they are, and `values` float32.
-    """
-    if field.is_binary:
-        bits = np.packbits(np.concatenate(sequences).astype(bool), axis=1)
-        _, firsts, index = np.unique(_as_voids(bits), return_index=True, return_inverse=True)
-        order = np.argsort(firsts)
-        rank = np.empty(len(order), np.uint32)
-        rank[order] = np.arange(len(order))
-        return {"table": bits[firsts[order]], "index": rank[index.ravel()]}
-    flat = [np.ascontiguousarray(sequence, np.float32).ravel() for sequence in sequences]
-    cells = [np.flatnonzero(values.view(np.uint32)).astype(np.uint32) for values in flat]  # -0.0 has a bit set.
-    return {
-        "counts": np.array([len(where) for where in cells], np.uint32),
-        "cells": np.concatenate(cells),
-        "values": np.concatenate([values[where] for values, where in zip(flat, cells, strict=True)]),
-    }
-
-
-@dataclasses.dataclass(frozen=True)
-class Steps:
-    """A binary field, read: `index` [all steps] into `table` [distinct, depth / 8]; row 0 is silence and padding."""
-
-    index: np.ndarray
-    table: np.ndarray
-    starts: np.ndarray
-    num_steps: int
-    depth: int
-    is_one_hot: bool
-
-    def dense(self, rows: np.ndarray) -> np.ndarray:
-        """Returns `[rows, num_steps, depth]` float32, zeros behind shorter sequences."""
-        if len(self.table) * self.depth > _MAX_TABLE_CELLS:
-            bits = np.take(self.table, self._index(rows), axis=0)
-            return np.unpackbits(bits, axis=-1, count=self.depth).astype(np.float32)
-        table = np.unpackbits(self.table, axis=-1, count=self.depth).astype(np.float32)
-        return np.take(table, self._index(rows), axis=0)
-
-    def tokens(self, rows: np.ndarray) -> np.ndarray:
-        """Returns `[rows, num_steps]` int32, where each step's one is, -1 behind shorter sequences."""
-        tokens = np.unpackbits(self.table, axis=-1, count=self.depth).argmax(axis=-1).astype(np.int32)
-        tokens[0] = -1
-        return tokens[self._index(rows)]
-
-    def _index(self, rows: np.ndarray) -> np.ndarray:
-        steps = np.arange(self.num_steps)
-        starts = self.starts[rows][:, np.newaxis]
-        inside = steps < self.starts[np.asarray(rows) + 1][:, np.newaxis] - starts
-        if inside.all():
-            return self.index[starts + steps]
-        return np.where(inside, self.index[np.where(inside, starts + steps, 0)], 0)
-
-
-@dataclasses.dataclass(frozen=True)
-class Cells:
-    """Any other field, read: sequence i has the `values` from `starts[i]` to `starts[i + 1]`, and zeros elsewhere.
-
-    `cells` says where in the flattened sequence each value belongs.
-    """
-
-    starts: np.ndarray
-    cells: np.ndarray
-    values: np.ndarray
-    num_steps: int
-    depth: int
-    is_one_hot: bool = False
-
-    def dense(self, rows: np.ndarray) -> np.ndarray:
-        """Returns `[rows, num_steps, depth]` float32, zeros behind shorter sequences."""
-        counts = self.starts[np.asarray(rows) + 1] - self.starts[rows]
-        ends = np.cumsum(counts)
-        where = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.starts[rows] - ends + counts, counts)
-        size = self.num_steps * self.depth
-        dense = np.zeros(len(rows) * size, np.float32)
-        dense[np.repeat(np.arange(len(rows)) * size, counts) + self.cells[where]] = self.values[where]
-        return dense.reshape(len(rows), self.num_steps, self.depth)
-
-
 @dataclasses.dataclass(frozen=True)
 class Store:
     """An open store.
@@ -155,7 +57,7 @@ class Store:
     """
 
     columns: dict[str, np.ndarray]
-    fields: dict[str, Steps | Cells]
+    fields: dict[str, example_codec.Steps | example_codec.Cells]
 
 
 def read(folder: str | os.PathLike[str], fingerprint: str) -> Store | None:
@@ -175,7 +77,9 @@ def read(folder: str | os.PathLike[str], fingerprint: str) -> Store | None:
         return None
 
 
-def build(folder: str | os.PathLike[str], fingerprint: str, fields: Sequence[Field], parts: Iterable[Part]) -> Store:
+def build(
+    folder: str | os.PathLike[str], fingerprint: str, fields: Sequence[example_codec.Field], parts: Iterable[Part]
+) -> Store:
     """Writes a store and opens it.
 
     Two processes that build the same store at once each write their own; the first to end is kept.
@@ -265,12 +169,12 @@ class _Table:
 
     def add(self, steps: np.ndarray) -> np.ndarray:
         """Returns the numbers of `steps` [k, depth / 8], which may be new, as `[k]` uint32."""
-        numbers = [self._numbers.setdefault(step, len(self._numbers)) for step in _as_bytes(steps)]
+        numbers = [self._numbers.setdefault(step, len(self._numbers)) for step in example_codec.as_bytes(steps)]
         self._is_silence_used |= 0 in numbers
         return np.array(numbers, np.uint32)
 
     def array(self) -> np.ndarray:
-        return _as_table(self._numbers, self._num_bytes)
+        return example_codec.as_table(self._numbers, self._num_bytes)
 
     def is_one_hot(self) -> bool:
         """Whether there is exactly one 1 in every step that was added."""
@@ -278,7 +182,9 @@ class _Table:
         return not self._is_silence_used and bool(np.all(ones[1:] == 1))
 
 
-def _write(folder: pathlib.Path, fingerprint: str, fields: Sequence[Field], parts: Iterable[Part]) -> None:
+def _write(
+    folder: pathlib.Path, fingerprint: str, fields: Sequence[example_codec.Field], parts: Iterable[Part]
+) -> None:
     columns: dict[str, _Column] = {}
     tables = {field.name: _Table(field.depth) for field in fields if field.is_binary}
 
@@ -312,7 +218,11 @@ def _write(folder: pathlib.Path, fingerprint: str, fields: Sequence[Field], part
 
 
 def _write_manifest(
-    folder: pathlib.Path, fingerprint: str, fields: Sequence[Field], tables: dict[str, _Table], written: dict[str, dict]
+    folder: pathlib.Path,
+    fingerprint: str,
+    fields: Sequence[example_codec.Field],
+    tables: dict[str, _Table],
+    written: dict[str, dict],
 ) -> None:
     manifest = {
         "version": VERSION,
@@ -370,13 +280,13 @@ def _read_array(path: pathlib.Path, expected: dict, is_checked: bool) -> np.ndar
 def _assemble(manifest: dict, arrays: dict[str, np.ndarray]) -> Store:
     columns = {name: np.array(arrays[name]) for name in manifest["columns"]}
     num_steps = columns["num_steps"]
-    fields: dict[str, Steps | Cells] = {}
+    fields: dict[str, example_codec.Steps | example_codec.Cells] = {}
     for name, field in manifest["fields"].items():
         own = {role: arrays[array_name] for role, array_name in field["arrays"].items()}
         sizes = num_steps if field["is_binary"] else own.pop("counts")
         starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
         shape = {"starts": starts, "num_steps": int(num_steps.max()), "depth": field["depth"]}
-        kind = Steps if field["is_binary"] else Cells
+        kind = example_codec.Steps if field["is_binary"] else example_codec.Cells
         fields[name] = kind(**own, **shape, is_one_hot=field["is_one_hot"])
     return Store(columns, fields)
 
@@ -433,17 +343,3 @@ def _sync_folder(folder: pathlib.Path) -> None:
 
 def _checksum(manifest: dict) -> int:
     return zlib.crc32(json.dumps(manifest, sort_keys=True).encode())
-
-
-def _as_bytes(rows: np.ndarray) -> list[bytes]:
-    """`[k, bytes]` uint8 to k byte strings."""
-    return _as_voids(rows).tolist()
-
-
-def _as_voids(rows: np.ndarray) -> np.ndarray:
-    """`[k, bytes]` uint8 to `[k]`, each row one value that can be sorted."""
-    return np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1]))).ravel()
-
-
-def _as_table(numbers: dict[bytes, int], num_bytes: int) -> np.ndarray:
-    return np.frombuffer(b"".join(numbers), np.uint8).reshape(-1, num_bytes)

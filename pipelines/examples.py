@@ -10,7 +10,6 @@ import copy
 import dataclasses
 import errno
 import functools
-import glob
 import hashlib
 import importlib.metadata
 import itertools
@@ -18,25 +17,23 @@ import os
 import pathlib
 import pickle
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from models import environment  # noqa: F401  Before note_seq and magenta.
 
-import google.protobuf.message
 import note_seq
 import numpy as np
 from magenta.models.music_vae import data
 
 import configs
-from grooves import columns, drums, grid, midi, records, tfds_input
-from pipelines import atomic, example_store, progress, workers
+from grooves import columns, drums, grid
+from pipelines import atomic, example_codec, example_source, example_store, progress, workers
 
 KEPT_DIR_NAME = ".examples"
 VERSION = 2  # Of what happens around the converter; part of the key that tensors are kept under.
 RECORDS_A_JOB = 16
 WORTH_A_POOL_BYTES = 96 * 2**20  # Some eight seconds' work; a process of a pool spends five on imports first.
 JOB_TIMEOUT_SECS = 600
-_NEXT_STEP = "python -m pipelines.convert writes such files anew"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +50,9 @@ class Examples:
         performance: `[n]` int32, which NoteSequence it was cut out of, counted from 0.
     """
 
-    inputs: example_store.Steps | example_store.Cells
-    outputs: example_store.Steps | example_store.Cells
-    controls: example_store.Steps | example_store.Cells | None
+    inputs: example_codec.Steps | example_codec.Cells
+    outputs: example_codec.Steps | example_codec.Cells
+    controls: example_codec.Steps | example_codec.Cells | None
     rows: np.ndarray
     lengths: np.ndarray
     qpm: np.ndarray
@@ -95,43 +92,12 @@ class Examples:
 
 
 @dataclasses.dataclass(frozen=True)
-class Record:
-    """A serialized NoteSequence, and what an error calls it."""
-
-    where: str
-    content: bytes
-
-
-@dataclasses.dataclass(frozen=True)
-class Performances:
-    """The NoteSequences of a split, read when they are needed.
-
-    Attributes:
-        where: As a person calls them.
-        fingerprint: Returns a hash of them all.
-        num_bytes: Of the files that they are in.
-        count: Returns their number.
-        read: Yields them.
-        home: The folder to keep their tensors in, unless another is given.
-        stem: Begins the name of what is kept.
-    """
-
-    where: str
-    fingerprint: Callable[[], str]
-    num_bytes: int
-    count: Callable[[], int]
-    read: Callable[[], Iterator[Record]]
-    home: pathlib.Path
-    stem: str
-
-
-@dataclasses.dataclass(frozen=True)
 class Job:
     """Some performances to convert, in whichever process."""
 
     converter: data.BaseNoteSequenceConverter
     first_number: int
-    records: list[Record]
+    records: list[example_source.Record]
 
 
 def load(
@@ -154,81 +120,13 @@ def load(
         FileNotFoundError: no file matches.
         ValueError: a file is damaged, or nothing in it makes an example for this config.
     """
-    performances = find(config, split, examples_path, tfds_data_dir)
+    performances = example_source.find(config, split, examples_path, tfds_data_dir)
     converter = _uncapped(config.data_converter, split)
     fingerprint = _fingerprint(performances, converter)
     folder = pathlib.Path(cache_dir).expanduser() if cache_dir else performances.home
     kept_path = folder / KEPT_DIR_NAME / f"{performances.stem}-{fingerprint[:16]}"
     store = example_store.read(kept_path, fingerprint)
     return _examples(store or _build(kept_path, fingerprint, converter, performances))
-
-
-def find(
-    config: configs.Config, split: str, examples_path: str | None, tfds_data_dir: str | None = None
-) -> Performances:
-    """Finds the performances that `load` is asked for; raises as it does."""
-    if not examples_path and not config.tfds_name:
-        raise ValueError("which data? --examples_path=GLOB of TFRecords, or --tfds_name=NAME")
-    if not examples_path:
-        return _find_tfds(config.tfds_name, split, tfds_data_dir)
-    paths = find_records(examples_path)
-    return Performances(
-        where=examples_path,
-        fingerprint=lambda: records.fingerprint(paths),
-        num_bytes=sum(path.stat().st_size for path in paths),
-        count=lambda: sum(map(records.count, paths)),
-        read=lambda: _read_files(paths),
-        home=paths[0].parent,
-        stem=paths[0].name.split(".")[0],
-    )
-
-
-def find_records(examples_path: str) -> list[pathlib.Path]:
-    """Returns the files that match a glob, sorted.
-
-    Raises:
-        FileNotFoundError: there is none.
-        ValueError: one is a folder.
-    """
-    pattern = str(pathlib.Path(examples_path).expanduser())
-    atomic.finish(pathlib.Path(pattern).parent)  # Of a conversion that was killed at its end.
-    paths = sorted(glob.glob(pattern))  # noqa: PTH207  A pattern can be absolute, which Path.glob does not take.
-    paths = paths or sorted(glob.glob(f"{pattern}-*-of-*"))  # noqa: PTH207  The shards that convert writes.
-    folder = next((path for path in paths if pathlib.Path(path).is_dir()), None)
-    if folder:
-        raise ValueError(
-            f"--examples_path={examples_path}: {folder} is a folder; give a file, as {folder}/train.tfrecord"
-        )
-    if not paths:
-        raise FileNotFoundError(
-            f"no examples: no file matches --examples_path={examples_path}; python -m pipelines.convert makes TFRecords"
-        )
-    return [pathlib.Path(path) for path in paths]
-
-
-def read_records(paths: Iterable[pathlib.Path]) -> Iterator[note_seq.NoteSequence]:
-    """Yields the NoteSequences of TFRecord files.
-
-    Raises:
-        ValueError: a file is truncated, or not a TFRecord of NoteSequences; names it and the record.
-    """
-    return map(parse, _read_files(paths))
-
-
-def parse(record: Record) -> note_seq.NoteSequence:
-    """Returns the NoteSequence of a record.
-
-    Raises:
-        ValueError: it is none; names the file and the record.
-    """
-    try:
-        sequence = note_seq.NoteSequence.FromString(record.content)
-    except google.protobuf.message.DecodeError as error:
-        raise ValueError(f"{record.where} is no NoteSequence; {_NEXT_STEP}") from error
-    # Nothing, or a message of another kind whose first field, too, is a string: a tf.train.Example, for instance.
-    if {field.name for field, _ in sequence.ListFields()} <= {"id"}:
-        raise ValueError(f"{record.where} is no NoteSequence; {_NEXT_STEP}")
-    return sequence
 
 
 def tensors_of(converter: data.BaseNoteSequenceConverter, sequence: note_seq.NoteSequence) -> data.ConverterTensors:
@@ -244,7 +142,7 @@ def tensors_of(converter: data.BaseNoteSequenceConverter, sequence: note_seq.Not
 def encode_job(job: Job) -> example_store.Part | str:
     """Converts some performances; returns what is wrong where one cannot be read."""
     try:
-        sequences = [parse(record) for record in job.records]
+        sequences = [example_source.parse(record) for record in job.records]
     except ValueError as error:
         return str(error)
     tensors, qpm, performance = [], [], []
@@ -264,40 +162,7 @@ def encode_job(job: Job) -> example_store.Part | str:
             "qpm": np.array(qpm, np.float32),
             "performance": np.array(performance, np.int32),
         },
-        fields={field.name: example_store.encode(field, sequences_of[field.name]) for field in _fields(job.converter)},
-    )
-
-
-def _read_files(paths: Iterable[pathlib.Path]) -> Iterator[Record]:
-    for path in paths:
-        for number, content in enumerate(records.read(path)):
-            yield Record(f"{path}: record {number}", content)
-
-
-def _find_tfds(name: str, split: str, data_dir: str | None) -> Performances:
-    dataset = tfds_input.open_dataset(name, data_dir)
-    builder = dataset.builder
-    if split not in builder.info.splits:
-        raise ValueError(f"{name}: has no split {split}; it has {', '.join(sorted(builder.info.splits))}")
-    paths = [pathlib.Path(path) for path in builder.info.splits[split].filepaths]
-
-    def read() -> Iterator[Record]:
-        for example in dataset.walk():
-            if example.split == split:
-                where = f"{name}: {example.name}"
-                try:
-                    yield Record(where, midi.read_midi(example.midi).SerializeToString())
-                except ValueError as error:
-                    raise ValueError(f"{where}: {error}") from error
-
-    return Performances(
-        where=f"{name}, split {split}",
-        fingerprint=lambda: " ".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths),
-        num_bytes=sum(path.stat().st_size for path in paths),
-        count=lambda: builder.info.splits[split].num_examples,
-        read=read,
-        home=pathlib.Path(builder.data_dir),
-        stem=f"{name.replace('/', '-')}-{split}",
+        fields={field.name: example_codec.encode(field, sequences_of[field.name]) for field in _fields(job.converter)},
     )
 
 
@@ -309,7 +174,7 @@ def _uncapped(converter: data.BaseNoteSequenceConverter, split: str) -> data.Bas
     return converter
 
 
-def _fingerprint(performances: Performances, converter: data.BaseNoteSequenceConverter) -> str:
+def _fingerprint(performances: example_source.Performances, converter: data.BaseNoteSequenceConverter) -> str:
     """Returns a hash of all that the tensors depend on: records, converter, and the code that does it."""
     versions = [VERSION, example_store.VERSION, *map(importlib.metadata.version, ("magenta", "note-seq"))]
     return hashlib.sha256(f"{versions} {_describe(converter)} {performances.fingerprint()}".encode()).hexdigest()
@@ -332,7 +197,10 @@ def _describe(converter: data.BaseNoteSequenceConverter) -> str:
 
 
 def _build(
-    kept_path: pathlib.Path, fingerprint: str, converter: data.BaseNoteSequenceConverter, performances: Performances
+    kept_path: pathlib.Path,
+    fingerprint: str,
+    converter: data.BaseNoteSequenceConverter,
+    performances: example_source.Performances,
 ) -> example_store.Store:
     """Converts all performances, and keeps the result at `kept_path`, or nowhere if that cannot be."""
 
@@ -360,7 +228,9 @@ def _build(
         return build(pathlib.Path(folder) / kept_path.name)
 
 
-def _convert(converter: data.BaseNoteSequenceConverter, performances: Performances) -> Iterator[example_store.Part]:
+def _convert(
+    converter: data.BaseNoteSequenceConverter, performances: example_source.Performances
+) -> Iterator[example_store.Part]:
     """Yields the encoded examples of all performances, in their order; raises ValueError where there are none."""
     jobs = _jobs(converter, progress.track(performances.read(), performances.count(), "performances"))
     num_performances = num_examples = 0
@@ -371,10 +241,10 @@ def _convert(converter: data.BaseNoteSequenceConverter, performances: Performanc
         num_examples += len(part)
         yield part
     if not num_examples:
-        raise no_examples(performances.where, num_performances)
+        raise example_source.no_examples(performances.where, num_performances)
 
 
-def _jobs(converter: data.BaseNoteSequenceConverter, read: Iterator[Record]) -> Iterator[Job]:
+def _jobs(converter: data.BaseNoteSequenceConverter, read: Iterator[example_source.Record]) -> Iterator[Job]:
     first_number = 0
     while chunk := list(itertools.islice(read, RECORDS_A_JOB)):
         yield Job(converter, first_number, chunk)
@@ -408,13 +278,13 @@ def _is_picklable(converter: data.BaseNoteSequenceConverter) -> bool:
     return True
 
 
-def _fields(converter: data.BaseNoteSequenceConverter) -> list[example_store.Field]:
+def _fields(converter: data.BaseNoteSequenceConverter) -> list[example_codec.Field]:
     described = (
         ("inputs", converter.input_depth, converter.input_dtype),
         ("outputs", converter.output_depth, converter.output_dtype),
         ("controls", converter.control_depth, converter.control_dtype),
     )
-    return [example_store.Field(name, depth, np.dtype(dtype) == np.bool_) for name, depth, dtype in described if depth]
+    return [example_codec.Field(name, depth, np.dtype(dtype) == np.bool_) for name, depth, dtype in described if depth]
 
 
 def _examples(store: example_store.Store) -> Examples:
@@ -425,12 +295,4 @@ def _examples(store: example_store.Store) -> Examples:
         controls=store.fields.get("controls"),
         rows=np.arange(len(store.columns["num_steps"])),
         **own,
-    )
-
-
-def no_examples(where: str, num_performances: int) -> ValueError:
-    """Returns the error for performances that make no example."""
-    return ValueError(
-        f"no examples: {where} has {num_performances} NoteSequences, and none is long enough and of the right kind"
-        " for this config (four bars of drums in 4/4, for the configs of this project)"
     )

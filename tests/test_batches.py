@@ -14,7 +14,7 @@ import pytest
 from test_examples import PLAYED, write_records
 
 import configs
-from pipelines import batches, example_store, examples
+from pipelines import batches, example_codec, example_store, examples
 
 
 def draw(dataset_of, num_batches: int) -> list[tuple[np.ndarray, ...]]:
@@ -32,7 +32,7 @@ def numbered(tmp_path):
 
     def make(count: int) -> examples.Examples:
         numbers = np.arange(count)
-        fields = [example_store.Field("inputs", 3, False), example_store.Field("outputs", count, True)]
+        fields = [example_codec.Field("inputs", 3, False), example_codec.Field("outputs", count, True)]
         part = example_store.Part(
             columns={
                 "num_steps": np.full(count, 4, np.uint32),
@@ -41,8 +41,8 @@ def numbered(tmp_path):
                 "performance": np.zeros(count, np.int32),
             },
             fields={
-                "inputs": example_store.encode(fields[0], list(np.tile(numbers[:, None, None], [1, 4, 3]))),
-                "outputs": example_store.encode(fields[1], list(np.eye(count)[np.tile(numbers[:, None], [1, 4])])),
+                "inputs": example_codec.encode(fields[0], list(np.tile(numbers[:, None, None], [1, 4, 3]))),
+                "outputs": example_codec.encode(fields[1], list(np.eye(count)[np.tile(numbers[:, None], [1, 4])])),
             },
         )
         return examples._examples(example_store.build(tmp_path / "numbered", "", fields, [part]))

@@ -20,7 +20,7 @@ import note_seq
 import pytest
 
 from grooves import columns, sources
-from pipelines import atomic, cli, convert, examples
+from pipelines import atomic, cli, convert, example_source
 
 ROOT = pathlib.Path(__file__).parent.parent
 SPLITS = ("train", "validation", "test")
@@ -50,7 +50,7 @@ def contents(folder: pathlib.Path) -> dict[str, bytes]:
 
 
 def sequences(*paths: pathlib.Path) -> list[note_seq.NoteSequence]:
-    return list(examples.read_records(paths))
+    return list(example_source.read_records(paths))
 
 
 def errors(ended: subprocess.CompletedProcess) -> list[str]:

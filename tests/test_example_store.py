@@ -15,8 +15,9 @@ import time
 import numpy as np
 import pytest
 
-from pipelines import example_store
-from pipelines.example_store import Field, Part
+from pipelines import example_codec, example_store
+from pipelines.example_codec import Field
+from pipelines.example_store import Part
 
 BINARY = Field("inputs", 10, is_binary=True)
 TOKENS = Field("outputs", 512, is_binary=True)
@@ -28,7 +29,7 @@ def part_of(fields: dict[Field, list[np.ndarray]]) -> Part:
     lengths = [len(sequence) for sequence in next(iter(fields.values()))]
     return Part(
         {"num_steps": np.array(lengths, np.uint32), "lengths": np.array(lengths, np.int32)},
-        {field.name: example_store.encode(field, sequences) for field, sequences in fields.items()},
+        {field.name: example_codec.encode(field, sequences) for field, sequences in fields.items()},
     )
 
 
@@ -133,7 +134,7 @@ def test_more_distinct_steps_than_two_bytes_count(tmp_path):
 def test_a_large_table_stays_packed(tmp_path, monkeypatch):
     tokens = [random_tokens(64, 1)]
     store = build(tmp_path / "a", {TOKENS: tokens})
-    monkeypatch.setattr(example_store, "_MAX_TABLE_CELLS", 0)
+    monkeypatch.setattr(example_codec, "_MAX_TABLE_CELLS", 0)
     np.testing.assert_array_equal(store.fields["outputs"].dense(np.array([0])), tokens)
 
 
@@ -262,7 +263,7 @@ RACER = """
 import pathlib, sys, time
 import numpy as np
 import test_example_store as tests
-from pipelines import example_store
+from pipelines import example_codec, example_store
 
 folder, name, rounds = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for number in range(rounds):
@@ -305,7 +306,7 @@ def test_two_processes_that_build_at_once_do_not_hurt_each_other(tmp_path):
 VICTIM = """
 import pathlib, sys, time
 import test_example_store as tests
-from pipelines import example_store
+from pipelines import example_codec, example_store
 
 def parts():
     yield tests.part_of({tests.GROOVE: [tests.random_groove(64, 1)] * 1000})

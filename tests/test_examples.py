@@ -24,7 +24,7 @@ from test_tfds_input import offline, prepare, tfds_dir, unpacked  # noqa: F401  
 
 import configs
 from grooves import columns, records
-from pipelines import atomic, example_store, examples
+from pipelines import atomic, example_source, example_store, examples
 
 OWN = ("hier-drums_4bar_small", "hier-drums_4bar", "groovae_4bar", "groovae_4bar_humanize", "groovae_4bar_tap")
 STEPS, CLASSES = 64, 9
@@ -324,7 +324,7 @@ def kept(six_bars: str) -> list[pathlib.Path]:
 
 def fingerprint(path: str, converter: data.BaseNoteSequenceConverter) -> str:
     config = configs.CONFIG_MAP["groovae_4bar"]
-    return examples._fingerprint(examples.find(config, "train", path), converter)
+    return examples._fingerprint(example_source.find(config, "train", path), converter)
 
 
 @pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar_tap", "cat-drums_2bar_small"])
@@ -348,7 +348,7 @@ def test_other_records_are_converted_anew(six_bars):
 def test_one_note_that_changed_is_another_set(six_bars):
     config = configs.CONFIG_MAP["groovae_4bar"]
     before = everything(examples.load(config, "train", six_bars))[1]
-    (sequence,) = examples.read_records([pathlib.Path(six_bars)])
+    (sequence,) = example_source.read_records([pathlib.Path(six_bars)])
     sequence.notes[0].velocity += 1
     write_records(pathlib.Path(six_bars), sequence)
     after = everything(examples.load(config, "train", six_bars))[1]
@@ -500,13 +500,13 @@ def test_tfds_examples_are_kept_too(tfds_dir, unpacked, forbid_converting, tmp_p
         np.testing.assert_array_equal(everything(again)[1], everything(first)[1])
     assert len(first) > 0 and everything(first)[1].tobytes() != everything(other_split)[1].tobytes()
     with pytest.raises(ValueError, match=r"^groove/4bar-midionly: has no split tune; it has test, train, validation$"):
-        examples.find(config, "tune", None)
+        example_source.find(config, "tune", None)
 
 
 def test_records_of_a_conversion_that_was_killed_at_its_end_are_found(tmp_path):
     write_records(tmp_path / atomic.COMPLETE_NAME / "a.tfrecord", midi_files.sequence(midi_files.groove(5)))
     (tmp_path / atomic.COMPLETE_NAME / ".manifest").write_text("")
-    assert examples.find_records(str(tmp_path / "a.tfrecord")) == [tmp_path / "a.tfrecord"]
+    assert example_source.find_records(str(tmp_path / "a.tfrecord")) == [tmp_path / "a.tfrecord"]
 
 
 def test_shards_and_globs_are_found(tmp_path):
@@ -521,7 +521,7 @@ def test_shards_and_globs_are_found(tmp_path):
 
 def test_no_file_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
-        examples.find_records(str(tmp_path / "*.tfrecord"))
+        example_source.find_records(str(tmp_path / "*.tfrecord"))
     pattern = f"{tmp_path}/*.tfrecord"
     expected = f"no examples: no file matches --examples_path={pattern}; python -m pipelines.convert makes TFRecords"
     assert str(caught.value) == expected
@@ -529,7 +529,7 @@ def test_no_file_is_an_error(tmp_path):
 
 def test_a_folder_is_an_error_that_says_what_to_give(tmp_path):
     with pytest.raises(ValueError, match=r"is a folder; give a file, as .*/train\.tfrecord$"):
-        examples.find_records(str(tmp_path))
+        example_source.find_records(str(tmp_path))
 
 
 def test_neither_path_nor_dataset_is_an_error():
@@ -576,7 +576,7 @@ def test_a_record_of_something_else_is_named(tmp_path, content):
 
 def test_a_caller_that_stops_early_is_no_error(tmp_path):
     path = write_records(tmp_path / "a.tfrecord", *[midi_files.sequence([(0, KICK, 90)])] * 3)
-    assert len(list(itertools.islice(examples.read_records([path]), 1))) == 1
+    assert len(list(itertools.islice(example_source.read_records([path]), 1))) == 1
 
 
 @pytest.mark.parametrize(

@@ -14,21 +14,11 @@ import pytest
 
 from data import make_starter, starter_arrange, starter_feel
 from data.starter_styles import ROCK, STYLES
+from grooves import drums
 
 STARTER_DIR = make_starter.STARTER_DIR
 SPLITS = ("train", "validation", "test")
-# The nine classes of magenta.models.music_vae.data.ROLAND_DRUM_PITCH_CLASSES.
-ROLAND_CLASSES = (
-    (36,),
-    (38, 37, 40),
-    (42, 22, 44),
-    (46, 26),
-    (43, 58),
-    (47, 45),
-    (50, 48),
-    (49, 52, 55, 57),
-    (51, 53, 59),
-)
+ROLAND_CLASSES = drums.ROLAND_CLASSES
 SNARES, TOMS, CYMBALS = {38, 40, 37}, {43, 45, 48}, {49, 55, 59}
 TICKS_PER_STEP = 120
 TICKS_PER_BAR = 16 * TICKS_PER_STEP

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from grooves import drums, grid, sources
-from pipelines import tally
+from pipelines import report_table, tally
 from pipelines.convert import Converted
 
 KICK, SNARE = 0, 1
@@ -356,7 +356,7 @@ def test_nothing_gives_a_report():
 
 def test_print_report(capsys):
     report = count(FILES).report("in", {}, ["gone.mid"], ["u", "v"])
-    tally.print_report(report, "out dir")
+    report_table.print_report(report, "out dir")
     assert capsys.readouterr().out.splitlines() == [
         "10 files found, 4 kept, 6 skipped",
         "  no drums: 1 (y.mid)",
@@ -387,7 +387,7 @@ def test_a_printed_report_stays_small(capsys):
         for n in range(40)
     ]
     files += [skipped(f"{'folder/' * 12}{n}.mid", "no notes") for n in range(5)]
-    tally.print_report(report_of(*files), "out")
+    report_table.print_report(report_of(*files), "out")
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 16
     assert lines[1] == f"  no notes: 5 ({'folder/' * 12}0.mid, …)"
