@@ -13,13 +13,13 @@ import collections
 import copy
 import difflib
 
-from models import converters, decoders
+from models import converters, decoders, encoders
+from models.vae import MusicVAE
 
 from magenta.common import merge_hparams
 from magenta.contrib.training import HParams
 from magenta.models.music_vae import configs as magenta_configs
 from magenta.models.music_vae import data, lstm_models
-from magenta.models.music_vae.base_model import MusicVAE
 
 from grooves.drums import STEPS_PER_BAR
 from grooves.grid import BARS, STEPS
@@ -82,7 +82,7 @@ def _hier_drums(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int]) -
     """One of 512 tokens a sixteenth: a conductor LSTM over four bars, a decoder LSTM over each bar's steps."""
     return Config(
         model=MusicVAE(
-            lstm_models.BidirectionalLstmEncoder(),
+            encoders.BidirectionalLstmEncoder(),
             decoders.HierarchicalLstmDecoder(
                 decoders.CategoricalLstmDecoder(),
                 level_lengths=[BARS, STEPS_PER_BAR],
@@ -105,7 +105,7 @@ def _hier_drums(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int]) -
 def _groovae(**converter_options) -> Config:
     """Hits with velocities and timing offsets; `converter_options` say what the encoder does not get to see."""
     return Config(
-        model=MusicVAE(lstm_models.BidirectionalLstmEncoder(), decoders.GrooveLstmDecoder()),
+        model=MusicVAE(encoders.BidirectionalLstmEncoder(), decoders.GrooveLstmDecoder()),
         hparams=_hparams(
             batch_size=512,
             max_seq_len=STEPS,

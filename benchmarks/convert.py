@@ -10,18 +10,16 @@ wrote: every NoteSequence of Magenta's must be there, equal but for what this pr
 
 from __future__ import annotations
 
-import os
 import pathlib
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 
 from absl import flags
 
+from benchmarks import command
 from grooves import records, sources
 from pipelines import cli
 
@@ -31,9 +29,9 @@ ADDED_FIELDS = ("id", "filename", "collection_name", "sequence_metadata", "text_
 class Contender:
     """A command that converts a folder, timed as a whole."""
 
-    def __init__(self, name: str, command: list[str]) -> None:
+    def __init__(self, name: str, arguments: list[str], scratch: pathlib.Path) -> None:
         self.name = name
-        self._command = command
+        self._arguments, self._output_path = arguments, scratch / "output.txt"
         self.secs: list[float] = []
         self.peak_bytes = 0
 
@@ -43,14 +41,9 @@ class Contender:
         Raises:
             ValueError: it failed.
         """
-        started = time.perf_counter()
-        process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment())
-        errors = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        self.secs.append(time.perf_counter() - started)
-        self.peak_bytes = max(self.peak_bytes, usage.ru_maxrss * 1024)  # Of it and of the processes it waited for.
-        if status:
-            raise ValueError(f"{self.name} failed: {errors.decode(errors='replace')[-1000:]}")
+        outcome = command.run(self.name, self._arguments, self._output_path)
+        self.secs.append(outcome.secs)
+        self.peak_bytes = max(self.peak_bytes, outcome.peak_bytes)
 
     @property
     def median_secs(self) -> float:
@@ -65,9 +58,9 @@ def measure(given: str, copies: int, runs: int, only_ours: bool, scratch: pathli
     upstream = f"from {module} import console_entry_point as run; run()"
     ours = [sys.executable, "-m", "pipelines.convert", f"--input={folder}", f"--output_dir={output_dir}"]
     theirs = [sys.executable, "-c", upstream, f"--input_dir={folder}", f"--output_file={magentas}"]
-    contenders = [Contender("this project", ours)]
+    contenders = [Contender("this project", ours, scratch)]
     if not only_ours:
-        contenders.append(Contender("Magenta", [*theirs, "--recursive", "--log=ERROR"]))
+        contenders.append(Contender("Magenta", [*theirs, "--recursive", "--log=ERROR"], scratch))
     for _ in range(runs):
         for contender in contenders:
             contender.run()
@@ -124,11 +117,6 @@ def _sequences(path: pathlib.Path):
         for field in ADDED_FIELDS:
             sequence.ClearField(field)
         yield name, sequence
-
-
-def _environment() -> dict[str, str]:
-    """What Magenta needs on today's TensorFlow; ours says so itself."""
-    return {**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def define_flags() -> None:

@@ -2,36 +2,95 @@
 
 Upstream: `magenta/models/music_vae/lstm_models.py` of magenta 2.1.4. What differs:
 
+* With teacher forcing the inputs of all steps are known: each layer runs over the whole sequence (`recurrence`), and
+  the output projection is one product. Upstream decodes one step of all layers after the other.
+* One-hot inputs and targets are tokens: rows to look up, and classes for the loss.
 * Upstream cuts the losses out of the batch one sequence at a time, and in a hierarchy one bar at a time: at batch 512
   and four bars 2,048 slices, most of a minute of graph building. Here they are one masked sum.
 * With `disable_autoregression` the bars depend on the conductor alone. Here all bars go through the core decoder in
   one batch, upstream decodes them one after the other.
 * The conductor's dropout is off outside of training; upstream never turns it off.
 
+Sampling, and with it scheduled sampling, needs each step before the next and is done by upstream's decoding.
 Checkpoints are interchangeable with upstream's in both directions.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
+from models import cells, recurrence
 from models.environment import tf
 
+import numpy as np
 from magenta.contrib import seq2seq
 from magenta.models.music_vae import base_model, lstm_models, lstm_utils
+
+EPSILON = 1e-7  # In the logarithms of the hits' loss, as in `tf.losses.log_loss`.
 
 LossAndResults = tuple[tf.Tensor, dict, lstm_utils.LstmDecodeResults]
 
 
-class _WholeBatchLoss:
-    """Mixin for subclasses of `BaseLstmDecoder`: the reconstruction loss of all sequences at once."""
+@dataclasses.dataclass(frozen=True)
+class Decoded:
+    """What a decoder makes of given inputs, and how far each step is from its target.
+
+    Attributes:
+        loss: `[batch, steps]`, nats.
+        scores: What the metrics are computed from, `[batch, steps]` each.
+        counted: `[batch, steps]` float32, 0 behind the end of a sequence.
+        results: As upstream returns them; without the final state where Magenta's own layers did not compute it.
+    """
+
+    loss: tf.Tensor
+    scores: dict[str, tf.Tensor]
+    counted: tf.Tensor
+    results: lstm_utils.LstmDecodeResults
+
+
+class _Layers(cells.Computed):
+    """Mixin for what runs a stack of layers over sequences."""
+
+    def _run_layers(self, variables, inputs: recurrence.Inputs, state, keep_prob: float) -> tf.Tensor:
+        """Returns the last layer's outputs, `[steps, batch, units]`, of the products' dtype.
+
+        Args:
+            variables: Kernel and bias of each layer.
+            inputs: Of the first layer, after dropout.
+            state: c and h of each layer, `[batch, units]`.
+            keep_prob: Of the dropout between layers.
+        """
+        for (kernel, bias), (c, h) in zip(variables, state, strict=True):
+            layer = recurrence.Layer(kernel[tf.newaxis], bias[tf.newaxis])
+            outputs = recurrence.outputs(layer, inputs, (c[tf.newaxis], h[tf.newaxis]), self.computation)
+            inputs = recurrence.Inputs(dense=self.noise.dropout(outputs, keep_prob))
+        return outputs[:, 0]
+
+
+class _WholeSequences(_Layers):
+    """Mixin for subclasses of `BaseLstmDecoder`: teacher forcing of all steps and sequences at once.
+
+    Subclasses say whether their sequences are one-hot, how far an output is from its target, and what is counted.
+    """
+
+    is_one_hot: bool
+
+    def build(self, hparams, output_depth: int, is_training=True) -> None:
+        """Builds the cells; `hparams` as in Magenta."""
+        super().build(hparams, output_depth, is_training)
+        self._keep_prob = hparams.dropout_keep_prob if is_training else 1.0
+        self._samples = tf.get_static_value(self._sampling_probability) != 0.0
+        self.fallback_reason = "residual connections" if hparams.residual_decoder else ""
+        if self._samples:
+            self.fallback_reason = "scheduled sampling"
 
     def reconstruction_loss(self, x_input, x_target, x_length, z=None, c_input=None) -> LossAndResults:
         """Decodes with teacher forcing, or scheduled sampling where the hparams ask for it.
 
         Args:
-            x_input: `[batch, steps, output_depth]`, the targets one step late, zeros first.
-            x_target: `[batch, steps, output_depth]`.
+            x_input: `[batch, steps, output_depth]` or tokens `[batch, steps]`: the targets one step late, zeros first.
+            x_target: `[batch, steps, output_depth]` or tokens.
             x_length: `[batch]` int32, the number of steps that count.
             z: `[batch, z_size]` latent vectors or a conductor's embeddings, or None.
             c_input: `[batch, steps, control_depth]`, or None.
@@ -39,6 +98,72 @@ class _WholeBatchLoss:
         Returns:
             The loss `[batch]` in nats, streaming metrics by name, and the decoder's outputs.
         """
+        decoded = self.decode(x_input, x_target, x_length, z, c_input)
+        loss = tf.reduce_sum(decoded.loss * decoded.counted, axis=1)
+        return loss, self.metrics(decoded.scores, decoded.counted), decoded.results
+
+    def decode(self, x_input, x_target, x_length, z=None, c_input=None) -> Decoded:
+        """As `reconstruction_loss`, for each step."""
+        if self.fallback_reason or c_input is not None:
+            return self._decode_by_step(x_input, x_target, x_length, z, c_input)
+        outputs = self._teacher_forced(x_input, z)  # [steps, batch, depth]: upstream's order would cost a copy.
+        loss, scores = self._score(outputs, _time_major(x_target))
+        by_sequence = _time_major(outputs)
+        return Decoded(
+            loss=tf.transpose(loss),
+            scores={name: tf.transpose(values) for name, values in scores.items()},
+            counted=tf.sequence_mask(x_length, x_target.shape[1], dtype=tf.float32),
+            results=lstm_utils.LstmDecodeResults(
+                rnn_input=as_one_hot(x_input, self._output_depth),
+                rnn_output=by_sequence,
+                samples=tf.argmax(by_sequence, axis=-1, output_type=tf.int32),
+                final_state=None,
+                final_sequence_lengths=x_length,
+            ),
+        )
+
+    def _teacher_forced(self, x_input: tf.Tensor, z: tf.Tensor | None) -> tf.Tensor:
+        """Returns the outputs of all steps, `[steps, batch, output_depth]`."""
+        batch_size, steps = x_input.shape[:2]
+        z = tf.zeros([batch_size, 0]) if z is None else z
+        state = lstm_utils.initial_cell_state_from_embedding(self._dec_cell, z, name="decoder/z_to_initial_state")
+        with tf.variable_scope("decoder"):
+            variables = cells.variables(self._dec_cell, self._output_depth + int(z.shape[1]))
+            self._output_layer(tf.zeros([1, self._dec_cell.output_size]))  # Makes its variables.
+        if self.is_one_hot and self._keep_prob != 1.0:  # Dropout of what is looked up: what it keeps, it divides.
+            kernel, bias = variables[0]
+            rows = tf.split(kernel, [self._output_depth, -1])
+            variables[0] = tf.concat([rows[0] / self._keep_prob, rows[1]], axis=0), bias
+
+        outputs = self._run_layers(variables, self._inputs(_time_major(x_input), z), state, self._keep_prob)
+        flat = tf.reshape(outputs, [-1, outputs.shape[-1]])
+        projected = self.computation.matmul(flat, self._output_layer.kernel) + self._output_layer.bias
+        return tf.reshape(projected, [steps, batch_size, self._output_depth])
+
+    def _inputs(self, x_input: tf.Tensor, z: tf.Tensor) -> recurrence.Inputs:
+        """Returns the first layer's inputs, made of time-major ones, and z, the same in each step but for dropout."""
+        tokens = as_tokens(x_input) if self.is_one_hot else None
+        dense = None if self.is_one_hot else x_input[:, tf.newaxis]
+        conditional = int(z.shape[1]) > 0
+        if self._keep_prob == 1.0:
+            return recurrence.Inputs(tokens, self._num_tokens, dense, z if conditional else None)
+        if tokens is not None:
+            kept = self.noise.coin_flips(tokens.shape, self._keep_prob)
+            tokens = tf.where(kept, tokens, tf.fill(tokens.shape, -1))
+        if conditional:
+            repeated = tf.tile(z[tf.newaxis, tf.newaxis], [x_input.shape[0], 1, 1, 1])
+            dense = repeated if dense is None else tf.concat([dense, repeated], axis=-1)
+        if dense is not None:
+            dense = self.noise.dropout(dense, self._keep_prob)
+        return recurrence.Inputs(tokens, self._num_tokens, dense)
+
+    @property
+    def _num_tokens(self) -> int:
+        return self._output_depth if self.is_one_hot else 0
+
+    def _decode_by_step(self, x_input, x_target, x_length, z, c_input) -> Decoded:
+        """As `decode`, by Magenta's own layers, one step of all layers after the other."""
+        x_input = as_one_hot(x_input, self._output_depth)
         batch_size, steps = int(x_input.shape[0]), tf.shape(x_input)[1]
         conditions = [] if z is None else [tf.tile(z[:, tf.newaxis], [1, steps, 1])]
         conditions += [] if c_input is None else [c_input]
@@ -48,50 +173,103 @@ class _WholeBatchLoss:
 
         # The decoder stops after the longest sequence: [batch, max(x_length), depth].
         decoded_steps = tf.shape(results.rnn_output)[1]
-        flat_target = tf.reshape(x_target[:, :decoded_steps], [-1, x_target.shape[-1]])
-        flat_output = tf.reshape(results.rnn_output, [-1, results.rnn_output.shape[-1]])
-        step_loss, metric_map = self._flat_reconstruction_loss(flat_target, flat_output)
-        mask = tf.sequence_mask(x_length, decoded_steps, dtype=tf.float32)
-        loss = tf.reduce_sum(tf.reshape(step_loss, [batch_size, -1]) * mask, axis=1)
-        return loss, metric_map, results
+        loss, scores = self._score(results.rnn_output, x_target[:, :decoded_steps])
+        return Decoded(loss, scores, tf.sequence_mask(x_length, decoded_steps, dtype=tf.float32), results)
 
-    def _helper(self, x_input, x_length, conditions):
-        if tf.get_static_value(self._sampling_probability) == 0.0:
+    def _helper(self, x_input: tf.Tensor, x_length: tf.Tensor, conditions: list[tf.Tensor]) -> seq2seq.Helper:
+        if not self._samples:
             return seq2seq.TrainingHelper(tf.concat([x_input, *conditions], axis=2), x_length)
-        return seq2seq.ScheduledOutputTrainingHelper(
+        return _ScheduledSampling(
             inputs=x_input,
             sequence_length=x_length,
             auxiliary_inputs=tf.concat(conditions, axis=2) if conditions else None,
             sampling_probability=self._sampling_probability,
-            next_inputs_fn=self._sample,
+            decoder=self,
         )
 
 
-class CategoricalLstmDecoder(_WholeBatchLoss, lstm_models.CategoricalLstmDecoder):
-    """One token a step, one-hot `[batch, steps, classes]`."""
+class CategoricalLstmDecoder(_WholeSequences, lstm_models.CategoricalLstmDecoder):
+    """One token a step, one-hot `[batch, steps, classes]` or tokens `[batch, steps]`."""
+
+    is_one_hot = True
+
+    def metrics(self, scores: dict[str, tf.Tensor], counted: tf.Tensor) -> dict:
+        """Returns Magenta's streaming metrics of some scores."""
+        truth, prediction = scores["truth"], scores["prediction"]
+        return {
+            "metrics/accuracy": tf.metrics.accuracy(truth, prediction, counted),
+            "metrics/mean_per_class_accuracy": tf.metrics.mean_per_class_accuracy(
+                truth, prediction, self._output_depth, counted
+            ),
+        }
+
+    def draw(self, outputs: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
+        """Returns the next inputs in training, `[n, classes]`, drawn from the outputs `[n, classes]` of step `time`."""
+        uniform = self.noise.uniform(tf.shape(outputs), time)
+        gumbel = -tf.math.log(-tf.math.log(tf.maximum(uniform, np.finfo(np.float32).tiny)))
+        return tf.one_hot(tf.argmax(outputs + gumbel, axis=-1), self._output_depth)
+
+    def _score(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        truth = tf.maximum(as_tokens(targets), 0)
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=truth, logits=outputs)
+        return loss, {"truth": truth, "prediction": tf.argmax(outputs, axis=-1, output_type=tf.int32)}
 
 
-class GrooveLstmDecoder(_WholeBatchLoss, lstm_models.GrooveLstmDecoder):
+class GrooveLstmDecoder(_WholeSequences, lstm_models.GrooveLstmDecoder):
     """Hits, velocities and offsets, `[batch, steps, 27]` = 9 hits | 9 velocities | 9 offsets."""
 
+    is_one_hot = False
 
-class HierarchicalLstmDecoder(lstm_models.HierarchicalLstmDecoder):
+    def metrics(self, scores: dict[str, tf.Tensor], counted: tf.Tensor) -> dict:
+        """Returns Magenta's streaming metrics of some scores."""
+        return {f"metrics/{name}": tf.metrics.mean(values, counted) for name, values in scores.items()}
+
+    def draw(self, outputs: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
+        """Returns the next inputs in training, `[n, 27]`, drawn from the outputs `[n, 27]` of step `time`."""
+        hits, velocities, offsets = tf.split(outputs, 3, axis=1)
+        drawn = self.noise.uniform(tf.shape(hits), time) < tf.sigmoid(hits)
+        return tf.concat([tf.to_float(drawn), tf.sigmoid(velocities), tf.tanh(offsets)], axis=1)
+
+    def _score(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        hits, velocities, offsets = tf.split(targets, 3, axis=-1)
+        hit_logits, velocity_logits, offset_logits = tf.split(outputs, 3, axis=-1)
+        chance = tf.sigmoid(hit_logits)
+        log_loss = hits * tf.math.log(chance + EPSILON) + (1 - hits) * tf.math.log(1 - chance + EPSILON)
+        scores = {
+            "hits_loss": -tf.reduce_sum(log_loss, axis=-1),
+            "velocities_loss": tf.reduce_sum(tf.square(velocities - tf.sigmoid(velocity_logits)), axis=-1),
+            "offsets_loss": tf.reduce_sum(tf.square(offsets - tf.tanh(offset_logits)), axis=-1),
+        }
+        return sum(scores.values()), scores
+
+
+class HierarchicalLstmDecoder(_Layers, lstm_models.HierarchicalLstmDecoder):
     """A conductor makes one embedding a bar, the core decoder makes the bar's steps from it."""
 
-    def build(self, hparams, output_depth, is_training=True) -> None:
+    def build(self, hparams, output_depth: int, is_training=True) -> None:
         """Builds the cells; `hparams` as in Magenta, `output_depth` is the size of a step's output."""
         super().build(hparams, output_depth, is_training)
         self._hier_cells = [
             lstm_utils.rnn_cell(hparams.dec_rnn_size, hparams.dropout_keep_prob, hparams.residual_decoder, is_training)
             for _ in self._hier_cells
         ]
+        self._keep_prob = hparams.dropout_keep_prob if is_training else 1.0
+        independent_bars = set(range(len(self._level_lengths) - 1)) <= set(self._disable_autoregression)
+        if hparams.residual_decoder:
+            self.fallback_reason = "residual connections"
+        elif self._hierarchical_encoder or not independent_bars:
+            self.fallback_reason = "bars that depend on each other"
+        elif not isinstance(self._core_decoder, _WholeSequences):
+            self.fallback_reason = f"a core decoder of {type(self._core_decoder).__name__}"
+        if self.fallback_reason and isinstance(self._core_decoder, cells.Computed):
+            self._core_decoder.fallback_reason = self.fallback_reason  # The next bar needs its final state.
 
     def reconstruction_loss(self, x_input, x_target, x_length, z=None, c_input=None) -> LossAndResults:
         """As in Magenta; all bars in one batch where they do not depend on each other.
 
         Args:
-            x_input: `[batch, max_seq_len, output_depth]`, the targets one step late, zeros first.
-            x_target: `[batch, max_seq_len, output_depth]`.
+            x_input: `[batch, max_seq_len, output_depth]` or tokens `[batch, max_seq_len]`: the targets one step late.
+            x_target: `[batch, max_seq_len, output_depth]` or tokens.
             x_length: `[batch]` (0 or max_seq_len) or `[batch, bars]`, int32.
             z: `[batch, z_size]`, or None.
             c_input: `[batch, max_seq_len, control_depth]`, or None.
@@ -99,26 +277,64 @@ class HierarchicalLstmDecoder(lstm_models.HierarchicalLstmDecoder):
         Returns:
             The loss `[batch]` in nats, streaming metrics by name, and the decoder's outputs over all steps.
         """
-        independent_bars = set(range(len(self._level_lengths) - 1)) <= set(self._disable_autoregression)
-        if c_input is not None or self._hierarchical_encoder or not independent_bars:
+        if self.fallback_reason or c_input is not None:
+            x_input, x_target = (as_one_hot(x, self._output_depth) for x in (x_input, x_target))
             return super().reconstruction_loss(x_input, x_target, x_length, z, c_input)
 
         batch_size = int(x_input.shape[0])
-        embeddings: list[tf.Tensor] = []  # One for each bar, [batch, dec_rnn_size].
-        z = tf.zeros([batch_size, 0]) if z is None else z
-        self._hierarchical_decode(z, lambda embedding, _: embeddings.append(embedding))
-
-        bars = len(embeddings)
+        embeddings = self._conduct(tf.zeros([batch_size, 0]) if z is None else z)
+        bars = embeddings.shape[0] // batch_size
         x_length = lstm_utils.maybe_split_sequence_lengths(x_length, bars, self._total_length)
         with tf.variable_scope("core_decoder", reuse=tf.AUTO_REUSE):
-            loss, metric_map, results = self._core_decoder.reconstruction_loss(
+            decoded = self._core_decoder.decode(
                 _split_bars(x_input, bars),
                 _split_bars(x_target, bars),
                 tf.reshape(x_length, [batch_size * bars]),
-                tf.reshape(tf.stack(embeddings, axis=1), [batch_size * bars, -1]),
+                embeddings,
             )
-        loss = tf.reduce_sum(tf.reshape(loss, [batch_size, bars]), axis=1)
-        return loss, metric_map, _join_bars(results, batch_size, bars)
+        loss = tf.reduce_sum(tf.reshape(decoded.loss * decoded.counted, [batch_size, -1]), axis=1)
+        return loss, self._metrics(decoded, bars), _join_bars(decoded.results, batch_size, bars)
+
+    def _conduct(self, z: tf.Tensor) -> tf.Tensor:
+        """Returns an embedding of each bar, `[batch * bars, units]`, from `[batch, z_size]`."""
+        embeddings = z
+        for level, (cell, steps) in enumerate(zip(self._hier_cells, self._level_lengths[:-1], strict=True)):
+            rows = embeddings.shape[0]
+            with tf.variable_scope(f"decoder/hierarchical_level_{level}", reuse=tf.AUTO_REUSE) as scope:
+                state = lstm_utils.initial_cell_state_from_embedding(cell, embeddings, name="initial_state")
+                variables = cells.variables(cell, 1, scope)
+            nothing = recurrence.Inputs(dense=tf.zeros([steps, 1, rows, 1]))  # What upstream gives it, too.
+            outputs = tf.cast(self._run_layers(variables, nothing, state, self._keep_prob), tf.float32)
+            embeddings = tf.reshape(_time_major(outputs), [rows * steps, -1])
+        return embeddings
+
+    def _metrics(self, decoded: Decoded, bars: int) -> dict:
+        """Returns the core decoder's metrics for each bar, and their means, under Magenta's names."""
+        of_bars = []
+        for bar in range(bars):
+            scores = {name: values[bar::bars] for name, values in decoded.scores.items()}
+            of_bars.append(self._core_decoder.metrics(scores, decoded.counted[bar::bars]))
+        merged = {f"segment/{bar:03d}/{name}": of[name] for bar, of in enumerate(of_bars) for name in of}
+        means = {name: tf.reduce_mean([of[name][0] for of in of_bars]) for name in of_bars[0]}
+        return merged | {name: (mean, tf.no_op()) for name, mean in means.items()}
+
+
+class _ScheduledSampling(seq2seq.ScheduledOutputTrainingHelper):
+    """Upstream's helper, drawing from the decoder's noise."""
+
+    def __init__(self, *, decoder: _WholeSequences, **options) -> None:
+        super().__init__(next_inputs_fn=lambda outputs: decoder.draw(outputs, self._time), **options)
+        self._decoder = decoder
+
+    def sample(self, time, outputs, state, name=None) -> tf.Tensor:
+        """Returns which sequences go on with what they choose themselves, `[batch]`, 1 or 0."""
+        del outputs, state, name
+        return tf.cast(self._decoder.noise.uniform([self.batch_size], time) < self._sampling_probability, tf.int32)
+
+    def next_inputs(self, time, outputs, state, sample_ids, name=None):
+        """Returns which sequences have ended, the next inputs, and the state."""
+        self._time = time
+        return super().next_inputs(time, outputs, state, sample_ids, name)
 
 
 def core_decoders(decoder: base_model.BaseDecoder) -> list[base_model.BaseDecoder]:
@@ -148,25 +364,51 @@ def draw_in_order(decoder: base_model.BaseDecoder) -> None:
         core._sample = ordered(core._sample)
 
 
+def as_tokens(sequence: tf.Tensor) -> tf.Tensor:
+    """Returns the tokens of a one-hot sequence, int32, -1 where a step is all zeros; tokens as they are."""
+    if sequence.dtype.is_integer:
+        return sequence
+    tokens = tf.argmax(sequence, axis=-1, output_type=tf.int32)
+    return tf.where(tf.reduce_max(sequence, axis=-1) > 0, tokens, tf.fill(tf.shape(tokens), -1))
+
+
+def as_one_hot(sequence: tf.Tensor, depth: int) -> tf.Tensor:
+    """Undoes `as_tokens`."""
+    return tf.one_hot(sequence, depth) if sequence.dtype.is_integer else sequence
+
+
+def one_step_late(sequence: tf.Tensor) -> tf.Tensor:
+    """Returns `[batch, steps, depth]` or tokens `[batch, steps]` with zeros first and without the last step."""
+    if sequence.dtype.is_integer:
+        return tf.pad(sequence[:, :-1], [(0, 0), (1, 0)], constant_values=-1)
+    return tf.pad(sequence[:, :-1], [(0, 0), (1, 0), (0, 0)])
+
+
+def _time_major(sequence: tf.Tensor) -> tf.Tensor:
+    """Swaps the first two dimensions."""
+    return tf.transpose(sequence, [1, 0, *range(2, len(sequence.shape))])
+
+
 def _split_bars(sequences: tf.Tensor, bars: int) -> tf.Tensor:
-    """`[batch, bars * steps, depth]` to `[batch * bars, steps, depth]`."""
-    batch_size, _, depth = sequences.shape
-    return tf.reshape(sequences, [batch_size * bars, -1, depth])
+    """`[batch, bars * steps, …]` to `[batch * bars, steps, …]`."""
+    batch_size, steps, *depth = sequences.shape
+    return tf.reshape(sequences, [batch_size * bars, steps // bars, *depth])
 
 
-def _join_bars(results: lstm_utils.LstmDecodeResults, batch_size: int, bars: int):
+def _join_bars(results: lstm_utils.LstmDecodeResults, batch_size: int, bars: int) -> lstm_utils.LstmDecodeResults:
     """Undoes `_split_bars` on everything that the decoder returned; the final states are the last bar's."""
 
     def join(steps: tf.Tensor) -> tf.Tensor:
-        return tf.reshape(steps, [batch_size, -1, steps.shape[-1]])
+        return tf.reshape(steps, [batch_size, -1, *steps.shape[2:]])
 
     def last_bar(state: tf.Tensor) -> tf.Tensor:
         return tf.reshape(state, [batch_size, bars, -1])[:, -1]
 
+    final_state = results.final_state and tf.nest.map_structure(last_bar, results.final_state)
     return lstm_utils.LstmDecodeResults(
         rnn_input=join(results.rnn_input),
         rnn_output=join(results.rnn_output),
-        samples=tf.reshape(results.samples, [batch_size, -1, *results.samples.shape[2:]]),
-        final_state=tf.nest.map_structure(last_bar, results.final_state),
+        samples=join(results.samples),
+        final_state=final_state,
         final_sequence_lengths=tf.reshape(results.final_sequence_lengths, [batch_size, bars]),
     )

@@ -14,6 +14,8 @@ import sys
 import warnings
 from collections.abc import Iterator
 
+from models.lazy_imports import lazy_imports
+
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # What matters is raised as an exception; 0 shows everything.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -41,13 +43,17 @@ def _quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
-with _quiet(), warnings.catch_warnings():
+with _quiet(), warnings.catch_warnings(), lazy_imports():
     warnings.simplefilter("ignore")  # Deprecations inside of magenta, tf-slim and note-seq.
     import tensorflow.compat.v1 as tf
 
     tf.disable_v2_behavior()  # As `music_vae_train` does: TensorFlow 1 graphs, control flow and variables.
     tf.logging.set_verbosity(tf.logging.ERROR)
     import magenta.models.music_vae.trained_model  # noqa: F401  Here, so that its deprecations stay unseen.
+    from magenta.contrib.rnn import LSTMBlockCell
+
+    # Nothing in it is to be converted, but to find that out AutoGraph looks into every module that is loaded.
+    LSTMBlockCell.call = tf.autograph.experimental.do_not_convert(LSTMBlockCell.call)
 
     GPUS = tf.config.list_physical_devices("GPU")
 

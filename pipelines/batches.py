@@ -6,10 +6,13 @@ sequences (tensorflow/tensorflow#108489). Here the order is drawn over the whole
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 
 from models.environment import tf
+from models.vae import MusicVAE
 
 import numpy as np
 
@@ -23,8 +26,12 @@ def training_batches(
     seed: int | None,
     cache_dir: str | os.PathLike[str] | None = None,
     tfds_data_dir: str | None = None,
+    first_step: int = 0,
 ) -> tuple[Callable[[], tf.data.Dataset], int]:
     """Returns a function that makes the training batches inside of a graph, and the number of examples.
+
+    With the same seed, batch number k of a run is the same whether the run was interrupted before it or not; not so for
+    configs that are random (`is_random`).
 
     Args:
         config: As in `examples.load`. Its hparam `windows_per_performance`, where it has one, says how many of the
@@ -33,12 +40,21 @@ def training_batches(
         seed: Of the order; None draws one.
         cache_dir: As in `examples.load`.
         tfds_data_dir: As in `examples.load`.
+        first_step: The batches of so many steps have been used already.
     """
     batch_size = config.hparams.batch_size
     if not is_random(config):
         split = examples.load(config, "train", examples_path, cache_dir, tfds_data_dir)
-        windows_per_performance = getattr(config.hparams, "windows_per_performance", 0)
-        return (lambda: ordered_batches(split, batch_size, seed, windows_per_performance)), len(split)
+        order = functools.partial(
+            ordered_batches,
+            split,
+            batch_size,
+            seed,
+            getattr(config.hparams, "windows_per_performance", 0),
+            first_step=first_step,
+            as_tokens=split.is_one_hot and isinstance(config.model, MusicVAE),
+        )
+        return order, len(split)
     config.data_converter.set_mode("train")
     performances = example_source.find(config, "train", examples_path, tfds_data_dir)
     kept = list(performances.read())
@@ -51,7 +67,13 @@ def training_batches(
 
 
 def ordered_batches(
-    split: examples.Examples, batch_size: int, seed: int | None, windows_per_performance: int = 0
+    split: examples.Examples,
+    batch_size: int,
+    seed: int | None,
+    windows_per_performance: int = 0,
+    *,
+    first_step: int = 0,
+    as_tokens: bool = False,
 ) -> tf.data.Dataset:
     """Returns endless batches of (inputs, outputs, controls, lengths), each epoch in another order.
 
@@ -62,14 +84,25 @@ def ordered_batches(
         batch_size: Examples a batch.
         seed: Of the order; None draws one.
         windows_per_performance: As in `epochs`.
+        first_step: So many batches are passed over.
+        as_tokens: Outputs, which are one-hot, come as `[batch, steps]` int32 tokens, -1 behind shorter ones.
     """
 
+    def read(rows: np.ndarray) -> tuple[np.ndarray, ...]:
+        if not as_tokens:
+            return split.dense(rows)
+        tokens = split.tokens(rows)
+        controls = (
+            split.controls.dense(split.rows[rows]) if split.controls else np.zeros([*tokens.shape, 0], np.float32)
+        )
+        return split.inputs.dense(split.rows[rows]), tokens, controls, split.lengths[rows]
+
     order = row_batches(epochs(split.performance, seed, windows_per_performance), batch_size)
-    types = (tf.float32, tf.float32, tf.float32, tf.int32)
-    empty_batch = split.dense(np.zeros([0], np.int64))
+    order = itertools.islice(order, first_step, None)
+    empty_batch = read(np.zeros([0], np.int64))
 
     def gather(_: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        tensors = tf.numpy_function(lambda: split.dense(next(order)), [], types)
+        tensors = tf.numpy_function(lambda: read(next(order)), [], [array.dtype for array in empty_batch])
         for tensor, like in zip(tensors, empty_batch, strict=True):
             tensor.set_shape([batch_size, *like.shape[1:]])
         return tuple(tensors)

@@ -107,7 +107,7 @@ def test_windows_per_performance_is_an_hparam(tmp_path):
         )
         make, num_examples = batches.training_batches(config, str(path), seed=1)
         assert num_examples == 18
-        only = examples.load(config, "train", str(path)).dense([17])[1][0]
+        only = examples.load(config, "train", str(path)).tokens([17])[0]
         ((_, outputs, _, _),) = draw(make, 1)
         assert np.mean([np.array_equal(output, only) for output in outputs]) == share
 
@@ -125,7 +125,7 @@ def test_training_batches_know_their_shapes_in_the_graph(tmp_path):
     assert num_examples == 3
     with tf.Graph().as_default():
         shapes = tf.data.get_output_shapes(make())
-    assert [shape.as_list() for shape in shapes] == [[512, 64, 10], [512, 64, 512], [512, 64, 0], [512]]
+    assert [shape.as_list() for shape in shapes] == [[512, 64, 10], [512, 64], [512, 64, 0], [512]]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""One contender's curve: its training loss step by step, and what its checkpoints reach on held-out windows."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import itertools
+import json
+import os
+import pathlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from benchmarks import step_log
+
+EVALUATIONS_NAME = "evaluations.json"
+_CHECKPOINT = re.compile(r"model\.ckpt-(\d+)\.index")
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """What is drawn of a contender.
+
+    Attributes:
+        name: Of the contender.
+        log: Its steps.
+        metrics: What `pipelines.evaluate` found of its checkpoints, by step.
+    """
+
+    name: str
+    log: step_log.StepLog
+    metrics: dict[int, dict[str, float]]
+
+    def minutes_at(self, steps: Iterable[int]) -> list[float]:
+        """Returns when steps were finished, since the command's start."""
+        return [self.log.secs[step - 1] / 60 for step in steps]
+
+
+def read(folder: str | os.PathLike[str]) -> Curve:
+    """Reads a contender's folder; its evaluations may be still to come."""
+    folder = pathlib.Path(folder)
+    path = folder / EVALUATIONS_NAME
+    judged = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    metrics = {int(step): judged[step] for step in sorted(judged, key=int)}
+    return Curve(folder.name, step_log.read(folder / "steps.jsonl"), metrics)
+
+
+def checkpoints(train_dir: str | os.PathLike[str]) -> dict[int, str]:
+    """Returns the prefixes of all checkpoints of a run by step, without the one before the first step."""
+    found = {}
+    for path in pathlib.Path(train_dir).glob("model.ckpt-*.index"):
+        step = int(_CHECKPOINT.fullmatch(path.name)[1])
+        if step:
+            found[step] = str(path.with_suffix(""))
+    return dict(sorted(found.items()))
+
+
+def steps_at_intervals(log: step_log.StepLog, steps: Iterable[int], interval_mins: float) -> list[int]:
+    """Returns of `steps` those that were finished nearest to the multiples of the interval, at least one."""
+    minutes = {step: log.secs[step - 1] / 60 for step in steps}
+    num_intervals = max(1, round(log.secs[-1] / 60 / interval_mins))
+    targets = [number * interval_mins for number in range(1, num_intervals + 1)]
+    return sorted({min(minutes, key=lambda step: abs(minutes[step] - target)) for target in targets})
+
+
+def smooth(values: Sequence[float], window: int) -> list[float]:
+    """Returns the mean of each value and up to `window - 1` before it."""
+    sums = list(itertools.accumulate(values, initial=0.0))
+    firsts = (max(0, end - window) for end in range(1, len(sums)))
+    return [(sums[end] - sums[first]) / (end - first) for end, first in enumerate(firsts, start=1)]
+
+
+def rows(curve: Curve) -> list[dict[str, float | str]]:
+    """Returns the numbers of each evaluated step; `training_loss` is the mean since the evaluated step before it."""
+    lines, before = [], 0
+    for step, metrics in curve.metrics.items():
+        losses = curve.log.losses[before:step]
+        line = {"contender": curve.name, "step": step, "minutes": round(curve.minutes_at([step])[0], 2)}
+        line["training_loss"] = sum(losses) / len(losses)
+        lines.append(line | {f"heldout_{name}": value for name, value in metrics.items()})
+        before = step
+    return lines
+
+
+def as_csv(lines: Sequence[Mapping[str, float | str]]) -> str:
+    """Writes rows of the same columns as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(lines[0]) if lines else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()

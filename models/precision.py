@@ -1,0 +1,55 @@
+"""What matrix products are computed in: float32, or bfloat16 where the machine has it.
+
+State, sums, losses and updates are float32 in either case.
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+from models.environment import GPUS, tf
+from models.recurrence import Computation
+
+PRECISIONS = ("auto", "fp32", "bf16")
+_DTYPES = {"fp32": tf.float32, "bf16": tf.bfloat16}
+_CPU_INFO = pathlib.Path("/proc/cpuinfo")
+_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
+_GPU_CAPABILITY = (8, 0)  # NVIDIA's Ampere, the first with bfloat16.
+
+
+def resolve(name: str) -> str:
+    """Returns "fp32" or "bf16" for one of PRECISIONS.
+
+    auto is bf16 on a CPU that has it. On a GPU it is fp32: layers are then one operation each, which exists in fp32
+    only, and from Ampere on TensorFlow computes its products in TF32.
+
+    Raises:
+        ValueError: bf16 was asked for where there is none.
+    """
+    if name == "auto":
+        return "bf16" if not GPUS and has_bf16() else "fp32"
+    if name == "bf16" and not has_bf16():
+        raise ValueError(
+            "--precision=bf16: this machine has no bfloat16 (it takes a CPU with avx512_bf16 or amx_bf16, or a GPU of"
+            " compute capability 8.0); --precision=auto takes what there is"
+        )
+    return name
+
+
+def has_bf16() -> bool:
+    """Whether what TensorFlow computes on has products of bfloat16."""
+    if GPUS:
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in GPUS]
+        return all(gpu.get("compute_capability", (0, 0)) >= _GPU_CAPABILITY for gpu in details)
+    try:
+        info = _CPU_INFO.read_text(encoding="ascii", errors="replace")
+    except OSError:  # Not Linux.
+        return False
+    flags = next((line for line in info.splitlines() if line.startswith("flags")), "")
+    return not _CPU_FLAGS.isdisjoint(flags.split())
+
+
+def computation(name: str) -> Computation:
+    """Returns how layers are computed in "fp32" or "bf16"."""
+    dtype = _DTYPES[name]
+    return Computation(dtype, fused=bool(GPUS) and dtype == tf.float32)

@@ -1,0 +1,81 @@
+"""Magenta's MusicVAE with the same variables and the same loss, for the encoders and decoders in this folder.
+
+Upstream: `magenta/models/music_vae/base_model.py` of magenta 2.1.4. What differs: one-hot sequences may be given as
+tokens, and in training everything that is drawn depends on the run's seed and the step alone.
+"""
+
+from __future__ import annotations
+
+from models import decoders, precision
+from models.cells import Computed
+from models.environment import tf
+from models.noise import Noise
+
+from magenta.models.music_vae import base_model
+
+NATS_PER_BIT = 0.6931471805599453  # ln 2
+
+
+class MusicVAE(base_model.MusicVAE):
+    """Magenta's model. Set the attributes before `build`.
+
+    Attributes:
+        precision: "fp32" or "bf16", as `precision.resolve` returns it.
+        seed: Of latent vectors, dropout and scheduled sampling; None draws others in each run.
+    """
+
+    precision: str = "fp32"
+    seed: int | None = None
+
+    def build(self, hparams, output_depth: int, is_training: bool) -> None:
+        """Builds encoder and decoder, as in Magenta."""
+        self._noise = Noise(self.seed, tf.train.get_or_create_global_step())
+        for part in self._parts():
+            part.computation, part.noise = precision.computation(self.precision), self._noise
+        super().build(hparams, output_depth, is_training)
+
+    @property
+    def fallback_reasons(self) -> list[str]:
+        """Why parts of the model run on Magenta's own layers; known after `build`."""
+        return sorted({part.fallback_reason for part in self._parts() if part.fallback_reason})
+
+    def _parts(self) -> list[Computed]:
+        parts = [self.encoder, self.decoder, *decoders.core_decoders(self.decoder)]
+        return [part for part in parts if isinstance(part, Computed)]
+
+    def _compute_model_loss(self, input_sequence, output_sequence, sequence_length, control_sequence):
+        """Returns streaming metrics and scalars to summarize, and sets `loss`, as in Magenta.
+
+        Args:
+            input_sequence: `[batch, steps, input_depth]`.
+            output_sequence: `[batch, steps, output_depth]`, or one-hot ones as tokens `[batch, steps]` int32, -1 for
+                padding.
+            sequence_length: `[batch]` or `[batch, segments]` int32, steps.
+            control_sequence: `[batch, steps, control_depth]`, or None.
+        """
+        hparams = self.hparams
+        steps = min(int(output_sequence.shape[1]), hparams.max_seq_len)
+        targets = output_sequence[:, :steps]
+        inputs = decoders.one_step_late(targets)
+        lengths = tf.minimum(sequence_length, steps)
+        controls = None if control_sequence is None else tf.to_float(control_sequence)[:, :steps]
+
+        z, kl = None, tf.zeros([hparams.batch_size, 1])
+        if hparams.z_size:
+            posterior = self.encode(tf.to_float(input_sequence)[:, :steps], lengths, controls)
+            mean, stddev = posterior.loc, posterior.stddev()
+            z = mean + stddev * self._noise.normal(mean.shape)
+            # Of a diagonal normal distribution from the standard one (MusicVAE, arXiv 1803.05428, section 2.1).
+            kl = 0.5 * tf.reduce_sum(tf.square(mean) + tf.square(stddev) - 1 - 2 * tf.math.log(stddev), axis=1)
+        r_loss, metrics, _ = self.decoder.reconstruction_loss(inputs, targets, lengths, z, controls)
+
+        kl_cost = tf.maximum(kl - hparams.free_bits * NATS_PER_BIT, 0)
+        beta = (1 - tf.pow(hparams.beta_rate, tf.to_float(self.global_step))) * hparams.max_beta
+        self.loss = tf.reduce_mean(r_loss) + beta * tf.reduce_mean(kl_cost)
+        return metrics, {
+            "loss": self.loss,
+            "losses/r_loss": r_loss,
+            "losses/kl_loss": kl_cost,
+            "losses/kl_bits": kl / NATS_PER_BIT,
+            "losses/kl_beta": beta,
+        }
