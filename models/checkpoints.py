@@ -3,32 +3,155 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import glob
 import os
 import pathlib
+import re
+import shutil
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
 
 from models.environment import tf
 
+INDEX_NAME = "checkpoint"
 NUM_NAMED = 3  # Variables that an error names.
 
 
 def newest(train_dir: str | os.PathLike[str]) -> str | None:
-    """Returns the prefix of the newest complete checkpoint in a folder, `…/model.ckpt-N`, or None."""
-    folder = pathlib.Path(train_dir)
-    path = tf.train.latest_checkpoint(str(folder))
-    if path and is_complete(path):
-        return path
-    # The folder was moved, its index file `checkpoint` was lost, or a copy broke off: ask the files themselves.
-    prefixes = [str(index.with_suffix("")) for index in folder.glob("model.ckpt-*.index")]
-    return max(filter(is_complete, prefixes), key=step_of, default=None)
+    """Returns the prefix of the newest checkpoint in a folder that can be read, `…/model.ckpt-N`, or None.
+
+    One that cannot be read, as after a disk's fault, is named on stderr, and the one before it counts.
+
+    Raises:
+        ValueError: there are checkpoints, and none can be read.
+    """
+    unreadable = []
+    for prefix in _newest_first(pathlib.Path(train_dir)):
+        problem = _problem(prefix)
+        if problem and not is_complete(prefix):
+            continue  # Deleted meanwhile, by a process that trains there and keeps only so many.
+        if not problem:
+            for other, its_problem in unreadable:
+                print(
+                    f"{other}: cannot be read ({its_problem}); going back to {pathlib.Path(prefix).name}",
+                    file=sys.stderr,
+                )
+            return prefix
+        unreadable.append((prefix, problem))
+    if unreadable:
+        raise ValueError(
+            f"{train_dir}: none of its {len(unreadable)} checkpoints can be read"
+            f" ({pathlib.Path(unreadable[0][0]).name}: {unreadable[0][1]}); delete them, or give another folder"
+        )
+    return None
 
 
 def is_complete(prefix: str) -> bool:
     """Whether a checkpoint's index and all of its data files are there."""
-    data = list(pathlib.Path(prefix).parent.glob(f"{pathlib.Path(prefix).name}.data-*-of-*"))
+    data = _data_files(prefix)
     return pathlib.Path(f"{prefix}.index").is_file() and bool(data) and len(data) == int(data[0].name[-5:])
+
+
+def files_of(prefix: str) -> list[pathlib.Path]:
+    """Returns a checkpoint's files, the index last: where it is, all of them are."""
+    return [*_data_files(prefix), pathlib.Path(f"{prefix}.index")]
+
+
+def all_complete(folder: str | os.PathLike[str]) -> list[str]:
+    """Returns the prefixes of all complete checkpoints in a folder, by step."""
+    prefixes = [str(index.with_suffix("")) for index in pathlib.Path(folder).glob("model.ckpt-*.index")]
+    return sorted(filter(is_complete, prefixes), key=step_of)
+
+
+def sweep(train_dir: str | os.PathLike[str]) -> None:
+    """Deletes what processes that were killed while they wrote or deleted a checkpoint have left in a folder.
+
+    Nobody else may be writing there.
+    """
+    folder = pathlib.Path(train_dir)
+    for pattern in ("model.ckpt-*.tempstate*", "model.ckpt-*_temp*", "checkpoint.tmp*"):
+        for path in folder.glob(pattern):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+    for path in folder.glob("model.ckpt-*.data-*-of-*"):
+        if not path.with_name(f"{path.name.partition('.data-')[0]}.index").exists():
+            path.unlink(missing_ok=True)
+
+
+def write_index(folder: str | os.PathLike[str], name: str) -> None:
+    """Lets the file `checkpoint`, in which TensorFlow looks for the newest one, name this one; replaced as a whole."""
+    path = pathlib.Path(folder) / INDEX_NAME
+    partial = path.with_name(f"{INDEX_NAME}.tmp{os.getpid()}")
+    try:
+        partial.write_text(f'model_checkpoint_path: "{name}"\nall_model_checkpoint_paths: "{name}"\n')
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _newest_first(folder: pathlib.Path) -> list[str]:
+    """Returns the complete checkpoints of a folder, in the order in which they are to be tried.
+
+    First the one that the index file names; before it only what was written later, by a process that was killed before
+    it could say so there. Where the index file is damaged, empty, lost or points nowhere, steps count.
+    """
+    by_step = all_complete(folder)[::-1]
+    indexed = _indexed(folder)
+    if not indexed or not is_complete(indexed):
+        return by_step
+    index_ns = _modified_ns(folder / INDEX_NAME)
+    later = [
+        prefix
+        for prefix in by_step
+        if step_of(prefix) > step_of(indexed) and _modified_ns(pathlib.Path(f"{prefix}.index")) > index_ns
+    ]
+    return list(dict.fromkeys([*later, indexed, *by_step]))
+
+
+def _modified_ns(path: pathlib.Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:  # Its writer keeps only so many.
+        return 0
+
+
+def _indexed(folder: pathlib.Path) -> str | None:
+    """Returns the prefix that the index file names, in this folder: it may have been moved with all that is in it."""
+    try:
+        content = (folder / INDEX_NAME).read_bytes()
+    except OSError:
+        return None
+    match = re.search(rb'^model_checkpoint_path: "([^"]*)"', content, re.MULTILINE)
+    return str(folder / pathlib.Path(os.fsdecode(match[1])).name) if match else None
+
+
+def _data_files(prefix: str) -> list[pathlib.Path]:
+    path = pathlib.Path(prefix)
+    return sorted(path.parent.glob(f"{glob.escape(path.name)}.data-*-of-*[0-9]"))
+
+
+def _problem(prefix: str) -> str:
+    """Returns why a checkpoint cannot be read; empty if it can. Reading compares checksums."""
+    try:
+        return _problem_of_files(prefix, tuple((path.name, path.stat().st_mtime_ns) for path in files_of(prefix)))
+    except OSError as error:
+        return type(error).__name__
+
+
+@functools.lru_cache(maxsize=4)
+def _problem_of_files(prefix: str, _state: tuple) -> str:
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except (tf.errors.OpError, ValueError, LookupError, RuntimeError) as error:  # Each for a kind of damage.
+        return type(error).__name__
+    return ""
 
 
 def step_of(path: str) -> int:
@@ -101,11 +224,19 @@ def check(path: str, variables: list[tf.Variable]) -> None:
         )
 
 
-def restore(session: tf.Session, path: str) -> None:
-    """Restores all variables of the session's graph from a checkpoint; errors as in `check`."""
-    variables = tf.global_variables()
-    check(path, variables)
+def restore(session: tf.Session, path: str, saver: tf.train.Saver | None = None) -> None:
+    """Restores all variables of the session's graph from a checkpoint; errors as in `check`.
+
+    Args:
+        session: The session.
+        path: The checkpoint's prefix.
+        saver: Of all variables; None makes one, which the graph grows by.
+    """
+    with session.graph.as_default():
+        variables = tf.global_variables()
+        check(path, variables)
+        saver = saver or tf.train.Saver(variables)
     try:
-        tf.train.Saver(variables).restore(session, path)
+        saver.restore(session, path)
     except (tf.errors.OpError, ValueError) as error:
         raise ValueError(f"{path}: the checkpoint cannot be read ({type(error).__name__}); it is damaged") from error

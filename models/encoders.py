@@ -27,7 +27,7 @@ class BidirectionalLstmEncoder(cells.Computed, lstm_models.BidirectionalLstmEnco
             sequence: `[batch, steps, depth]`; where the number of steps is not known, Magenta's own layers compute it.
             sequence_length: `[batch]` int32, steps that count.
         """
-        if self.fallback_reason or sequence.shape[1] is None:
+        if self.fallback_reason or sequence.shape.as_list()[1] is None:
             return super().encode(sequence, sequence_length)
         sequence = tf.transpose(sequence, [1, 0, 2])
         with tf.variable_scope(self._name_or_scope):

@@ -240,7 +240,7 @@ class _Loop:
             product = tf.reshape(tf.matmul(factor[tf.newaxis], kernel), [NUM_GATES, self._rows, self._units])
             kept = _write(t, kept, (product, c))
             factors = _write(t, factors, tf.unstack(factor))
-            c, h = _compiled(_cell, product, c, *self._added(t))
+            c, h = _compiled(_cell, product, c, self._added(t))
             if self._ends is None:
                 sequence = _write(t, sequence, [h])
             else:
@@ -262,18 +262,18 @@ class _Loop:
     def backward(self, gradient: tf.Tensor) -> list[tf.Tensor]:
         """Returns the gradients of the arrays, in their order, from that of the result."""
         zeros = tf.zeros([self._rows, self._units])
-        gradient = tf.reshape(gradient, [-1, self._rows, self._units])
+        gradient = tf.cast(tf.reshape(gradient, [-1, self._rows, self._units]), self._dtype)
         state_rows = self._kernel[:, self._depth :]
 
         def step(t, c_gradient, h_gradient, gate_gradients):
             product, c = (array.read(t) for array in self._kept)
             if self._ends is None:
-                from_output = gradient[t]
+                h_gradients = [h_gradient, gradient[t]]
             else:
-                from_output = self._where_ending(t, lambda ending: tf.where(ending, gradient[0], zeros), lambda: zeros)
-            gates, c_gradient = _compiled(
-                _cell_gradient, product, c, c_gradient, h_gradient, from_output, *self._added(t)
-            )
+                h_gradients = [
+                    self._where_ending(t, lambda ending: tf.where(ending, gradient[0], h_gradient), lambda: h_gradient)
+                ]
+            gates, c_gradient = _compiled(_cell_gradient, product, c, c_gradient, h_gradients, self._added(t))
             gates = tf.reshape(gates, [self._directions, self._batch, -1])
             h_gradient = tf.reshape(tf.matmul(gates, state_rows, transpose_b=True), zeros.shape)
             return t - 1, c_gradient, h_gradient, _write(t, gate_gradients, tf.unstack(gates))
@@ -281,9 +281,8 @@ class _Loop:
         gate_gradients = [self._array(self._dtype) for _ in range(self._directions)]
         start = (tf.constant(self._steps - 1), zeros, tf.cast(zeros, self._dtype), gate_gradients)
         _, c_gradient, h_gradient, gate_gradients = self._while(step, start, lambda t: t >= 0)
-        h_gradient = tf.cast(h_gradient, tf.float32)
         if self._ends is not None:  # The last output of an empty sequence is the state that it began with.
-            h_gradient += tf.where(self._ends < 0, gradient[0], zeros)
+            h_gradient = tf.where(self._ends < 0, gradient[0], h_gradient)
         shape = [self._directions, self._batch, self._units]
         gradients = {"c": tf.reshape(c_gradient, shape), "h": tf.reshape(h_gradient, shape)}
         gradients |= self._gradients_of_terms([array.concat() for array in gate_gradients])
@@ -337,11 +336,11 @@ def _write(t: tf.Tensor, arrays: list[tf.TensorArray], values: Iterable[tf.Tenso
     return [array.write(t, value) for array, value in zip(arrays, values, strict=True)]
 
 
-def _compiled(function: Callable, *tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
+def _compiled(function: Callable, *arguments: tf.Tensor | list[tf.Tensor]) -> tuple[tf.Tensor, ...]:
     """Calls `function` as one operation, compiled by XLA."""
-    specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
+    specs = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), arguments)
     # Called directly, a `tf.function` puts its operation outside of the loop around it.
-    return _function(function, tf.get_default_graph()).get_concrete_function(*specs)(*tensors)
+    return _function(function, tf.get_default_graph()).get_concrete_function(*specs)(*arguments)
 
 
 @functools.lru_cache(maxsize=4)
@@ -350,13 +349,13 @@ def _function(function: Callable, _graph: tf.Graph) -> Callable:
     return tf.function(function, jit_compile=True, autograph=False)
 
 
-def _cell(product: tf.Tensor, c: tf.Tensor, *added: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _cell(product: tf.Tensor, c: tf.Tensor, added: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the next c, float32 `[rows, units]`, and h, of the product's dtype.
 
     Args:
         product: `[4, rows, units]`, any dtype.
         c: `[rows, units]`.
-        *added: `[rows, 4, units]`, any dtype.
+        added: `[rows, 4, units]` each, any dtype.
     """
     i, g, f, o = _activate(product, added)
     c = i * g + f * c
@@ -364,7 +363,7 @@ def _cell(product: tf.Tensor, c: tf.Tensor, *added: tf.Tensor) -> tuple[tf.Tenso
 
 
 def _cell_gradient(
-    product: tf.Tensor, c: tf.Tensor, c_gradient: tf.Tensor, *rest: tf.Tensor
+    product: tf.Tensor, c: tf.Tensor, c_gradient: tf.Tensor, h_gradients: list[tf.Tensor], added: list[tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the gradients of the gates before their activation, `[rows, 4, units]`, and of c before the step.
 
@@ -372,9 +371,9 @@ def _cell_gradient(
         product: As in `_cell`.
         c: Before the step.
         c_gradient: Of c after the step.
-        *rest: The two parts of the gradient of h, `[rows, units]`, any dtype, then what `_cell` was given.
+        h_gradients: Of h after the step, to be added up, `[rows, units]` each, any dtype.
+        added: As in `_cell`.
     """
-    *h_gradients, added = rest[0], rest[1], rest[2:]
     h_gradient = sum(tf.cast(each, tf.float32) for each in h_gradients)
     i, g, f, o = _activate(product, added)
     tanh_c = tf.tanh(i * g + f * c)

@@ -6,9 +6,11 @@ decoding the posterior's mean.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import pathlib
+from collections.abc import Callable
 
 from models import checkpoints, decoders
 from models.environment import session_config, tf
@@ -27,6 +29,9 @@ TEMPERATURES = (1.0, 0.1)
 LIKELIEST = TEMPERATURES[-1]  # Hit F1 and the groove's errors judge this decoding.
 BITS_PER_NAT = 1 / np.log(2)
 
+_METRIC_DECODERS = (lstm_models.CategoricalLstmDecoder, lstm_models.GrooveLstmDecoder)  # Others have losses alone.
+_GROOVE_LOSSES = ("hits_loss", "velocities_loss", "offsets_loss")
+
 # What TensorBoard calls them: Magenta's names where Magenta has one.
 _TAGS = {
     "loss": "loss",
@@ -37,13 +42,74 @@ _TAGS = {
 }
 
 
+class Evaluator:
+    """A config's evaluation: its graph is built once, for any number of checkpoints.
+
+    What is drawn for the losses is the same for each of them; with `sampled`, what is drawn for the samples is not.
+    """
+
+    def __init__(
+        self, config: configs.Config, split: examples.Examples, max_examples: int | None = None, *, sampled: bool = True
+    ) -> None:
+        """Builds the graph.
+
+        Args:
+            config: The run's config; a copy is taken.
+            split: Any number of examples, one included.
+            max_examples: Only the first so many; None is all of them.
+            sampled: Whether to decode step after step, too, which takes several times as long as everything else.
+        """
+        self._config, self._split = copy.deepcopy(config), split
+        self._num_examples = min(len(split), max_examples or len(split))
+        hparams = self._config.hparams
+        hparams.batch_size = min(self._num_examples, MAX_BATCH_SIZE)
+        # Upstream's accuracy silently becomes one of sampled inputs.
+        hparams.sampling_schedule, hparams.sampling_rate = "constant", 0.0
+        with tf.Graph().as_default() as graph:
+            tf.set_random_seed(SEED)
+            self._feeds, self._fetches = _build(self._config, split, sampled)
+            self._saver = tf.train.Saver(tf.global_variables())
+        self._session = tf.Session(graph=graph, config=session_config())
+
+    def evaluate(self, checkpoint: str, is_stopped: Callable[[], bool] = lambda: False) -> dict | None:
+        """Evaluates a checkpoint.
+
+        Args:
+            checkpoint: Its prefix.
+            is_stopped: Asked before each batch; where it says yes, the result is None.
+
+        Returns:
+            Metrics by name, as `evaluate` says.
+
+        Raises:
+            ValueError: the checkpoint does not fit the config.
+        """
+        checkpoints.restore(self._session, checkpoint, self._saver)
+        hparams, parts = self._config.hparams, []
+        batches = range(0, self._num_examples, hparams.batch_size)
+        for start in progress.track(batches, len(batches), "batches"):
+            if is_stopped():
+                return None
+            rows = np.arange(start, min(self._num_examples, start + hparams.batch_size))
+            filled = np.resize(rows, hparams.batch_size)  # The graph's size is fixed; the filling is cut off again.
+            noise = np.random.default_rng([SEED, start]).standard_normal([len(filled), hparams.z_size], np.float32)
+            feeds = dict(zip(self._feeds, (*self._split.dense(filled), noise), strict=True))
+            fetched = self._session.run(self._fetches, feeds)
+            parts.append({name: values[: len(rows)] for name, values in fetched.items()})
+        fetched = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return _metrics(self._config, self._split, fetched, checkpoints.step_of(checkpoint))
+
+    def close(self) -> None:
+        self._session.close()
+
+
 def evaluate(
     config: configs.Config, split: examples.Examples, checkpoint: str, max_examples: int | None = None
 ) -> dict:
     """Evaluates a checkpoint on all examples, or on the first `max_examples`.
 
     Args:
-        config: The run's config; it is changed and must not be used elsewhere.
+        config: The run's config.
         split: Any number of examples, one included.
         checkpoint: The prefix of a checkpoint.
         max_examples: None is all of them.
@@ -57,25 +123,19 @@ def evaluate(
     Raises:
         ValueError: the checkpoint does not fit the config.
     """
-    n = min(len(split), max_examples or len(split))
-    config.hparams.batch_size = batch_size = min(n, MAX_BATCH_SIZE)
-    config.hparams.sampling_schedule, config.hparams.sampling_rate = (
-        "constant",
-        0.0,
-    )  # Upstream: sampled without a word.
-    with tf.Graph().as_default(), tf.Session(config=session_config()) as session:
-        tf.set_random_seed(SEED)
-        feeds, fetches = _build(config, split)
-        checkpoints.restore(session, checkpoint)
-        batches = range(0, n, batch_size)
-        parts = []
-        for start in progress.track(batches, len(batches), "batches"):
-            rows = np.arange(start, min(n, start + batch_size))
-            filled = np.resize(rows, batch_size)  # The graph's batch size is fixed; the filling is cut off again.
-            fetched = session.run(fetches, dict(zip(feeds, split.dense(filled), strict=True)))
-            parts.append({name: values[: len(rows)] for name, values in fetched.items()})
-    fetched = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return _metrics(config, split, fetched, checkpoints.step_of(checkpoint))
+    evaluator = Evaluator(config, split, max_examples)
+    try:
+        return evaluator.evaluate(checkpoint)
+    finally:
+        evaluator.close()
+
+
+def unsampled_metrics(config: configs.Config, split: examples.Examples) -> list[str]:
+    """Returns the names of what an `Evaluator` computes that does not sample."""
+    names = ["loss", "r_loss", "kl_loss", "kl_bits"]
+    if not _is_made_by(config.model, *_METRIC_DECODERS):
+        return names
+    return names + (["teacher_forced_accuracy"] if split.is_one_hot else list(_GROOVE_LOSSES))
 
 
 def write(metrics: dict, eval_dir: str | os.PathLike[str], checkpoint: str, name: str, num_examples: int) -> None:
@@ -91,11 +151,16 @@ def write(metrics: dict, eval_dir: str | os.PathLike[str], checkpoint: str, name
     }
     atomic.write_text(eval_dir / METRICS_NAME, json.dumps(report, indent=2) + "\n")
     writer = tf.summary.FileWriter(str(eval_dir))
+    writer.add_summary(to_summary(metrics), step)
+    writer.close()
+
+
+def to_summary(metrics: dict) -> tf.Summary:
+    """Returns metrics for TensorBoard, under Magenta's names where Magenta has one."""
     values = [
         tf.Summary.Value(tag=_TAGS.get(key, f"metrics/{key}"), simple_value=value) for key, value in metrics.items()
     ]
-    writer.add_summary(tf.Summary(value=values), step)
-    writer.close()
+    return tf.Summary(value=values)
 
 
 def print_table(metrics: dict, checkpoint: str, num_examples: int) -> None:
@@ -105,8 +170,10 @@ def print_table(metrics: dict, checkpoint: str, num_examples: int) -> None:
         print(f"  {name:<28}{value:>10.4f}")
 
 
-def _build(config: configs.Config, split: examples.Examples) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-    """Builds the graph: placeholders for inputs, outputs, controls and lengths, and what is computed per example."""
+def _build(
+    config: configs.Config, split: examples.Examples, sampled: bool
+) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+    """Builds the graph: placeholders for inputs, outputs, controls, lengths and noise; what is computed per example."""
     hparams, model = config.hparams, config.model
     batch_size, control_depth = hparams.batch_size, config.data_converter.control_depth
     model.build(hparams, config.data_converter.output_depth, is_training=False)
@@ -114,6 +181,7 @@ def _build(config: configs.Config, split: examples.Examples) -> tuple[list[tf.Te
     shapes = [array.shape[1:] for array in split.dense(np.zeros([0], np.int64))]
     feeds = [tf.placeholder(tf.float32, [batch_size, *shape]) for shape in shapes[:3]]
     feeds.append(tf.placeholder(tf.int32, [batch_size, *shapes[3]]))
+    feeds.append(tf.placeholder(tf.float32, [batch_size, hparams.z_size]))
 
     steps = min(shapes[1][0], hparams.max_seq_len)
     inputs, outputs, controls = (feed[:, :steps] for feed in feeds[:3])
@@ -125,19 +193,19 @@ def _build(config: configs.Config, split: examples.Examples) -> tuple[list[tf.Te
     fetches = {"kl": tf.zeros([batch_size])}
     if hparams.z_size:
         posterior = model.encode(inputs, lengths, controls)
-        z, mean = posterior.sample(), posterior.loc
-        scale = posterior.stddev()
+        mean, scale = posterior.loc, posterior.stddev()
+        z = mean + scale * feeds[4]
         # KL of a diagonal normal distribution from the standard one (MusicVAE, arXiv 1803.05428, section 2.1).
         fetches["kl"] = 0.5 * tf.reduce_sum(tf.square(mean) + tf.square(scale) - 1 - 2 * tf.math.log(scale), axis=1)
     fetches["r_loss"], _, results = model.decoder.reconstruction_loss(late_outputs, outputs, lengths, z, controls)
 
-    if not _is_made_by(model, lstm_models.CategoricalLstmDecoder, lstm_models.GrooveLstmDecoder):
+    if not _is_made_by(model, *_METRIC_DECODERS):
         return feeds, fetches
     with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
         if split.is_one_hot:
             results = model.decoder.reconstruction_loss(late_outputs, outputs, lengths, mean, controls)[2]
         fetches["teacher_forced"] = _compact(config, results.rnn_output)
-        if not control_depth and config.data_converter.end_token in (None, False):
+        if sampled and not control_depth and config.data_converter.end_token in (None, False):
             for temperature in TEMPERATURES:
                 samples, _ = model.sample(batch_size, steps, mean, temperature=temperature)
                 fetches[f"sampled_{temperature}"] = _compact(config, samples)
@@ -198,11 +266,8 @@ def _groove_metrics(targets: np.ndarray, fetched: dict[str, np.ndarray], qpm: np
     logits = np.split(fetched["teacher_forced"], 3, axis=-1)
     hit_probabilities = np.clip(_sigmoid(logits[0]), 1e-7, 1 - 1e-7)
     hits_loss = -(hits * np.log(hit_probabilities) + (1 - hits) * np.log(1 - hit_probabilities))
-    metrics = {
-        "hits_loss": np.mean(hits_loss.sum(axis=-1)),
-        "velocities_loss": np.mean(np.square(velocities - _sigmoid(logits[1])).sum(axis=-1)),
-        "offsets_loss": np.mean(np.square(offsets - np.tanh(logits[2])).sum(axis=-1)),
-    }
+    losses = (hits_loss, np.square(velocities - _sigmoid(logits[1])), np.square(offsets - np.tanh(logits[2])))
+    metrics = {name: np.mean(loss.sum(axis=-1)) for name, loss in zip(_GROOVE_LOSSES, losses, strict=True)}
     decoded = fetched.get(f"sampled_{LIKELIEST}")
     if decoded is None or not hits.any():
         return metrics

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -11,6 +14,9 @@ import tqdm
 
 Item = TypeVar("Item")
 PLAIN_LINE_EVERY_SECS = 10
+SPEED_OVER_SECS = 60  # A speed is the mean over so long.
+_BAR = "step {n_fmt} of {total_fmt} |{bar}| {desc}"
+_NO_BAR = "step {n_fmt}  {desc}"
 
 
 def track(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
@@ -35,3 +41,96 @@ def track(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
             print(
                 f"{what}: {done} of {total}, {rate:.3g} a second, {left_secs:.0f} s left", file=sys.stderr, flush=True
             )
+
+
+class Steps:
+    """Tells on stderr how training goes: a bar on a terminal, elsewhere lines, often at first, then every ten seconds.
+
+    The time left is that of the steps, at their speed of the last minute, and of the pauses (checkpoints, validation),
+    which are taken to come as often as they did. The first step, which is slow, is no measure of the others.
+    """
+
+    def __init__(self, first_step: int, num_steps: int | None, batch_size: int) -> None:
+        """Begins.
+
+        Args:
+            first_step: Steps of the run that are done already.
+            num_steps: The run's last one; None is endless.
+            batch_size: Examples a step, of all workers.
+        """
+        self._num_steps, self._batch_size = num_steps, batch_size
+        self._bar = None
+        if sys.stderr.isatty():
+            bar_format = _BAR if num_steps else _NO_BAR
+            size = shutil.get_terminal_size()  # tqdm shows nothing on terminals that do not say how large they are.
+            self._bar = tqdm.tqdm(
+                total=num_steps,
+                initial=first_step,
+                bar_format=bar_format,
+                file=sys.stderr,
+                ncols=size.columns - 1,
+                nrows=size.lines,
+            )
+        self._first: tuple[int, float] | None = None  # The first step, and when it was done.
+        self._recent: collections.deque[tuple[int, float]] = collections.deque()  # Steps, and training time until each.
+        self._paused_secs = 0.0
+        self._told_secs = 0.0
+        self._note = ""
+
+    def step(self, step: int, loss: float) -> None:
+        """Takes note of a finished step."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = step, now
+        self._recent.append((step, now - self._paused_secs))
+        while self._recent[-1][1] - self._recent[0][1] > SPEED_OVER_SECS and len(self._recent) > 2:
+            self._recent.popleft()
+        if self._bar is not None:
+            self._bar.set_description_str("  ".join(self._describe(step, loss)), refresh=False)
+            self._bar.update(step - self._bar.n)
+            return
+        since_first = now - self._first[1]
+        if now - self._told_secs >= min(PLAIN_LINE_EVERY_SECS, max(1, since_first)) or step == self._num_steps:
+            self._told_secs = now
+            of_all = f" of {self._num_steps}" if self._num_steps else ""
+            print("  ".join([f"step {step}{of_all}", *self._describe(step, loss)]), file=sys.stderr, flush=True)
+
+    @contextlib.contextmanager
+    def pause(self) -> Iterator[None]:
+        """What takes time in between and is no training."""
+        started = time.monotonic()
+        yield
+        if self._first is not None:
+            self._paused_secs += time.monotonic() - started
+
+    def note(self, note: str) -> None:
+        """Adds something to all that is told from now on."""
+        self._note = note
+
+    def say(self, line: str) -> None:
+        """Prints a line of its own."""
+        if self._bar is not None:
+            self._bar.write(line, file=sys.stderr)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def _describe(self, step: int, loss: float) -> list[str]:
+        told = [f"loss {loss:.2f}"]
+        (oldest_step, oldest_secs), (_, newest_secs) = self._recent[0], self._recent[-1]
+        if step > oldest_step and newest_secs > oldest_secs:
+            step_secs = (newest_secs - oldest_secs) / (step - oldest_step)
+            told.append(f"{self._batch_size / step_secs:.0f} examples/s")
+            if self._num_steps:
+                pause_secs = self._paused_secs / (step - self._first[0])
+                told.append(f"{clock((self._num_steps - step) * (step_secs + pause_secs))} left")
+        return [*told, self._note] if self._note else told
+
+
+def clock(secs: float) -> str:
+    """Returns a duration as `m:ss` or `h:mm:ss`."""
+    hours, minutes = divmod(int(secs) // 60, 60)
+    return f"{hours}:{minutes:02d}:{int(secs) % 60:02d}" if hours else f"{minutes}:{int(secs) % 60:02d}"

@@ -1,7 +1,9 @@
 """A run's folder: which config and hparams it was trained with, and where its checkpoints are.
 
-run_dir/config.json          the resolved config
+run_dir/config.json          the resolved config, the data, seed, precision and versions, what changed on the way
+run_dir/metrics.jsonl        what was measured, step by step; curves.png shows it
 run_dir/train/model.ckpt-N   checkpoints and TensorBoard events of the training
+run_dir/best/model.ckpt-N    the one that validation liked best, with metrics.json
 run_dir/eval/metrics.json    the newest evaluation, with its TensorBoard events
 """
 
@@ -11,13 +13,16 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import platform
+import re
 
 from models import checkpoints
 
 import configs
-from pipelines import atomic
+from pipelines import atomic, best
 
 RECORD_NAME = "config.json"
+PACKAGES = ("tensorflow", "magenta", "note-seq", "numpy")
 
 
 def train_dir(run_dir: str | os.PathLike[str]) -> pathlib.Path:
@@ -71,16 +76,37 @@ def read_record(run_dir: str | os.PathLike[str]) -> dict:
     return record
 
 
-def write_record(run_dir: str | os.PathLike[str], name: str, config: configs.Config, examples: str) -> None:
-    """Writes the resolved config, the data it is trained on, and the versions that train it."""
-    packages = ("tensorflow", "magenta", "note-seq", "numpy")
-    record = {
-        "config": name,
-        "hparams": config.hparams.values(),
-        "examples": examples,
-        "versions": {package: importlib.metadata.version(package) for package in packages},
-    }
+def write_record(run_dir: str | os.PathLike[str], record: dict) -> None:
+    """Writes what a run is trained with, and the versions that train it.
+
+    Args:
+        run_dir: The run's folder.
+        record: `config` (its name), `hparams` and whatever else there is to say.
+    """
+    versions = {"python": platform.python_version()}
+    versions |= {package: importlib.metadata.version(package) for package in PACKAGES}
+    record = record | {"versions": versions | _commit(pathlib.Path(__file__).parents[1] / ".git")}
     atomic.write_text(pathlib.Path(run_dir).expanduser() / RECORD_NAME, json.dumps(record, indent=2) + "\n")
+
+
+def _commit(git_dir: pathlib.Path) -> dict[str, str]:
+    """Returns the commit that is checked out, as far as that can be told without git."""
+    try:
+        head = (git_dir / "HEAD").read_text().strip()
+        if head.startswith("ref: "):
+            head = (git_dir / head.removeprefix("ref: ")).read_text().strip()
+    except OSError:
+        return {}
+    return {"commit": head} if re.fullmatch("[0-9a-f]{40,64}", head) else {}
+
+
+def sweep(run_dir: str | os.PathLike[str]) -> None:
+    """Deletes half-written files that processes which were killed have left; nobody else may be training there."""
+    run_dir = pathlib.Path(run_dir).expanduser()
+    for folder in (run_dir, train_dir(run_dir), best.folder(run_dir)):
+        checkpoints.sweep(folder)
+        for path in folder.glob(".*.partial*"):
+            path.unlink(missing_ok=True)
 
 
 def newest_checkpoint(run_dir: str | os.PathLike[str]) -> str:

@@ -5,34 +5,23 @@
     python -m pipelines.train --config=hier-drums_4bar_small --run_dir=runs/first --mode=eval \\
         --examples_path=data/tfrecord/starter/validation.tfrecord
 
-Checkpoints go to `run_dir/train/model.ckpt-N`, metrics to `run_dir/eval/metrics.json`. The same command again goes on
-where the last one stopped; Ctrl-C stops after writing a checkpoint.
+Checkpoints go to `run_dir/train/model.ckpt-N`, what is measured to `run_dir/metrics.jsonl` and `run_dir/curves.png`, an
+evaluation to `run_dir/eval/metrics.json`. The same command again goes on where the last one stopped, however it was;
+Ctrl-C stops after writing a checkpoint.
 """
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-import functools
+import contextlib
 import pathlib
+import shlex
+import sys
 import time
 
 from absl import flags
 
-from pipelines import atomic, cli
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """What both modes need: where the run lies, which config it has, which data it sees."""
-
-    run_dir: pathlib.Path
-    name: str
-    config: object
-    examples_path: str | None
-    where: str  # The data, as a person reads it.
-    cache_dir: str | None = None  # Where their tensors are kept; None is beside them.
-    tfds_data_dir: str | None = None  # Where TFDS keeps its datasets; None is TFDS's own default.
+from pipelines import atomic, cli, interrupts, options, run_lock
+from pipelines.options import Run
 
 
 def prepare(
@@ -74,51 +63,35 @@ def prepare(
     return Run(path, name, config, examples_path, where, cache_dir, tfds_data_dir)
 
 
-def run_training(run: Run, num_steps: int | None, seed: int | None, cluster=None, **options) -> int:
-    """Trains a run; `cluster` and `options` as in `optimize.train`.
+def run_training(
+    run: Run, num_steps: int | None, seed: int | None = None, *, stop: interrupts.Stop | None = None, **chosen
+) -> int:
+    """Trains a run, or goes on with it.
+
+    Args:
+        run: The run.
+        num_steps: The last step; None is endless.
+        seed: Of everything that is drawn; None keeps the run's, or draws one.
+        stop: Says when to end before; None ends on a signal.
+        chosen: Further `options.Training`.
 
     Returns:
         An exit status: 0, or 128 + the signal that ended it.
-    """
-    from models import checkpoints, environment
 
-    from pipelines import batches, optimize, runs
+    Raises:
+        ValueError: the checkpoint, the seed or the data are another run's, or the loss has exploded.
+        BlockingIOError: another process trains this run.
+        OSError: the disk is full, or a file cannot be read or written.
+    """
+    from pipelines import training
 
     atomic.check_folder(run.run_dir)
-    cluster = cluster or optimize.ALONE
-    config = run.config
-    before = checkpoints.newest(runs.train_dir(run.run_dir))
-    first_step = checkpoints.step_of(before) if before else 0
-    if num_steps and first_step >= num_steps:
-        print(f"{run.run_dir}: already at step {first_step}; a larger --num_steps trains on")
-        return 0
-    record = functools.partial(runs.write_record, run.run_dir, run.name, copy.deepcopy(config), run.where)
-    config.hparams.batch_size //= max(1, cluster.num_sync_workers)  # Of this worker; together they make the batch.
-    make_batches, num_examples = batches.training_batches(
-        config, run.examples_path, seed, run.cache_dir, run.tfds_data_dir
-    )
-    print(f"config    {run.name}")
-    print(f"examples  {num_examples} from {run.where}, {config.hparams.batch_size} a batch")
-    print(f"devices   {environment.describe_devices()}")
-    print(f"run       {run.run_dir}, {f'going on from step {first_step}' if before else 'new'}", flush=True)
-
-    started = time.monotonic()
-    step, stopped_by = optimize.train(
-        config,
-        make_batches,
-        runs.train_dir(run.run_dir),
-        num_steps,
-        seed=seed,
-        cluster=cluster,
-        when_checked=record,
-        **options,
-    )
-    minutes = (time.monotonic() - started) / 60
-    print(f"step {step} after {minutes:.1f} minutes; checkpoint {runs.newest_checkpoint(run.run_dir)}")
-    if stopped_by is not None:
-        print("stopped; the same command goes on from here")
-        return 128 + stopped_by
-    return 0
+    with contextlib.ExitStack() as stack:
+        stop = stop or stack.enter_context(interrupts.deferred())
+        chosen = options.Training(num_steps=num_steps, seed=seed, **chosen)
+        if chosen.cluster.is_chief:
+            stack.enter_context(run_lock.held(run.run_dir))
+        return training.train(run, chosen, stop)
 
 
 def run_evaluation(run: Run, num_batches: int | None, suffix: str = "", interval_secs: float | None = None) -> None:
@@ -173,14 +146,35 @@ def define_flags() -> None:
     )
     flags.DEFINE_string("hparams", "", "name=value,… to change in the config, for instance batch_size=64.")
     flags.DEFINE_integer("num_steps", 200000, "Training ends at this step; 0 for never.", lower_bound=0)
-    flags.DEFINE_integer("eval_num_batches", None, "Evaluate only so many batches.", lower_bound=1)
+    flags.DEFINE_integer("eval_num_batches", None, "Evaluate or validate only so many batches.", lower_bound=1)
     flags.DEFINE_float(
         "eval_interval_secs", None, "Keep evaluating new checkpoints, looking this often.", lower_bound=1
     )
     flags.DEFINE_string("eval_dir_suffix", "", "Suffix of the folder eval/.")
+    flags.DEFINE_integer(
+        "eval_every_steps",
+        0,
+        "While training, validate every so many steps, and at the end; 0 for never.",
+        lower_bound=0,
+    )
+    flags.DEFINE_string(
+        "eval_examples_path", None, "TFRecords to validate on while training; default: validation.tfrecord* beside."
+    )
+    flags.DEFINE_enum(
+        "best_metric", "loss", list(options.BEST_METRICS), "What the checkpoint in run_dir/best is the best by."
+    )
+    flags.DEFINE_integer(
+        "patience", 0, "Training ends after so many validations without a better one; 0 for never.", lower_bound=0
+    )
+    flags.DEFINE_bool("resume", True, "Go on where the run was stopped; --noresume demands an empty folder.")
+    flags.DEFINE_bool("allow_other_data", False, "Let a run go on with other examples than it began with.")
+    flags.DEFINE_enum(
+        "precision", "auto", ["auto", "fp32", "bf16"], "Of matrix products; auto is what this machine computes fastest."
+    )
+    flags.DEFINE_float("save_checkpoints_secs", 60, "Seconds from one checkpoint to the next.", lower_bound=0)
     flags.DEFINE_integer("checkpoints_to_keep", 100, "The newest N checkpoints; 0 for all.", lower_bound=0)
     flags.DEFINE_integer("keep_checkpoint_every_n_hours", 1, "Also keep one every so many hours.", lower_bound=1)
-    flags.DEFINE_integer("seed", None, "Seed of everything that is drawn; default: another each time.")
+    flags.DEFINE_integer("seed", None, "Seed of everything that is drawn; default: the run's, or a new one.")
     flags.DEFINE_bool("cache_dataset", True, "Accepted for music_vae_train's sake: examples are always kept on disk.")
     flags.DEFINE_string("master", "", "Address of a TensorFlow cluster.")
     flags.DEFINE_integer("task", 0, "Number of this worker; 0 is the chief.", lower_bound=0)
@@ -192,7 +186,30 @@ def define_flags() -> None:
 def main() -> int | None:
     args = flags.FLAGS
     cli.apply_log_level(args.log)
-    run = prepare(
+    if args.mode == "eval":
+        return run_evaluation(_run_of(args), args.eval_num_batches, args.eval_dir_suffix, args.eval_interval_secs)
+    with interrupts.deferred() as stop:  # From here on: the imports take seconds.
+        return run_training(
+            _run_of(args),
+            args.num_steps or None,
+            args.seed,
+            stop=stop,
+            saving=options.Saving(
+                args.save_checkpoints_secs, args.checkpoints_to_keep, args.keep_checkpoint_every_n_hours
+            ),
+            validating=options.Validating(
+                args.eval_every_steps, args.eval_examples_path, args.eval_num_batches, args.best_metric, args.patience
+            ),
+            cluster=options.Cluster(args.master, args.task, args.num_ps_tasks, args.num_sync_workers),
+            resumed=args.resume,
+            precision=args.precision,
+            allow_other_data=args.allow_other_data,
+            command=shlex.join(["python", "-m", "pipelines.train", *sys.argv[1:]]),
+        )
+
+
+def _run_of(args: flags.FlagValues) -> Run:
+    return prepare(
         args.run_dir,
         args.config,
         args.hparams,
@@ -201,19 +218,6 @@ def main() -> int | None:
         stride_bars=args.stride_bars,
         cache_dir=args.cache_dir,
         tfds_data_dir=args.tfds_data_dir,
-    )
-    if args.mode == "eval":
-        return run_evaluation(run, args.eval_num_batches, args.eval_dir_suffix, args.eval_interval_secs)
-
-    from pipelines import optimize
-
-    return run_training(
-        run,
-        args.num_steps or None,
-        args.seed,
-        checkpoints_to_keep=args.checkpoints_to_keep,
-        keep_checkpoint_every_n_hours=args.keep_checkpoint_every_n_hours,
-        cluster=optimize.Cluster(args.master, args.task, args.num_ps_tasks, args.num_sync_workers),
     )
 
 

@@ -1,6 +1,8 @@
 """Checkpoints are found wherever they may lie, and refused with a sentence where they do not fit."""
 
+import os
 import pathlib
+import shutil
 import tarfile
 
 from models import checkpoints
@@ -38,6 +40,65 @@ def test_newest_does_without_the_index_file(folder):
 def test_newest_passes_over_one_that_is_not_complete(folder):
     (folder / "model.ckpt-20.data-00000-of-00001").unlink()
     assert checkpoints.newest(folder) == str(folder / "model.ckpt-1")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff\x00", b'model_checkpoint_path: "model.ckpt-7"\n'])
+def test_newest_survives_an_index_file_that_is_damaged_or_points_nowhere(folder, content):
+    (folder / "checkpoint").write_bytes(content)
+    assert checkpoints.newest(folder) == str(folder / "model.ckpt-20")
+
+
+def test_newest_goes_back_where_the_index_file_says_so(folder):
+    checkpoints.write_index(folder, "model.ckpt-1")
+    assert checkpoints.newest(folder) == str(folder / "model.ckpt-1")
+    assert tf.train.latest_checkpoint(str(folder)) == str(folder / "model.ckpt-1")
+
+
+def test_newest_is_what_was_written_after_the_index_file(folder):
+    """As when the process was killed between the two."""
+    checkpoints.write_index(folder, "model.ckpt-1")
+    os.utime(folder / "model.ckpt-20.index", ns=(2**62, 2**62))
+    assert checkpoints.newest(folder) == str(folder / "model.ckpt-20")
+
+
+def test_newest_stays_in_a_folder_that_was_copied(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "copy")
+    (tmp_path / "copy" / "checkpoint").write_text(f'model_checkpoint_path: "{folder / "model.ckpt-20"}"\n')
+    assert checkpoints.newest(tmp_path / "copy") == str(tmp_path / "copy" / "model.ckpt-20")
+
+
+@pytest.mark.parametrize(
+    ("ending", "damage"),
+    [
+        ("data-00000-of-00001", lambda content: content[:-1]),
+        ("data-00000-of-00001", lambda content: b"\xff" + content[1:]),
+        ("index", lambda content: content[: len(content) // 2]),
+        ("index", lambda content: b""),
+    ],
+)
+def test_newest_passes_over_one_that_cannot_be_read_and_says_so(folder, capsys, ending, damage):
+    path = folder / f"model.ckpt-20.{ending}"
+    path.write_bytes(damage(path.read_bytes()))
+    assert checkpoints.newest(folder) == str(folder / "model.ckpt-1")
+    err = capsys.readouterr().err
+    assert err.startswith(f"{folder / 'model.ckpt-20'}: cannot be read (")
+    assert err.endswith("; going back to model.ckpt-1\n")
+    (folder / "model.ckpt-1.index").unlink()
+    with pytest.raises(ValueError, match=r"none of its 1 checkpoints can be read \(model.ckpt-20: "):
+        checkpoints.newest(folder)
+
+
+def test_sweeping_deletes_halves_alone(folder):
+    whole = {path.name for path in folder.iterdir()}
+    for name in (
+        *("model.ckpt-30.data-00000-of-00001.tempstate123", "model.ckpt-30.index.tempstate4", "checkpoint.tmpab12"),
+        *("model.ckpt-30.data-00000-of-00001", "events.out.tfevents.1.host"),
+    ):
+        (folder / name).touch()
+    (folder / "model.ckpt-30_temp").mkdir()
+    (folder / "model.ckpt-30_temp" / "part").touch()
+    checkpoints.sweep(folder)
+    assert {path.name for path in folder.iterdir()} == whole | {"events.out.tfevents.1.host"}
 
 
 def test_nothing_is_newest_in_an_empty_folder(tmp_path):

@@ -36,10 +36,12 @@ def test_a_run_leaves_checkpoints_events_and_its_config(tiny_runs):
     assert record["hparams"]["batch_size"] == 4
     assert record["versions"]["magenta"] == "2.1.4"
     assert checkpoints.newest(run_dir / "train") == str(run_dir / "train" / "model.ckpt-2")
-    assert (run_dir / "train" / "model.ckpt-0.index").exists()
+    assert {path.name for path in run_dir.iterdir()} >= {"config.json", "metrics.jsonl", "curves.png", "train"}
+    assert not (run_dir / ".lock").exists()
     (events,) = (run_dir / "train").glob("events.out.tfevents.*")
     tags = {v.tag for event in tf.train.summary_iterator(str(events)) for v in event.summary.value}
-    assert {"loss", "losses/r_loss", "losses/kl_loss", "losses/kl_bits", "learning_rate"} <= tags
+    losses = {"loss", "losses/r_loss", "losses/kl_loss", "losses/kl_bits", "losses/kl_beta"}
+    assert tags == losses | {"learning_rate", "global_norm"}
 
 
 def test_the_same_command_goes_on_and_then_has_nothing_to_do(tmp_path, starter_records, capsys):
@@ -161,27 +163,65 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path, starter_records):
 
 
 def start(*flags, records, run_dir):
-    command = [sys.executable, "-m", "pipelines.train", f"--run_dir={run_dir}", *flags]
+    command = [sys.executable, "-m", "pipelines.train", f"--run_dir={run_dir}", "--precision=fp32", *flags]
     command += [f"--examples_path={records / 'train.tfrecord'}", "--config=groovae_4bar", f"--hparams={TINY_HPARAMS}"]
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
+def wait_for(stream, beginning):
+    """Reads lines until one begins so."""
+    for line in stream:
+        if line.startswith(beginning):
+            return line
+    raise AssertionError(f"no line begins with {beginning!r}")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_writes_a_checkpoint_and_ends(tmp_path, starter_records, number, status):
+def test_a_signal_in_training_writes_a_checkpoint_and_a_second_process_waits_its_turn(tmp_path, starter_records):
     process = start("--num_steps=0", records=starter_records, run_dir=tmp_path)
-    for line in process.stderr:  # The first line comes with the first step.
-        if line.startswith("step "):
-            break
-    time.sleep(2)
-    process.send_signal(number)
+    wait_for(process.stderr, "step ")  # The first line comes with the first step.
+    second = start("--num_steps=0", records=starter_records, run_dir=tmp_path)
+    _, err = second.communicate(timeout=60)
+    assert second.returncode == 1
+    assert err.startswith(f"error: {tmp_path}: another process trains in this folder (process {process.pid});")
+    metrics = evaluate_tiny_or_none(tmp_path, starter_records)
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == status, err
+    assert process.returncode == 130, err
     assert "the same command goes on from here" in out
     assert "Traceback" not in err
     step = checkpoints.step_of(checkpoints.newest(tmp_path / "train"))
     assert step > 1
     assert f"model.ckpt-{step}" in out
+    assert metrics is None or metrics["global_step"] <= step
+
+
+def evaluate_tiny_or_none(run_dir, records):
+    """Evaluates a run that is being trained, if it has a checkpoint already."""
+    return evaluate_tiny(run_dir, records, num_batches=1) if checkpoints.newest(run_dir / "train") else None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["config ", "run ", "step ", "validation "])
+def test_a_signal_at_any_time_is_a_clean_end(tmp_path, starter_records, moment):
+    """While things are imported, the graph is built, in training, and beside a validation and its checkpoint."""
+    process = start(
+        *("--num_steps=0", "--eval_every_steps=3", "--save_checkpoints_secs=0"),
+        records=starter_records,
+        run_dir=tmp_path,
+    )
+    if moment == "config ":
+        time.sleep(1.5)
+    else:
+        wait_for(process.stdout if moment == "run " else process.stderr, moment)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert "Traceback" not in err
+    assert out.endswith("stopped; the same command goes on from here\n")
+    assert not list(tmp_path.rglob("*partial*")) + list(tmp_path.rglob("*tempstate*"))
+    if moment in ("step ", "validation "):
+        assert checkpoints.newest(tmp_path / "train")
 
 
 @pytest.mark.slow
