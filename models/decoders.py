@@ -61,10 +61,12 @@ class _Layers(cells.Computed):
             state: c and h of each layer, `[batch, units]`.
             keep_prob: Of the dropout between layers.
         """
-        for (kernel, bias), (c, h) in zip(variables, state, strict=True):
-            layer = recurrence.Layer(kernel[tf.newaxis], bias[tf.newaxis])
-            outputs = recurrence.outputs(layer, inputs, (c[tf.newaxis], h[tf.newaxis]), self.computation)
-            inputs = recurrence.Inputs(dense=self.noise.dropout(outputs, keep_prob))
+        layers = [recurrence.Layer(kernel[tf.newaxis], bias[tf.newaxis]) for kernel, bias in variables]
+        states = [(c[tf.newaxis], h[tf.newaxis]) for c, h in state]
+        steps = (inputs.tokens if inputs.dense is None else inputs.dense).shape[0]
+        shapes = [[int(steps), 1, *layer_state.c.shape.as_list()] for layer_state in state[:-1]]
+        masks = [self.noise.dropout_mask(shape, keep_prob) for shape in shapes]
+        outputs = recurrence.outputs(layers, inputs, states, self.computation, masks)
         return outputs[:, 0]
 
 

@@ -34,7 +34,7 @@ class BidirectionalLstmEncoder(cells.Computed, lstm_models.BidirectionalLstmEnco
             *layers, last_layer = zip(*self._cells, strict=True)
             for number, directions in enumerate(layers):
                 layer, inputs, state = self._layer(number, directions, sequence, sequence_length)
-                outputs = tf.cast(recurrence.outputs(layer, inputs, state, self.computation), tf.float32)
+                outputs = tf.cast(recurrence.outputs([layer], inputs, [state], self.computation), tf.float32)
                 forwards, backwards = tf.unstack(outputs, axis=1)
                 sequence = tf.concat([forwards, _reversed(backwards, sequence_length)], axis=-1)
             layer, inputs, state = self._layer(len(layers), last_layer, sequence, sequence_length)

@@ -32,9 +32,13 @@ class Noise:
             return values
         return tf.where(self.coin_flips(values.shape, keep_prob), values / keep_prob, tf.zeros_like(values))
 
-    def coin_flips(self, shape: tf.TensorShape, probability: float) -> tf.Tensor:
+    def dropout_mask(self, shape: list[int], keep_prob: float) -> tf.Tensor | None:
+        """Returns what dropout multiplies by; None where it does nothing."""
+        return None if keep_prob == 1.0 else tf.to_float(self.coin_flips(shape, keep_prob)) / keep_prob
+
+    def coin_flips(self, shape: tf.TensorShape | list[int], probability: float) -> tf.Tensor:
         """Returns bools that are true with `probability`, to 16 bits: two of a random number, in half the time."""
-        size = shape.num_elements()
+        size = tf.TensorShape(shape).num_elements()
         numbers = tf.random.stateless_uniform(
             [(size + 1) // 2], self._next_seed(), minval=None, maxval=None, dtype=tf.int32
         )

@@ -101,6 +101,7 @@ def ordered_batches(
     order = itertools.islice(order, first_step, None)
     empty_batch = read(np.zeros([0], np.int64))
 
+    @tf.autograph.experimental.do_not_convert  # To find nothing to convert, it would look into every module.
     def gather(_: tf.Tensor) -> tuple[tf.Tensor, ...]:
         tensors = tf.numpy_function(lambda: read(next(order)), [], [array.dtype for array in empty_batch])
         for tensor, like in zip(tensors, empty_batch, strict=True):

@@ -1,0 +1,297 @@
+"""A stack of LSTM layers computed step by step: the loop over the steps, and the loop back, as TensorFlow operations.
+
+What `recurrence` promises is computed here. Names: `rows` are all sequences of all directions, one direction after the
+other; `gates` are the four values of each unit before their activation; a step's `factor` is what the kernel is
+multiplied by.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+
+from models.environment import tf
+
+NUM_GATES = 4
+PARALLEL_STEPS = 2  # So a lower layer's next step runs beside the upper layer's.
+
+
+class StepLayer:
+    """A layer in the loop.
+
+    The gates of a step are the sum of the kernel's product with the factor, of rows of a table that are looked up for
+    all steps at once, and of a constant.
+    """
+
+    def __init__(self, arrays: dict[str, tf.Tensor], tokens: tf.Tensor | None, dtype: tf.DType) -> None:
+        """Takes what gradients are wanted of.
+
+        Args:
+            arrays: `c` and `h`, the state `[directions, batch, units]`; `kernel` `[directions, depth + units,
+                4 * units]`; where there are, `dense` `[steps, directions, batch, depth]`, `table`
+                `[num_tokens, 4 * units]`, and `constant` `[directions, batch, 4 * units]`. Without `dense` and
+                `constant` the first row of the kernel is the bias, and the others belong to the layer below.
+            tokens: `[steps, batch]`, what to look up in the table, -1 for zeros.
+            dtype: Of the factors of products.
+        """
+        self.arrays, self.dtype = arrays, dtype
+        self.directions, self.batch, self.units = map(int, arrays["c"].shape)
+        self.rows = self.directions * self.batch
+        self._kernel = tf.cast(arrays["kernel"], dtype)
+        self._depth = int(self._kernel.shape[1]) - self.units
+        by_gate = tf.reshape(self._kernel, [self.directions, -1, NUM_GATES, self.units])
+        self._kernel_by_gate = tf.transpose(by_gate, [2, 0, 1, 3])
+        self._dense = tf.cast(arrays["dense"], dtype) if "dense" in arrays else None
+        self._ones = tf.ones([self.directions, self.batch, 1], dtype)
+        self._tokens = tokens
+        self._looked_up = None if tokens is None else self._look_up()
+        gates = [self.rows, NUM_GATES, self.units]
+        self._constant = [tf.reshape(arrays["constant"], gates)] if "constant" in arrays else []
+
+    @property
+    def first_state(self) -> list[tf.Tensor]:
+        """c, float32, and h, which goes into products alone and has their dtype, `[rows, units]` each."""
+        c, h = (tf.reshape(self.arrays[name], [self.rows, self.units]) for name in ("c", "h"))
+        return [c, tf.cast(h, self.dtype)]
+
+    def factor(self, t: tf.Tensor, below: tf.Tensor | None, h: tf.Tensor) -> tf.Tensor:
+        """Returns step t's `[directions, batch, depth + units]`; `below` is the output below, `[rows, depth]`."""
+        parts = [tf.reshape(h, [self.directions, self.batch, self.units])]
+        if below is not None:
+            parts = [self._ones, tf.reshape(below, [self.directions, self.batch, -1]), *parts]
+        elif self._dense is not None:
+            parts = [self._dense[t], *parts]
+        return tf.concat(parts, axis=2) if len(parts) > 1 else parts[0]
+
+    def multiply(self, factor: tf.Tensor) -> tf.Tensor:
+        """Returns the product with the kernel, `[4, rows, units]`."""
+        return tf.reshape(tf.matmul(factor[tf.newaxis], self._kernel_by_gate), [NUM_GATES, self.rows, self.units])
+
+    def added(self, t: tf.Tensor) -> list[tf.Tensor]:
+        """Returns what is added to the product in step t, `[rows, 4, units]` each."""
+        return self._constant if self._looked_up is None else [self._looked_up[t], *self._constant]
+
+    def multiply_back(self, gates: tf.Tensor, *, is_above: bool) -> tuple[tf.Tensor | None, tf.Tensor]:
+        """Returns the gradients of the layer below's output, where this one is above another, and of h before the step.
+
+        Args:
+            gates: Their gradients, `[directions, batch, 4 * units]`.
+            is_above: Whether there is a layer below. The gradient of `dense` is computed for all steps at once.
+        """
+        rows = self._kernel[:, 1:] if is_above else self._kernel[:, self._depth :]
+        product = tf.matmul(gates, rows, transpose_b=True)
+        if not is_above:
+            return None, tf.reshape(product, [self.rows, self.units])
+        below, h = tf.split(tf.reshape(product, [self.rows, -1]), [-1, self.units], axis=1)
+        return below, h
+
+    def gradients(self, factors: list[tf.Tensor], gates: list[tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns the gradients of all arrays but the state: one operation each, over all steps.
+
+        Args:
+            factors: `[steps * batch, depth + units]` for each direction.
+            gates: Their gradients, `[steps * batch, 4 * units]` for each direction.
+        """
+        products = [tf.matmul(*pair, transpose_a=True) for pair in zip(factors, gates, strict=True)]
+        gradients = {"kernel": tf.stack(products)}
+        if "dense" in self.arrays:
+            rows = tf.unstack(self._kernel[:, : self._depth])
+            products = [tf.matmul(*pair, transpose_b=True) for pair in zip(gates, rows, strict=True)]
+            dense = tf.reshape(tf.stack(products), [self.directions, -1, self.batch, self._depth])
+            gradients["dense"] = tf.transpose(dense, [1, 0, 2, 3])
+        if "constant" in self.arrays:
+            by_step = [tf.reshape(gate, [-1, self.batch, NUM_GATES * self.units]) for gate in gates]
+            gradients["constant"] = tf.stack([tf.reduce_sum(tf.cast(each, tf.float32), axis=0) for each in by_step])
+        if "table" in self.arrays:  # Token -1 adds to nothing.
+            gradients["table"] = tf.math.unsorted_segment_sum(
+                tf.cast(gates[0], tf.float32), tf.reshape(self._tokens, [-1]), int(self.arrays["table"].shape[0])
+            )
+        return gradients
+
+    def _look_up(self) -> tf.Tensor:
+        """Returns `[steps, rows, 4, units]`, the rows of the table; zeros for token -1."""
+        table = tf.cast(tf.pad(self.arrays["table"], [(0, 1), (0, 0)]), self.dtype)
+        row_of_zeros = tf.fill(self._tokens.shape, int(table.shape[0]) - 1)
+        looked_up = tf.gather(table, tf.where(self._tokens < 0, row_of_zeros, self._tokens))
+        return tf.reshape(looked_up, [-1, self.rows, NUM_GATES, self.units])
+
+
+class StepLoop:
+    """The loop over the steps of a stack of layers, and the loop back."""
+
+    def __init__(
+        self, layers: list[StepLayer], masks: list[tf.Tensor | None], steps: int, lengths: tf.Tensor | None
+    ) -> None:
+        """Prepares.
+
+        Args:
+            layers: The first one is the lowest.
+            masks: What the input of each layer above the first is multiplied by, `[steps, rows, units below]`.
+            steps: How many.
+            lengths: `[batch]`, of the sequences, where only their last output is wanted; None where all are.
+        """
+        self._layers, self._masks, self._steps = layers, [None, *masks], steps
+        self._dtype, top = layers[0].dtype, layers[-1]
+        self._ends = None if lengths is None else tf.tile(lengths - 1, [top.directions])
+        self._shape = [top.directions, top.batch, top.units]
+
+    def forward(self) -> tf.Tensor:
+        """Returns the top layer's outputs, `[steps, directions, batch, units]`, or its last one."""
+
+        def step(t, states, last, sequence, kept, factors):
+            output = None
+            states, kept, factors = list(states), list(kept), list(factors)
+            for number, layer in enumerate(self._layers):
+                c, h = states[number]
+                factor = layer.factor(t, self._masked(number, t, output), h)
+                product = layer.multiply(factor)
+                kept[number] = _write(t, kept[number], (product, c))
+                factors[number] = _write(t, factors[number], tf.unstack(factor))
+                c, output = _compiled(_cell, product, c, layer.added(t))
+                states[number] = [c, output]
+            if self._ends is None:
+                sequence = _write(t, sequence, [output])
+            else:
+                last = self._where_ending(t, lambda ending: tf.where(ending, output, last), lambda: last)
+            return t + 1, states, last, sequence, kept, factors
+
+        states = [layer.first_state for layer in self._layers]
+        kept = [[self._array(self._dtype), self._array(tf.float32)] for _ in self._layers]
+        factors = [[self._array(self._dtype) for _ in range(layer.directions)] for layer in self._layers]
+        sequence = [] if self._ends is not None else [self._array(self._dtype)]
+        start = (tf.constant(0), states, states[-1][1], sequence, kept, factors)
+        *_, last, sequence, self._kept, self._factors = _loop(step, start, lambda t: t < self._steps)
+        if sequence:
+            return tf.reshape(sequence[0].stack(), [self._steps, *self._shape])
+        return tf.cast(tf.reshape(last, self._shape), tf.float32)
+
+    def backward(self, gradient: tf.Tensor) -> list[dict[str, tf.Tensor]]:
+        """Returns the gradients of each layer's arrays from that of the result."""
+        rows, units = self._layers[-1].rows, self._layers[-1].units
+        gradient = tf.cast(tf.reshape(gradient, [-1, rows, units]), self._dtype)
+
+        def step(t, state_gradients, gate_gradients):
+            from_above = [] if self._ends is not None else [gradient[t]]
+            state_gradients, gate_gradients = list(state_gradients), list(gate_gradients)
+            for number, layer in reversed(list(enumerate(self._layers))):
+                c_gradient, h_gradient = state_gradients[number]
+                if layer is self._layers[-1] and self._ends is not None:
+                    h_gradient = self._with_last(t, h_gradient, gradient[0])
+                product, c = (array.read(t) for array in self._kept[number])
+                gates, c_gradient = _compiled(
+                    _cell_gradient, product, c, c_gradient, [h_gradient, *from_above], layer.added(t)
+                )
+                gates = tf.reshape(gates, [layer.directions, layer.batch, -1])
+                gate_gradients[number] = _write(t, gate_gradients[number], tf.unstack(gates))
+                below, h_gradient = layer.multiply_back(gates, is_above=number > 0)
+                from_above = [self._masked(number, t, below)]
+                state_gradients[number] = [c_gradient, h_gradient]
+            return t - 1, state_gradients, gate_gradients
+
+        zeros = [tf.zeros([layer.rows, layer.units]) for layer in self._layers]
+        state_gradients = [[zero, tf.cast(zero, self._dtype)] for zero in zeros]
+        gate_gradients = [[self._array(self._dtype) for _ in range(layer.directions)] for layer in self._layers]
+        start = (tf.constant(self._steps - 1), state_gradients, gate_gradients)
+        _, state_gradients, gate_gradients = _loop(step, start, lambda t: t >= 0)
+        if self._ends is not None:  # The last output of an empty sequence is the state that it began with.
+            state_gradients[-1][1] = tf.where(self._ends < 0, gradient[0], state_gradients[-1][1])
+        return [
+            self._gradients(layer, states, *map(_concatenated, arrays))
+            for layer, states, *arrays in zip(self._layers, state_gradients, self._factors, gate_gradients, strict=True)
+        ]
+
+    def _gradients(self, layer: StepLayer, states: list[tf.Tensor], factors, gates) -> dict[str, tf.Tensor]:
+        gradients = layer.gradients(factors, gates)
+        for name, state in zip(("c", "h"), states, strict=True):
+            gradients[name] = tf.reshape(state, [layer.directions, layer.batch, layer.units])
+        return {name: tf.cast(gradients[name], array.dtype) for name, array in layer.arrays.items()}
+
+    def _masked(self, number: int, t: tf.Tensor, values: tf.Tensor | None) -> tf.Tensor | None:
+        """Returns what a layer's input from below, or its gradient, is after dropout."""
+        mask = self._masks[number]
+        return values if mask is None else values * mask[t]
+
+    def _with_last(self, t: tf.Tensor, h_gradient: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+        """Returns the gradient of h, which where a sequence ends is that of the last output alone."""
+        return self._where_ending(t, lambda ending: tf.where(ending, gradient, h_gradient), lambda: h_gradient)
+
+    def _where_ending(self, t: tf.Tensor, if_any: Callable, otherwise: Callable) -> tf.Tensor:
+        """Returns what `if_any` makes of which sequences end in step t, `[rows]` bool, where any does."""
+        ending = tf.equal(self._ends, t)
+        return tf.cond(tf.reduce_any(ending), lambda: if_any(ending), otherwise)
+
+    def _array(self, dtype: tf.DType) -> tf.TensorArray:
+        return tf.TensorArray(dtype, self._steps)
+
+
+def _loop(step: Callable, start: tuple, goes_on: Callable) -> tuple:
+    return tf.while_loop(lambda t, *_: goes_on(t), step, start, back_prop=False, parallel_iterations=PARALLEL_STEPS)
+
+
+def _write(t: tf.Tensor, arrays: list[tf.TensorArray], values: Iterable[tf.Tensor]) -> list[tf.TensorArray]:
+    return [array.write(t, value) for array, value in zip(arrays, values, strict=True)]
+
+
+def _concatenated(arrays: list[tf.TensorArray]) -> list[tf.Tensor]:
+    """Returns all steps of each array, one after the other."""
+    return [array.concat() for array in arrays]
+
+
+def _compiled(function: Callable, *arguments: tf.Tensor | list[tf.Tensor]) -> tuple[tf.Tensor, ...]:
+    """Calls `function` as one operation, compiled by XLA."""
+    specs = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), arguments)
+    # Called directly, a `tf.function` puts its operation outside of the loop around it.
+    return _function(function, tf.get_default_graph()).get_concrete_function(*specs)(*arguments)
+
+
+@functools.lru_cache(maxsize=4)
+def _function(function: Callable, _graph: tf.Graph) -> Callable:
+    """Returns what compiles `function` once for all layers of a graph whose shapes are the same."""
+    return tf.function(function, jit_compile=True, autograph=False)
+
+
+def _cell(product: tf.Tensor, c: tf.Tensor, added: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the next c, float32 `[rows, units]`, and h, of the product's dtype.
+
+    Args:
+        product: `[4, rows, units]`, any dtype.
+        c: `[rows, units]`.
+        added: `[rows, 4, units]` each, any dtype.
+    """
+    i, g, f, o = _activate(product, added)
+    c = i * g + f * c
+    return c, tf.cast(o * tf.tanh(c), product.dtype)
+
+
+def _cell_gradient(
+    product: tf.Tensor, c: tf.Tensor, c_gradient: tf.Tensor, h_gradients: list[tf.Tensor], added: list[tf.Tensor]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the gradients of the gates before their activation, `[rows, 4, units]`, and of c before the step.
+
+    Args:
+        product: As in `_cell`.
+        c: Before the step.
+        c_gradient: Of c after the step.
+        h_gradients: Of h after the step, to be added up, `[rows, units]` each, any dtype.
+        added: As in `_cell`.
+    """
+    h_gradient = sum(tf.cast(each, tf.float32) for each in h_gradients)
+    i, g, f, o = _activate(product, added)
+    tanh_c = tf.tanh(i * g + f * c)
+    c_gradient += h_gradient * o * (1 - tf.square(tanh_c))
+    gates = (
+        c_gradient * g * i * (1 - i),
+        c_gradient * i * (1 - tf.square(g)),
+        c_gradient * c * f * (1 - f),
+        h_gradient * tanh_c * o * (1 - o),
+    )
+    return tf.stack([tf.cast(gate, product.dtype) for gate in gates], axis=1), c_gradient * f
+
+
+def _activate(product: tf.Tensor, added: Iterable[tf.Tensor]) -> list[tf.Tensor]:
+    """Returns the gates i, g, f, o, `[rows, units]` float32 each."""
+    gates = [tf.cast(gate, tf.float32) for gate in tf.unstack(product)]
+    for each in added:
+        gates = [gate + tf.cast(more, tf.float32) for gate, more in zip(gates, tf.unstack(each, axis=1), strict=True)]
+    activations = (tf.sigmoid, tf.tanh, tf.sigmoid, tf.sigmoid)
+    return [activate(gate) for activate, gate in zip(activations, gates, strict=True)]
