@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 
+from models import devices
 from models.lazy_imports import lazy_imports
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
@@ -56,17 +57,20 @@ with _quiet(), warnings.catch_warnings(), lazy_imports():
     # Nothing in it is to be converted, but to find that out AutoGraph looks into every module that is loaded.
     LSTMBlockCell.call = tf.autograph.experimental.do_not_convert(LSTMBlockCell.call)
 
-    GPUS = tf.config.list_physical_devices("GPU")
+    _PHYSICAL_GPUS = tf.config.list_physical_devices("GPU")
+    _DETAILS = [tf.config.experimental.get_device_details(gpu) for gpu in _PHYSICAL_GPUS]
+    CARDS = [
+        devices.Card(details.get("device_name", gpu.name), details.get("compute_capability"))
+        for gpu, details in zip(_PHYSICAL_GPUS, _DETAILS, strict=True)
+    ]
+    GPUS = [card for card in CARDS if card.is_supported]
 
 warnings.filterwarnings("ignore", module=r"(tensorflow|tf_keras|tf_slim|magenta|note_seq|pretty_midi)\b")
 
 
-def describe_devices() -> str:
-    """Returns one line that names the devices TensorFlow computes on."""
-    if not GPUS:
-        return f"CPU, {os.cpu_count()} cores (TensorFlow finds no GPU)"
-    names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in GPUS]
-    return f"{len(GPUS)} GPU{'s' if len(GPUS) > 1 else ''}: {', '.join(names)}"
+def describe_devices() -> list[str]:
+    """Returns what TensorFlow computes on, and what is to be known about it, a line each."""
+    return devices.describe(CARDS, os.cpu_count())
 
 
 def session_config() -> tf.ConfigProto:

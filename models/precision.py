@@ -39,8 +39,7 @@ def resolve(name: str) -> str:
 def has_bf16() -> bool:
     """Whether what TensorFlow computes on has products of bfloat16."""
     if GPUS:
-        details = [tf.config.experimental.get_device_details(gpu) for gpu in GPUS]
-        return all(gpu.get("compute_capability", (0, 0)) >= _GPU_CAPABILITY for gpu in details)
+        return all(card.capability is not None and card.capability >= _GPU_CAPABILITY for card in GPUS)
     try:
         info = _CPU_INFO.read_text(encoding="ascii", errors="replace")
     except OSError:  # Not Linux.

@@ -9,7 +9,7 @@ import os
 import pathlib
 from collections.abc import Callable, Iterator
 
-from models import checkpoints
+from models import checkpoints, devices
 from models.environment import tf
 
 import configs
@@ -240,6 +240,11 @@ def _explained(run_dir: pathlib.Path, writer: saving.CheckpointWriter) -> Iterat
         yield
     except saving.ExplodedError as error:
         raise ValueError(f"{error};\n  {writer.kept()}; {_LOWER_RATE}") from error
+    except tf.errors.OpError as error:
+        explained = devices.explain(error.message)
+        if not explained:
+            raise
+        raise OSError(f"{explained};\n  {writer.kept()}") from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

@@ -165,7 +165,7 @@ def _announce(
     batch_size = run.config.hparams.batch_size // max(1, chosen.cluster.num_sync_workers)
     print(f"config    {run.name}")
     print(f"examples  {num_examples} from {run.where}, {batch_size} a batch")
-    print(f"devices   {environment.describe_devices()}")
+    print("devices   " + "\n          ".join(environment.describe_devices()))
     print(f"precision {beginning.precision}{'' if is_ours else ' (layers of Magenta)'}")
     for change in resume.describe(changes):
         print(f"changed   {change}")

@@ -67,9 +67,9 @@ def make_batch(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @contextlib.contextmanager
-def same_noise(monkeypatch):
+def same_noise(monkeypatch, z_size: int = 4):
     """Both models draw the same latent vectors, let the same sequences go on by themselves, and take the likeliest."""
-    z = np.random.default_rng(1).normal(size=[BATCH, 4]).astype(np.float32)
+    z = np.random.default_rng(1).normal(size=[BATCH, z_size]).astype(np.float32)
     chance = np.array([0.1, 0.5, 0.9], np.float32)
 
     def sample_latent(self, *_args, **_kwargs):
@@ -120,11 +120,12 @@ def compute(
         variables = tf.trainable_variables()
         gradients = tf.gradients(model.loss, variables)
         with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
-            samples, _ = model.sample(BATCH, 64, tf.ones([BATCH, 4]), temperature=0.5)
+            samples, _ = model.sample(BATCH, 64, tf.ones([BATCH, config.hparams.z_size]), temperature=0.5)
         session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
         rng = np.random.default_rng(5)
         for variable in variables:
-            value = values[variable.op.name] if values else rng.normal(0, 0.3, variable.shape)
+            deviation = 0.3 / np.sqrt(max(1, int(variable.shape[0]) / 20))  # Of the size that training begins with.
+            value = values[variable.op.name] if values else rng.normal(0, deviation, variable.shape)
             variable.load(value, session)
         model.global_step.load(STEP, session)
         named = zip(variables, gradients, strict=True)
@@ -168,6 +169,13 @@ def check(name: str, overrides: str, **options) -> None:
 def test_loss_gradients_metrics_and_samples_are_magentas(name, monkeypatch):
     with same_noise(monkeypatch):
         check(name, f"{SIZES},{WITHOUT_DROPOUT}", as_tokens=is_drums(name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_at_the_sizes_of_the_configs(name, monkeypatch):
+    with same_noise(monkeypatch, configs.CONFIG_MAP[name].hparams.z_size):
+        check(name, f"batch_size={BATCH},{WITHOUT_DROPOUT}", as_tokens=is_drums(name))
 
 
 @pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar"])

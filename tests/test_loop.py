@@ -116,3 +116,15 @@ def start_cluster() -> str:
         ports = [each.getsockname()[1] for each in (first, second)]
     jobs = {"ps": [f"localhost:{ports[0]}"], "worker": [f"localhost:{ports[1]}"]}
     return [tf.train.Server(jobs, job, 0) for job in jobs][1].target
+
+
+def test_a_gpu_that_fails_is_told_in_two_lines(tmp_path):
+    with tf.Graph().as_default():
+        tf.train.get_or_create_global_step()
+        writer = saving.CheckpointWriter(tmp_path, options.Saving())
+    message = "CUDA_ERROR_NO_BINARY_FOR_GPU: no kernel image is available\n\nOriginal stack trace"
+    with pytest.raises(OSError, match=r"^the GPU failed: CUDA_ERROR") as caught, loop._explained(tmp_path, writer):
+        raise tf.errors.InternalError(None, None, message)
+    assert "there is no checkpoint to go on from" in str(caught.value)
+    with pytest.raises(tf.errors.InternalError), loop._explained(tmp_path, writer):
+        raise tf.errors.InternalError(None, None, "something else")
