@@ -43,7 +43,7 @@ VALIDATE_EVERY_STEPS = 500  # Where there is a validation split; some two percen
 QUICK_RUN_DIR = RUNS_DIR / "quick"
 QUICK_CONFIG = "hier-drums_4bar_small"
 QUICK_HPARAMS = "batch_size=32,learning_rate=0.005,enc_rnn_size=[256],dec_rnn_size=[128,128],z_size=32"
-QUICK_NUM_STEPS = 1700
+QUICK_NUM_STEPS = 3000
 QUICK_SEED = 1
 
 NUM_OUTPUTS = 5
