@@ -109,7 +109,7 @@ def ordered_batches(
         return tuple(tensors)
 
     # Not `from_generator`: beside it, training steps on two cores take half as long again.
-    return tf.data.Dataset.range(1).repeat().map(gather).prefetch(2)
+    return _prefetched(tf.data.Dataset.range(1).repeat().map(gather))
 
 
 def epochs(performance: np.ndarray, seed: int | None, windows_per_performance: int = 0) -> Iterator[np.ndarray]:
@@ -166,4 +166,11 @@ def random_batches(
     shapes = (*([None, depth] for depth in depths), list(converter.length_shape))
     dataset = tf.data.Dataset.from_generator(generate, (tf.float32, tf.float32, tf.float32, tf.int32), shapes)
     dataset = dataset.shuffle(10 * batch_size, seed=seed)
-    return dataset.padded_batch(batch_size, shapes, drop_remainder=True).prefetch(2)
+    return _prefetched(dataset.padded_batch(batch_size, shapes, drop_remainder=True))
+
+
+def _prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Makes the next two batches while a step is computed."""
+    options = tf.data.Options()
+    options.autotune.enabled = False  # There is nothing to tune, and closing a session waits for it, up to a minute.
+    return batches.prefetch(2).with_options(options)
