@@ -28,11 +28,10 @@ class Noise:
 
     def dropout(self, values: tf.Tensor, keep_prob: float) -> tf.Tensor:
         """Returns `values` with each one 0, or divided by `keep_prob` with that probability."""
-        if keep_prob == 1.0:
-            return values
-        return tf.where(self.coin_flips(values.shape, keep_prob), values / keep_prob, tf.zeros_like(values))
+        mask = self.dropout_mask(values.shape, keep_prob)
+        return values if mask is None else values * mask
 
-    def dropout_mask(self, shape: list[int], keep_prob: float) -> tf.Tensor | None:
+    def dropout_mask(self, shape: tf.TensorShape | list[int], keep_prob: float) -> tf.Tensor | None:
         """Returns what dropout multiplies by; None where it does nothing."""
         return None if keep_prob == 1.0 else tf.to_float(self.coin_flips(shape, keep_prob)) / keep_prob
 
