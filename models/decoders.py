@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 from models import cells, recurrence
 from models.environment import tf
+from models.sequences import as_one_hot, as_tokens, time_major
 
 import numpy as np
 from magenta.contrib import seq2seq
@@ -109,8 +110,8 @@ class _WholeSequences(_Layers):
         if self.fallback_reason or c_input is not None:
             return self._decode_by_step(x_input, x_target, x_length, z, c_input)
         outputs = self._teacher_forced(x_input, z)  # [steps, batch, depth]: upstream's order would cost a copy.
-        loss, scores = self._score(outputs, _time_major(x_target))
-        by_sequence = _time_major(outputs)
+        loss, scores = self._score(outputs, time_major(x_target))
+        by_sequence = time_major(outputs)
         return Decoded(
             loss=tf.transpose(loss),
             scores={name: tf.transpose(values) for name, values in scores.items()},
@@ -137,7 +138,7 @@ class _WholeSequences(_Layers):
             rows = tf.split(kernel, [self._output_depth, -1])
             variables[0] = tf.concat([rows[0] / self._keep_prob, rows[1]], axis=0), bias
 
-        outputs = self._run_layers(variables, self._inputs(_time_major(x_input), z), state, self._keep_prob)
+        outputs = self._run_layers(variables, self._inputs(time_major(x_input), z), state, self._keep_prob)
         flat = tf.reshape(outputs, [-1, outputs.shape[-1]])
         projected = self.computation.matmul(flat, self._output_layer.kernel) + self._output_layer.bias
         return tf.reshape(projected, [steps, batch_size, self._output_depth])
@@ -307,7 +308,7 @@ class HierarchicalLstmDecoder(_Layers, lstm_models.HierarchicalLstmDecoder):
                 variables = cells.variables(cell, 1, scope)
             nothing = recurrence.Inputs(dense=tf.zeros([steps, 1, rows, 1]))  # What upstream gives it, too.
             outputs = tf.cast(self._run_layers(variables, nothing, state, self._keep_prob), tf.float32)
-            embeddings = tf.reshape(_time_major(outputs), [rows * steps, -1])
+            embeddings = tf.reshape(time_major(outputs), [rows * steps, -1])
         return embeddings
 
     def _metrics(self, decoded: Decoded, bars: int) -> dict:
@@ -364,31 +365,6 @@ def draw_in_order(decoder: base_model.BaseDecoder) -> None:
 
     for core in core_decoders(decoder):
         core._sample = ordered(core._sample)
-
-
-def as_tokens(sequence: tf.Tensor) -> tf.Tensor:
-    """Returns the tokens of a one-hot sequence, int32, -1 where a step is all zeros; tokens as they are."""
-    if sequence.dtype.is_integer:
-        return sequence
-    tokens = tf.argmax(sequence, axis=-1, output_type=tf.int32)
-    return tf.where(tf.reduce_max(sequence, axis=-1) > 0, tokens, tf.fill(tf.shape(tokens), -1))
-
-
-def as_one_hot(sequence: tf.Tensor, depth: int) -> tf.Tensor:
-    """Undoes `as_tokens`."""
-    return tf.one_hot(sequence, depth) if sequence.dtype.is_integer else sequence
-
-
-def one_step_late(sequence: tf.Tensor) -> tf.Tensor:
-    """Returns `[batch, steps, depth]` or tokens `[batch, steps]` with zeros first and without the last step."""
-    if sequence.dtype.is_integer:
-        return tf.pad(sequence[:, :-1], [(0, 0), (1, 0)], constant_values=-1)
-    return tf.pad(sequence[:, :-1], [(0, 0), (1, 0), (0, 0)])
-
-
-def _time_major(sequence: tf.Tensor) -> tf.Tensor:
-    """Swaps the first two dimensions."""
-    return tf.transpose(sequence, [1, 0, *range(2, len(sequence.shape))])
 
 
 def _split_bars(sequences: tf.Tensor, bars: int) -> tf.Tensor:

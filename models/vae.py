@@ -6,7 +6,7 @@ tokens, and in training everything that is drawn depends on the run's seed and t
 
 from __future__ import annotations
 
-from models import decoders, precision
+from models import decoders, precision, sequences
 from models.cells import Computed
 from models.environment import tf
 from models.noise import Noise
@@ -56,7 +56,7 @@ class MusicVAE(base_model.MusicVAE):
         hparams = self.hparams
         steps = min(int(output_sequence.shape[1]), hparams.max_seq_len)
         targets = output_sequence[:, :steps]
-        inputs = decoders.one_step_late(targets)
+        inputs = sequences.one_step_late(targets)
         lengths = tf.minimum(sequence_length, steps)
         controls = None if control_sequence is None else tf.to_float(control_sequence)[:, :steps]
 

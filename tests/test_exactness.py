@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 
-from models import decoders, noise, precision, recurrence
+from models import decoders, noise, precision, recurrence, sequences
 from models.environment import tf
 from models.vae import MusicVAE
 
@@ -114,7 +114,7 @@ def compute(
     with tf.Graph().as_default(), tf.Session() as session:
         inputs, outputs, lengths = (tf.constant(array) for array in make_batch(name))
         if as_tokens:
-            outputs = decoders.as_tokens(outputs)
+            outputs = sequences.as_tokens(outputs)
         model.build(config.hparams, converter.output_depth, is_training)
         metrics, _ = model._compute_model_loss(inputs, outputs, lengths, None)
         variables = tf.trainable_variables()
@@ -239,7 +239,7 @@ def draw_losses(name: str, values: dict, *, stock: bool, is_training: bool, coun
             config.model.seed = 4
         config.model.build(config.hparams, config.data_converter.output_depth, is_training)
         z = config.model.encode(tf.constant(inputs), tf.constant(lengths)).loc
-        late = decoders.one_step_late(tf.constant(outputs))
+        late = sequences.one_step_late(tf.constant(outputs))
         loss, _, _ = config.model.decoder.reconstruction_loss(late, tf.constant(outputs), tf.constant(lengths), z)
         for variable in tf.trainable_variables():
             variable.load(values[variable.op.name], session)

@@ -1,0 +1,30 @@
+"""Sequences as tensors: one-hot ones as tokens, one step late, steps first."""
+
+from __future__ import annotations
+
+from models.environment import tf
+
+
+def as_tokens(sequence: tf.Tensor) -> tf.Tensor:
+    """Returns the tokens of a one-hot sequence, int32, -1 where a step is all zeros; tokens as they are."""
+    if sequence.dtype.is_integer:
+        return sequence
+    tokens = tf.argmax(sequence, axis=-1, output_type=tf.int32)
+    return tf.where(tf.reduce_max(sequence, axis=-1) > 0, tokens, tf.fill(tf.shape(tokens), -1))
+
+
+def as_one_hot(sequence: tf.Tensor, depth: int) -> tf.Tensor:
+    """Undoes `as_tokens`."""
+    return tf.one_hot(sequence, depth) if sequence.dtype.is_integer else sequence
+
+
+def one_step_late(sequence: tf.Tensor) -> tf.Tensor:
+    """Returns `[batch, steps, depth]` or tokens `[batch, steps]` with zeros first and without the last step."""
+    if sequence.dtype.is_integer:
+        return tf.pad(sequence[:, :-1], [(0, 0), (1, 0)], constant_values=-1)
+    return tf.pad(sequence[:, :-1], [(0, 0), (1, 0), (0, 0)])
+
+
+def time_major(sequence: tf.Tensor) -> tf.Tensor:
+    """Swaps the first two dimensions."""
+    return tf.transpose(sequence, [1, 0, *range(2, len(sequence.shape))])
