@@ -41,6 +41,9 @@ class StepLayer:
         self._depth = int(self._kernel.shape[1]) - self.units
         by_gate = tf.reshape(self._kernel, [self.directions, -1, NUM_GATES, self.units])
         self._kernel_by_gate = tf.transpose(by_gate, [2, 0, 1, 3])
+        self._is_above = "dense" not in arrays and "constant" not in arrays
+        first_row = 1 if self._is_above else self._depth
+        self._kernel_back = self._kernel[:, first_row:]  # Sliced in the loop, it would be copied in each step.
         self._dense = tf.cast(arrays["dense"], dtype) if "dense" in arrays else None
         self._ones = tf.ones([self.directions, self.batch, 1], dtype)
         self._tokens = tokens
@@ -71,16 +74,16 @@ class StepLayer:
         """Returns what is added to the product in step t, `[rows, 4, units]` each."""
         return self._constant if self._looked_up is None else [self._looked_up[t], *self._constant]
 
-    def multiply_back(self, gates: tf.Tensor, *, is_above: bool) -> tuple[tf.Tensor | None, tf.Tensor]:
+    def multiply_back(self, gates: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
         """Returns the gradients of the layer below's output, where this one is above another, and of h before the step.
+
+        That of `dense` is computed for all steps at once.
 
         Args:
             gates: Their gradients, `[directions, batch, 4 * units]`.
-            is_above: Whether there is a layer below. The gradient of `dense` is computed for all steps at once.
         """
-        rows = self._kernel[:, 1:] if is_above else self._kernel[:, self._depth :]
-        product = tf.matmul(gates, rows, transpose_b=True)
-        if not is_above:
+        product = tf.matmul(gates, self._kernel_back, transpose_b=True)
+        if not self._is_above:
             return None, tf.reshape(product, [self.rows, self.units])
         below, h = tf.split(tf.reshape(product, [self.rows, -1]), [-1, self.units], axis=1)
         return below, h
@@ -183,7 +186,7 @@ class StepLoop:
                 )
                 gates = tf.reshape(gates, [layer.directions, layer.batch, -1])
                 gate_gradients[number] = _write(t, gate_gradients[number], tf.unstack(gates))
-                below, h_gradient = layer.multiply_back(gates, is_above=number > 0)
+                below, h_gradient = layer.multiply_back(gates)
                 from_above = [self._masked(number, t, below)]
                 state_gradients[number] = [c_gradient, h_gradient]
             return t - 1, state_gradients, gate_gradients
