@@ -19,7 +19,8 @@ import re
 from models import checkpoints
 
 import configs
-from pipelines import atomic, best
+from pipelines import atomic
+from pipelines.training import best
 
 RECORD_NAME = "config.json"
 PACKAGES = ("tensorflow", "magenta", "note-seq", "numpy")

@@ -20,8 +20,9 @@ import time
 
 from absl import flags
 
-from pipelines import atomic, cli, interrupts, options, run_lock
-from pipelines.options import Run
+from pipelines import atomic, cli
+from pipelines.training import interrupts, options, run_lock
+from pipelines.training.options import Run
 
 
 def prepare(
@@ -83,7 +84,7 @@ def run_training(
         BlockingIOError: another process trains this run.
         OSError: the disk is full, or a file cannot be read or written.
     """
-    from pipelines import training
+    from pipelines.training.run import train
 
     atomic.check_folder(run.run_dir)
     with contextlib.ExitStack() as stack:
@@ -91,7 +92,7 @@ def run_training(
         chosen = options.Training(num_steps=num_steps, seed=seed, **chosen)
         if chosen.cluster.is_chief:
             stack.enter_context(run_lock.held(run.run_dir))
-        return training.train(run, chosen, stop)
+        return train(run, chosen, stop)
 
 
 def run_evaluation(run: Run, num_batches: int | None, suffix: str = "", interval_secs: float | None = None) -> None:

@@ -8,7 +8,7 @@ from models import checkpoints
 
 import pytest
 
-from pipelines import best
+from pipelines.training import best
 
 
 def write_checkpoint(folder, step):

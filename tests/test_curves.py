@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from pipelines import curves
+from pipelines.training import curves
 
 
 def rows(n, **values):

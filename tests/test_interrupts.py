@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from pipelines import interrupts
+from pipelines.training import interrupts
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -27,13 +27,13 @@ def test_the_first_signal_is_noted(number, capsys):
 def test_the_second_signal_ends_a_process_that_does_not_look(number):
     code = f"""
 import os, signal
-from pipelines import interrupts
+from pipelines.training import interrupts
 with interrupts.deferred():
     signal.raise_signal(signal.SIGINT)
     os.kill(os.getpid(), {int(number)})
     print("still here")
 """
-    root = pathlib.Path(interrupts.__file__).parents[1]
+    root = pathlib.Path(__file__).parent.parent
     process = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True
     )

@@ -19,7 +19,7 @@ from models.environment import tf
 import numpy as np
 import pytest
 
-from pipelines import metrics_log
+from pipelines.training import metrics_log
 
 KILLS = int(os.environ.get("KILLS", "4"))
 INTERVAL_SECS = 0.4

@@ -10,7 +10,7 @@ from models.environment import tf
 
 import pytest
 
-from pipelines import loop, metrics_log, options, saving
+from pipelines.training import loop, metrics_log, options, saving
 from tests import disks
 from tests.tiny import TINY_HPARAMS, train_tiny
 

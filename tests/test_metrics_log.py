@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from pipelines import metrics_log
-from pipelines.metrics_log import TRAIN, VALIDATION, MetricsLog
+from pipelines.training import metrics_log
+from pipelines.training.metrics_log import TRAIN, VALIDATION, MetricsLog
 from tests import disks
 
 

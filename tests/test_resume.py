@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import configs
-from pipelines import metrics_log, resume, run_lock, train
+from pipelines import train
+from pipelines.training import metrics_log, resume, run_lock
 from tests.tiny import TINY_HPARAMS, train_tiny
 
 NAME = "groovae_4bar"

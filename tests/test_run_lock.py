@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from pipelines import run_lock
+from pipelines.training import run_lock
 
 HOLDER = """
 import sys, time
-from pipelines import run_lock
+from pipelines.training import run_lock
 with run_lock.held(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
@@ -22,7 +22,7 @@ with run_lock.held(sys.argv[1]):
 @pytest.fixture
 def holder(tmp_path):
     """A process that holds the lock of the folder `run`."""
-    root = pathlib.Path(run_lock.__file__).parents[1]
+    root = pathlib.Path(__file__).parent.parent
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, tmp_path / "run"],
         env=os.environ | {"PYTHONPATH": str(root)},

@@ -9,7 +9,7 @@ from models.environment import tf
 import numpy as np
 import pytest
 
-from pipelines import options, saving
+from pipelines.training import options, saving
 from tests import disks
 
 

@@ -8,7 +8,8 @@ from models.environment import tf
 
 import pytest
 
-from pipelines import best, evaluate, metrics_log, options, runs, validation, workflow
+from pipelines import evaluate, runs, workflow
+from pipelines.training import best, metrics_log, options, validation
 from tests.tiny import TINY_HPARAMS, train_tiny
 
 NAME = "groovae_4bar"

@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable, Sequence
 
 import configs
-from pipelines import best, evaluate, examples, options
+from pipelines import evaluate, examples
+from pipelines.training import best, options
 
 _TOLD = ("loss", "kl_bits", "teacher_forced_accuracy", "hits_loss")
 

@@ -13,9 +13,10 @@ from models import checkpoints, devices
 from models.environment import tf
 
 import configs
-from pipelines import interrupts, optimize, options, progress, saving
-from pipelines.journal import Journal, NoJournal
-from pipelines.validation import Validation
+from pipelines import progress
+from pipelines.training import interrupts, optimize, options, saving
+from pipelines.training.journal import Journal, NoJournal
+from pipelines.training.validation import Validation
 
 MAX_DROPPED_STEPS = 50
 MAX_SEED = 2**31

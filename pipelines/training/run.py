@@ -11,8 +11,9 @@ from models import checkpoints, environment, vae
 from models import precision as precisions
 
 import configs
-from pipelines import batches, example_source, examples, interrupts, loop, metrics_log, options, resume, runs
-from pipelines.validation import Validation
+from pipelines import batches, example_source, examples, runs
+from pipelines.training import interrupts, loop, metrics_log, options, resume
+from pipelines.training.validation import Validation
 
 MAGENTAS_PRECISION = "fp32"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from models.environment import session_config, tf
 
 import configs
-from pipelines import options, saving
+from pipelines.training import options, saving
 
 NORM_TAG = "global_norm"
 STOP_GRACE_SECS = 2  # For what synchronous workers have waiting for a step that never comes.

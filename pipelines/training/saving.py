@@ -10,7 +10,7 @@ import time
 from models import checkpoints
 from models.environment import tf
 
-from pipelines import options
+from pipelines.training import options
 
 PREFIX = "model.ckpt"
 MIB = 2**20

@@ -10,8 +10,9 @@ from models.environment import tf
 
 import numpy as np
 
-from pipelines import evaluate, metrics_log, progress
-from pipelines.validation import Validation
+from pipelines import evaluate, progress
+from pipelines.training import metrics_log
+from pipelines.training.validation import Validation
 
 ROW_EVERY_STEPS = 10
 DRAW_EVERY_SECS = 60
@@ -109,7 +110,7 @@ class Journal:
         started = time.monotonic()
         with self.progress.pause():
             try:
-                from pipelines import curves  # And matplotlib with it, which a run's first step need not wait for.
+                from pipelines.training import curves  # With matplotlib, which a run's first step need not wait for.
 
                 best = self._validation.best(self.validations) if self._validation else None
                 curves.draw(self._log.rows, self._run_dir / curves.FILE_NAME, best)
