@@ -48,6 +48,11 @@ def has_bf16() -> bool:
     return not _CPU_FLAGS.isdisjoint(flags.split())
 
 
+def describe(name: str) -> str:
+    """Returns "fp32" or "bf16" with what is to be known about it here."""
+    return f"{name} (step by step; in fp32 a GPU computes a layer at once)" if GPUS and name == "bf16" else name
+
+
 def computation(name: str) -> Computation:
     """Returns how layers are computed in "fp32" or "bf16"."""
     dtype = _DTYPES[name]

@@ -167,7 +167,8 @@ def _announce(
     print(f"config    {run.name}")
     print(f"examples  {num_examples} from {run.where}, {batch_size} a batch")
     print("devices   " + "\n          ".join(environment.describe_devices()))
-    print(f"precision {beginning.precision}{'' if is_ours else ' (layers of Magenta)'}")
+    precision = precisions.describe(beginning.precision) if is_ours else f"{beginning.precision} (layers of Magenta)"
+    print(f"precision {precision}")
     for change in resume.describe(changes):
         print(f"changed   {change}")
     print(f"run       {run.run_dir}, {f'going on from step {beginning.step}' if beginning.step else 'new'}", flush=True)

@@ -1,0 +1,69 @@
+"""Which precision is computed in, on processors and GPUs that need not be here."""
+
+from models import precision
+from models.devices import Card
+from models.environment import tf
+
+import pytest
+
+AMPERE, TURING = Card("Ampere", (8, 0)), Card("Turing", (7, 5))
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """Returns what makes a machine of a processor's flags and GPUs."""
+
+    def make(flags, *cards):
+        info = tmp_path / "cpuinfo"
+        info.write_text(f"processor\t: 0\nflags\t\t: {flags}\n\nprocessor\t: 1\nflags\t\t: {flags}\n")
+        monkeypatch.setattr(precision, "_CPU_INFO", info)
+        monkeypatch.setattr(precision, "GPUS", list(cards))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("flags", "cards", "chosen"),
+    [
+        ("fpu avx512f avx512_bf16 fsrm", (), "bf16"),
+        ("fpu amx_bf16", (), "bf16"),
+        ("fpu avx2 avx512f", (), "fp32"),
+        ("fpu avx512_bf16x", (), "fp32"),
+        ("fpu avx512_bf16", (AMPERE,), "fp32"),  # In which a GPU computes a layer at once.
+    ],
+)
+def test_auto_takes_what_the_machine_computes_fastest(machine, flags, cards, chosen):
+    machine(flags, *cards)
+    assert precision.resolve("auto") == chosen
+
+
+def test_bf16_is_refused_where_there_is_none(machine):
+    for flags, *cards in (("avx2",), ("avx512_bf16", TURING), ("avx512_bf16", AMPERE, TURING)):
+        machine(flags, *cards)
+        with pytest.raises(ValueError, match=r"--precision=bf16: this machine has no bfloat16"):
+            precision.resolve("bf16")
+        assert precision.resolve("fp32") == "fp32"
+
+
+def test_bf16_on_a_gpu_says_what_it_costs(machine):
+    machine("avx2", AMPERE)
+    assert precision.resolve("bf16") == "bf16"
+    assert "step by step" in precision.describe("bf16")
+    assert precision.describe("fp32") == "fp32"
+    machine("avx512_bf16")
+    assert precision.describe("bf16") == "bf16"
+
+
+def test_layers_are_fused_on_a_gpu_in_fp32_alone(machine):
+    machine("avx512_bf16", AMPERE)
+    assert precision.computation("fp32").fused
+    assert not precision.computation("bf16").fused
+    machine("avx512_bf16")
+    assert not precision.computation("fp32").fused
+    assert precision.computation("bf16").dtype == tf.bfloat16
+
+
+def test_a_machine_without_cpuinfo_has_no_bf16(monkeypatch, tmp_path):
+    monkeypatch.setattr(precision, "_CPU_INFO", tmp_path / "none")
+    monkeypatch.setattr(precision, "GPUS", [])
+    assert precision.resolve("auto") == "fp32"
