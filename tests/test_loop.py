@@ -50,7 +50,7 @@ def test_a_run_whose_steps_are_all_dropped_ends_and_keeps_its_checkpoint(tmp_pat
 
 def train_saving_each_step(run_dir, records, num_steps, hparam):
     chosen = {"hparams": f"{TINY_HPARAMS},{hparam}", "saving": options.Saving(every_secs=0)}
-    train_tiny("groovae_4bar", run_dir, records, num_steps=num_steps, **chosen)
+    train_tiny("groovae_4bar", run_dir, records, num_steps=num_steps, seed=1, **chosen)
 
 
 def test_no_checkpoint_is_written_while_steps_are_dropped(tmp_path, starter_records):
@@ -61,8 +61,10 @@ def test_no_checkpoint_is_written_while_steps_are_dropped(tmp_path, starter_reco
 
 def test_a_checkpoint_that_leads_to_no_number_is_not_kept(tmp_path, starter_records):
     """With a checkpoint after each step, that of the step before is finite, and useless."""
-    with pytest.raises(ValueError, match=r"the loss is no longer a number|a variable is no longer a number"):
-        train_saving_each_step(tmp_path, starter_records, 40, "learning_rate=1e30")
+    with pytest.raises(
+        ValueError, match=r"the loss is no longer a number|a variable is no longer a number|the loss has exploded"
+    ):
+        train_saving_each_step(tmp_path, starter_records, 100, "learning_rate=1e30")
     kept = [checkpoints.step_of(path) for path in checkpoints.all_complete(tmp_path / "train")]
     last = metrics_log.read(tmp_path)[-1]["step"]
     assert last not in kept
