@@ -1,6 +1,7 @@
 """What TensorFlow 2.21 can do with a GPU, by its compute capability. Needs no TensorFlow.
 
-Its wheel has code for 6.0, 7.0, 8.0 and 8.9, and intermediate code for 9.0, which the driver compiles for newer cards.
+Its wheel has code for 6.0, 7.0, 8.0 and 8.9, and intermediate code for 9.0, which the driver compiles for newer cards
+(`tf.sysconfig.get_build_info()["cuda_compute_capabilities"]`).
 """
 
 from __future__ import annotations
@@ -30,7 +31,12 @@ class Card:
 
 
 def describe(cards: list[Card], num_cores: int | None) -> list[str]:
-    """Returns what is computed on, and what is to be known about it, a line each."""
+    """Returns what is computed on, and what is to be known about it, a line each.
+
+    Args:
+        cards: All that the driver shows.
+        num_cores: Of the CPU, which computes where no card can.
+    """
     usable = [card for card in cards if card.is_supported]
     if usable:
         lines = [f"{len(usable)} GPU{'s' if len(usable) > 1 else ''}: {', '.join(card.name for card in usable)}"]

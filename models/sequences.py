@@ -6,7 +6,14 @@ from models.environment import tf
 
 
 def as_tokens(sequence: tf.Tensor) -> tf.Tensor:
-    """Returns the tokens of a one-hot sequence, int32, -1 where a step is all zeros; tokens as they are."""
+    """Returns the tokens of one-hot sequences.
+
+    Args:
+        sequence: `[batch, steps, depth]`, in any order of the first two; or tokens already.
+
+    Returns:
+        `[batch, steps]` int32, -1 where a step is all zeros; tokens as they are.
+    """
     if sequence.dtype.is_integer:
         return sequence
     tokens = tf.argmax(sequence, axis=-1, output_type=tf.int32)
@@ -14,7 +21,7 @@ def as_tokens(sequence: tf.Tensor) -> tf.Tensor:
 
 
 def as_one_hot(sequence: tf.Tensor, depth: int) -> tf.Tensor:
-    """Undoes `as_tokens`."""
+    """Returns tokens `[batch, steps]` as `[batch, steps, depth]` float32, zeros for -1; what is no tokens as it is."""
     return tf.one_hot(sequence, depth) if sequence.dtype.is_integer else sequence
 
 
@@ -26,5 +33,5 @@ def one_step_late(sequence: tf.Tensor) -> tf.Tensor:
 
 
 def time_major(sequence: tf.Tensor) -> tf.Tensor:
-    """Swaps the first two dimensions."""
+    """Returns `[batch, steps, …]` as `[steps, batch, …]`, or the other way round."""
     return tf.transpose(sequence, [1, 0, *range(2, len(sequence.shape))])

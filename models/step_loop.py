@@ -20,7 +20,7 @@ class StepLayer:
     """A layer in the loop.
 
     The gates of a step are the sum of the kernel's product with the factor, of rows of a table that are looked up for
-    all steps at once, and of a constant.
+    all steps at once, and of a constant. A layer with neither `dense` nor `constant` is above another one.
     """
 
     def __init__(self, arrays: dict[str, tf.Tensor], tokens: tf.Tensor | None, dtype: tf.DType) -> None:

@@ -14,12 +14,11 @@ from models.environment import tf
 
 import configs
 from pipelines import progress
-from pipelines.training import interrupts, optimize, options, saving
+from pipelines.training import interrupts, optimize, options, resume, saving
 from pipelines.training.journal import Journal, NoJournal
 from pipelines.training.validation import Validation
 
 MAX_DROPPED_STEPS = 50
-MAX_SEED = 2**31
 _DEFAULT_SAVING = options.Saving()
 _LOWER_RATE = "a lower rate helps: --hparams=learning_rate=0.0003"
 
@@ -193,7 +192,7 @@ def train(
     run_dir = pathlib.Path(run_dir)
     first_step = checkpoints.step_of(checkpoint) if checkpoint else 0
     with tf.Graph().as_default(), tf.device(optimize.device_setter(cluster)):
-        tf.set_random_seed((seed + first_step) % MAX_SEED)
+        tf.set_random_seed((seed + first_step) % resume.MAX_SEED)
         training = optimize.build(config, make_batches, cluster)
         writer = saving.CheckpointWriter(run_dir / "train", chosen)
         writer.check(checkpoint)

@@ -9,7 +9,7 @@ import secrets
 import configs
 from pipelines.training import run_lock
 
-MAX_SEED = 2**31
+MAX_SEED = 2**31  # TensorFlow's seeds are int32.
 
 
 def check_new(run_dir: str | os.PathLike[str]) -> None:
