@@ -64,8 +64,7 @@ class _Layers(cells.Computed):
         """
         layers = [recurrence.Layer(kernel[tf.newaxis], bias[tf.newaxis]) for kernel, bias in variables]
         states = [(c[tf.newaxis], h[tf.newaxis]) for c, h in state]
-        steps = (inputs.tokens if inputs.dense is None else inputs.dense).shape[0]
-        shapes = [[int(steps), 1, *layer_state.c.shape.as_list()] for layer_state in state[:-1]]
+        shapes = [[inputs.steps, 1, *layer_state.c.shape.as_list()] for layer_state in state[:-1]]
         masks = [self.noise.dropout_mask(shape, keep_prob) for shape in shapes]
         outputs = recurrence.outputs(layers, inputs, states, self.computation, masks)
         return outputs[:, 0]
@@ -146,19 +145,16 @@ class _WholeSequences(_Layers):
     def _inputs(self, x_input: tf.Tensor, z: tf.Tensor) -> recurrence.Inputs:
         """Returns the first layer's inputs, made of time-major ones, and z, the same in each step but for dropout."""
         tokens = as_tokens(x_input) if self.is_one_hot else None
-        dense = None if self.is_one_hot else x_input[:, tf.newaxis]
+        data = None if self.is_one_hot else self.noise.dropout(x_input[:, tf.newaxis], self._keep_prob)
         conditional = int(z.shape[1]) > 0
         if self._keep_prob == 1.0:
-            return recurrence.Inputs(tokens, self._num_tokens, dense, z if conditional else None)
+            return recurrence.Inputs(tokens, self._num_tokens, data, constant=z if conditional else None)
         if tokens is not None:
             kept = self.noise.coin_flips(tokens.shape, self._keep_prob)
             tokens = tf.where(kept, tokens, tf.fill(tokens.shape, -1))
-        if conditional:
-            repeated = tf.tile(z[tf.newaxis, tf.newaxis], [x_input.shape[0], 1, 1, 1])
-            dense = repeated if dense is None else tf.concat([dense, repeated], axis=-1)
-        if dense is not None:
-            dense = self.noise.dropout(dense, self._keep_prob)
-        return recurrence.Inputs(tokens, self._num_tokens, dense)
+        repeated = tf.tile(z[tf.newaxis, tf.newaxis], [x_input.shape[0], 1, 1, 1])
+        dense = self.noise.dropout(repeated, self._keep_prob) if conditional else None
+        return recurrence.Inputs(tokens, self._num_tokens, data, dense)
 
     @property
     def _num_tokens(self) -> int:
@@ -306,7 +302,7 @@ class HierarchicalLstmDecoder(_Layers, lstm_models.HierarchicalLstmDecoder):
             with tf.variable_scope(f"decoder/hierarchical_level_{level}", reuse=tf.AUTO_REUSE) as scope:
                 state = lstm_utils.initial_cell_state_from_embedding(cell, embeddings, name="initial_state")
                 variables = cells.variables(cell, 1, scope)
-            nothing = recurrence.Inputs(dense=tf.zeros([steps, 1, rows, 1]))  # What upstream gives it, too.
+            nothing = recurrence.Inputs(data=tf.zeros([steps, 1, rows, 1]))  # What upstream gives it, too.
             outputs = tf.cast(self._run_layers(variables, nothing, state, self._keep_prob), tf.float32)
             embeddings = tf.reshape(time_major(outputs), [rows * steps, -1])
         return embeddings

@@ -51,7 +51,8 @@ class BidirectionalLstmEncoder(cells.Computed, lstm_models.BidirectionalLstmEnco
         kernels, biases = zip(*variables, strict=True)
         layer = recurrence.Layer(tf.stack(kernels), tf.stack(biases))
         both_ways = tf.stack([sequence, _reversed(sequence, lengths)], axis=1)
-        inputs = recurrence.Inputs(dense=self.noise.dropout(both_ways, self._keep_prob))
+        kept = self.noise.dropout(both_ways, self._keep_prob)
+        inputs = recurrence.Inputs(dense=kept) if number else recurrence.Inputs(data=kept)
         zeros = tf.zeros([layer.directions, batch, layer.units])
         return layer, inputs, (zeros, zeros)
 

@@ -20,6 +20,10 @@ from models.lazy_imports import lazy_imports
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # What matters is raised as an exception; 0 shows everything.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# A step's gates and state in one pass over memory. A TensorFlow that does not know this option ignores it. Yours win.
+os.environ["XLA_FLAGS"] = (
+    "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion " + os.environ.get("XLA_FLAGS", "")
+).strip()
 
 
 @contextlib.contextmanager

@@ -52,14 +52,20 @@ class Inputs:
     Attributes:
         tokens: `[steps, batch]` int32; the one of a one-hot input, -1 for zeros.
         num_tokens: How many kinds of tokens there are, 0 without.
-        dense: `[steps, directions, batch, depth]`.
+        data: `[steps, directions, batch, depth]`, what no gradient is wanted of.
+        dense: The same, with a gradient.
         constant: `[batch, depth]`, the same in each step.
     """
 
     tokens: tf.Tensor | None = None
     num_tokens: int = 0
+    data: tf.Tensor | None = None
     dense: tf.Tensor | None = None
     constant: tf.Tensor | None = None
+
+    @property
+    def steps(self) -> int:
+        return next(int(each.shape[0]) for each in (self.tokens, self.data, self.dense) if each is not None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,11 +164,9 @@ def _as_dense(inputs: Inputs, directions: int) -> tf.Tensor:
     parts = []
     if inputs.tokens is not None:
         parts.append(tf.one_hot(inputs.tokens, inputs.num_tokens)[:, tf.newaxis])
-    if inputs.dense is not None:
-        parts.append(inputs.dense)
+    parts += [each for each in (inputs.data, inputs.dense) if each is not None]
     if inputs.constant is not None:
-        steps = parts[0].shape[0]
-        parts.append(tf.tile(inputs.constant[tf.newaxis, tf.newaxis], [steps, directions, 1, 1]))
+        parts.append(tf.tile(inputs.constant[tf.newaxis, tf.newaxis], [inputs.steps, directions, 1, 1]))
     return tf.concat(parts, axis=-1)
 
 
@@ -175,8 +179,9 @@ def _in_steps(
     computation: Computation,
 ) -> tf.Tensor:
     """As `last_output`, or without lengths as `outputs`, by a loop over the steps."""
-    steps = int((inputs.tokens if inputs.dense is None else inputs.dense).shape[0])
-    terms = [_lowest_terms(layers[0], inputs, states[0], computation, steps), *map(_terms, layers[1:], states[1:])]
+    steps = inputs.steps
+    lowest_terms, data = _lowest_terms(layers[0], inputs, states[0], computation)
+    terms = [lowest_terms, *map(_terms, layers[1:], states[1:])]
     names = [(number, name) for number, arrays in enumerate(terms) for name in arrays]
     masks = [
         mask if mask is None else tf.cast(tf.reshape(mask, [steps, -1, mask.shape[-1]]), computation.dtype)
@@ -188,8 +193,8 @@ def _in_steps(
         arrays = [{} for _ in layers]
         for (number, name), value in zip(names, values, strict=True):
             arrays[number][name] = value
-        lowest = step_loop.StepLayer(arrays[0], inputs.tokens, computation.dtype)
-        above = [step_loop.StepLayer(each, None, computation.dtype) for each in arrays[1:]]
+        lowest = step_loop.StepLayer(arrays[0], data, inputs.tokens, computation.dtype)
+        above = [step_loop.StepLayer(each, None, None, computation.dtype) for each in arrays[1:]]
         loop = step_loop.StepLoop([lowest, *above], masks, steps, lengths)
 
         def backward(gradient: tf.Tensor) -> list[tf.Tensor]:
@@ -207,32 +212,33 @@ def _terms(layer: Layer, state: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Ten
 
 
 def _lowest_terms(
-    layer: Layer, inputs: Inputs, state: tuple[tf.Tensor, tf.Tensor], computation: Computation, steps: int
-) -> dict[str, tf.Tensor]:
-    """Returns the arrays of the lowest layer, as `StepLayer` takes them.
+    layer: Layer, inputs: Inputs, state: tuple[tf.Tensor, tf.Tensor], computation: Computation
+) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
+    """Returns the arrays and the data of the lowest layer, as `StepLayer` takes them.
 
     What is the same in each step is multiplied here, and the bias added to it; where there is nothing of that kind, the
-    bias is a row of the kernel, which a column of ones chooses.
+    bias is a row of the kernel, which a column of ones in the data chooses.
     """
-    depth = 0 if inputs.dense is None else int(inputs.dense.shape[-1])
-    constant_depth = int(layer.kernel.shape[1]) - inputs.num_tokens - depth - layer.units
-    sizes = [inputs.num_tokens, depth, constant_depth, layer.units]
-    table, dense_rows, constant_rows, state_rows = tf.split(layer.kernel, sizes, axis=1)
+    data_depth, depth = (0 if each is None else int(each.shape[-1]) for each in (inputs.data, inputs.dense))
+    constant_depth = int(layer.kernel.shape[1]) - inputs.num_tokens - data_depth - depth - layer.units
+    sizes = [inputs.num_tokens, data_depth + depth, constant_depth, layer.units]
+    table, input_rows, constant_rows, state_rows = tf.split(layer.kernel, sizes, axis=1)
 
     terms = {"c": state[0], "h": state[1]}
+    kernel, data = [input_rows, state_rows], inputs.data
     if inputs.tokens is not None:
         terms["table"] = table[0]
+    if inputs.dense is not None:
+        terms["dense"] = tf.cast(inputs.dense, computation.dtype)
     if inputs.constant is not None:
         product = computation.matmul(inputs.constant[tf.newaxis], constant_rows)
         terms["constant"] = product + _full_bias(layer)
-        kernel, dense = [dense_rows, state_rows], inputs.dense
     else:
-        dense = tf.ones([steps, layer.directions, state[0].shape[1], 1], computation.dtype)
-        kernel = [_full_bias(layer), dense_rows, state_rows]
-        if inputs.dense is not None:
-            dense = tf.concat([dense, tf.cast(inputs.dense, computation.dtype)], axis=-1)
+        kernel = [_full_bias(layer), *kernel]
+        ones = tf.ones([inputs.steps, layer.directions, state[0].shape[1], 1], computation.dtype)
+        data = ones if data is None else tf.concat([ones, tf.cast(data, computation.dtype)], axis=-1)
     terms["kernel"] = tf.concat(kernel, axis=1)
-    return terms if dense is None else terms | {"dense": dense}
+    return terms, data
 
 
 def _full_bias(layer: Layer) -> tf.Tensor:

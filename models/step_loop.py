@@ -8,43 +8,53 @@ multiplied by.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable
 
 from models.environment import tf
 
 NUM_GATES = 4
 PARALLEL_STEPS = 2  # So a lower layer's next step runs beside the upper layer's.
+NUM_CHUNKS = 4  # Of the steps on the way back: the products over one run beside the steps of the next.
 
 
 class StepLayer:
     """A layer in the loop.
 
     The gates of a step are the sum of the kernel's product with the factor, of rows of a table that are looked up for
-    all steps at once, and of a constant. A layer with neither `dense` nor `constant` is above another one.
+    all steps at once, and of a constant. A layer that has only a state and a kernel is above another one.
     """
 
-    def __init__(self, arrays: dict[str, tf.Tensor], tokens: tf.Tensor | None, dtype: tf.DType) -> None:
-        """Takes what gradients are wanted of.
+    def __init__(
+        self, arrays: dict[str, tf.Tensor], data: tf.Tensor | None, tokens: tf.Tensor | None, dtype: tf.DType
+    ) -> None:
+        """Takes what goes in.
 
         Args:
-            arrays: `c` and `h`, the state `[directions, batch, units]`; `kernel` `[directions, depth + units,
-                4 * units]`; where there are, `dense` `[steps, directions, batch, depth]`, `table`
-                `[num_tokens, 4 * units]`, and `constant` `[directions, batch, 4 * units]`. Without `dense` and
-                `constant` the first row of the kernel is the bias, and the others belong to the layer below.
+            arrays: What gradients are wanted of: `c` and `h`, the state `[directions, batch, units]`; `kernel`
+                `[directions, depth + units, 4 * units]`; where there are, `dense` `[steps, directions, batch, depth]`,
+                `table` `[num_tokens, 4 * units]`, and `constant` `[directions, batch, 4 * units]`. The kernel's rows
+                are those of `data`, of `dense` and of h; in a layer above another one the bias, those of the layer
+                below, and of h.
+            data: What no gradient is wanted of, `[steps, directions, batch, depth]`.
             tokens: `[steps, batch]`, what to look up in the table, -1 for zeros.
             dtype: Of the factors of products.
         """
         self.arrays, self.dtype = arrays, dtype
         self.directions, self.batch, self.units = map(int, arrays["c"].shape)
         self.rows = self.directions * self.batch
+        inputs = [each for each in (data, arrays.get("dense")) if each is not None]
+        self._inputs = [tf.cast(each, dtype) for each in inputs]
+        self._is_above = not inputs and "constant" not in arrays
+
         self._kernel = tf.cast(arrays["kernel"], dtype)
-        self._depth = int(self._kernel.shape[1]) - self.units
         by_gate = tf.reshape(self._kernel, [self.directions, -1, NUM_GATES, self.units])
         self._kernel_by_gate = tf.transpose(by_gate, [2, 0, 1, 3])
-        self._is_above = "dense" not in arrays and "constant" not in arrays
-        first_row = 1 if self._is_above else self._depth
-        self._kernel_back = self._kernel[:, first_row:]  # Sliced in the loop, it would be copied in each step.
-        self._dense = tf.cast(arrays["dense"], dtype) if "dense" in arrays else None
+        # Sliced in the loop, these would be copied in each step.
+        depth = sum(int(each.shape[-1]) for each in inputs)
+        self._kernel_back = self._kernel[:, 1 if self._is_above else depth :]
+        self._dense_rows = self._kernel[:, 0 if data is None else int(data.shape[-1]) : depth]
+
         self._ones = tf.ones([self.directions, self.batch, 1], dtype)
         self._tokens = tokens
         self._looked_up = None if tokens is None else self._look_up()
@@ -62,8 +72,8 @@ class StepLayer:
         parts = [tf.reshape(h, [self.directions, self.batch, self.units])]
         if below is not None:
             parts = [self._ones, tf.reshape(below, [self.directions, self.batch, -1]), *parts]
-        elif self._dense is not None:
-            parts = [self._dense[t], *parts]
+        else:
+            parts = [*(each[t] for each in self._inputs), *parts]
         return tf.concat(parts, axis=2) if len(parts) > 1 else parts[0]
 
     def multiply(self, factor: tf.Tensor) -> tf.Tensor:
@@ -88,28 +98,39 @@ class StepLayer:
         below, h = tf.split(tf.reshape(product, [self.rows, -1]), [-1, self.units], axis=1)
         return below, h
 
-    def gradients(self, factors: list[tf.Tensor], gates: list[tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Returns the gradients of all arrays but the state: one operation each, over all steps.
+    def sums(self, steps: tf.Tensor, factors: list[tf.Tensor], gates: list[tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns the gradients of what is the same in each step, float32, summed over some steps; one operation each.
 
         Args:
-            factors: `[steps * batch, depth + units]` for each direction.
-            gates: Their gradients, `[steps * batch, 4 * units]` for each direction.
+            steps: Their numbers.
+            factors: `[len(steps) * batch, depth + units]` for each direction.
+            gates: Their gradients, `[len(steps) * batch, 4 * units]` for each direction.
         """
         products = [tf.matmul(*pair, transpose_a=True) for pair in zip(factors, gates, strict=True)]
-        gradients = {"kernel": tf.stack(products)}
-        if "dense" in self.arrays:
-            rows = tf.unstack(self._kernel[:, : self._depth])
-            products = [tf.matmul(*pair, transpose_b=True) for pair in zip(gates, rows, strict=True)]
-            dense = tf.reshape(tf.stack(products), [self.directions, -1, self.batch, self._depth])
-            gradients["dense"] = tf.transpose(dense, [1, 0, 2, 3])
+        sums = {"kernel": tf.cast(tf.stack(products), tf.float32)}
         if "constant" in self.arrays:
             by_step = [tf.reshape(gate, [-1, self.batch, NUM_GATES * self.units]) for gate in gates]
-            gradients["constant"] = tf.stack([tf.reduce_sum(tf.cast(each, tf.float32), axis=0) for each in by_step])
+            sums["constant"] = tf.stack([tf.reduce_sum(tf.cast(each, tf.float32), axis=0) for each in by_step])
         if "table" in self.arrays:  # Token -1 adds to nothing.
-            gradients["table"] = tf.math.unsorted_segment_sum(
-                tf.cast(gates[0], tf.float32), tf.reshape(self._tokens, [-1]), int(self.arrays["table"].shape[0])
-            )
-        return gradients
+            tokens = tf.reshape(tf.gather(self._tokens, steps), [-1])
+            num_tokens = int(self.arrays["table"].shape[0])
+            sums["table"] = tf.math.unsorted_segment_sum(tf.cast(gates[0], tf.float32), tokens, num_tokens)
+        return sums
+
+    def no_sums(self) -> dict[str, tf.Tensor]:
+        """Returns the `sums` of no steps."""
+        names = [name for name in ("kernel", "constant", "table") if name in self.arrays]
+        return {name: tf.zeros(self.arrays[name].shape) for name in names}
+
+    def dense_gradient(self, gates: list[tf.Tensor]) -> tf.Tensor:
+        """Returns that of `dense` in some steps, `[steps, directions, batch, depth]`, one product for a direction.
+
+        Args:
+            gates: Their gradients, `[steps * batch, 4 * units]` for each direction.
+        """
+        rows = tf.unstack(self._dense_rows)
+        products = [tf.matmul(*pair, transpose_b=True) for pair in zip(gates, rows, strict=True)]
+        return tf.stack([tf.reshape(product, [-1, self.batch, product.shape[-1]]) for product in products], axis=1)
 
     def _look_up(self) -> tf.Tensor:
         """Returns `[steps, rows, 4, units]`, the rows of the table; zeros for token -1."""
@@ -172,42 +193,63 @@ class StepLoop:
         """Returns the gradients of each layer's arrays from that of the result."""
         rows, units = self._layers[-1].rows, self._layers[-1].units
         gradient = tf.cast(tf.reshape(gradient, [-1, rows, units]), self._dtype)
+        length = self._steps // math.gcd(self._steps, NUM_CHUNKS)
 
-        def step(t, state_gradients, gate_gradients):
+        def chunk(number, states, sums, dense):
+            steps = number * length + tf.range(length)
+            states, gates = self._steps_back(steps, states, gradient)
+            for layer, layer_sums, arrays, factors in zip(self._layers, sums, gates, self._factors, strict=True):
+                factors = [_joined(array.gather(steps)) for array in factors]
+                arrays = [array.concat() for array in arrays]
+                more = layer.sums(steps, factors, arrays)
+                for name in layer_sums:
+                    layer_sums[name] += more[name]
+                if "dense" in layer.arrays:
+                    dense = dense.write(number, layer.dense_gradient(arrays))
+            return number - 1, states, sums, dense
+
+        zeros = [tf.zeros([layer.rows, layer.units]) for layer in self._layers]
+        states = [[zero, tf.cast(zero, self._dtype)] for zero in zeros]
+        sums = [layer.no_sums() for layer in self._layers]
+        num_chunks = self._steps // length
+        start = (tf.constant(num_chunks - 1), states, sums, tf.TensorArray(self._dtype, num_chunks))
+        _, states, gradients, dense = _loop(chunk, start, lambda number: number >= 0)
+        if self._ends is not None:  # The last output of an empty sequence is the state that it began with.
+            states[-1][1] = tf.where(self._ends < 0, gradient[0], states[-1][1])
+        for layer, of_layer, state in zip(self._layers, gradients, states, strict=True):
+            for name, of_state in zip(("c", "h"), state, strict=True):
+                of_layer[name] = tf.reshape(of_state, [layer.directions, layer.batch, layer.units])
+            if "dense" in layer.arrays:
+                of_layer["dense"] = dense.concat()
+            for name, array in layer.arrays.items():
+                of_layer[name] = tf.cast(of_layer[name], array.dtype)
+        return gradients
+
+    def _steps_back(self, steps: tf.Tensor, states: list, gradient: tf.Tensor) -> tuple[list, list]:
+        """Returns the gradients of the states before some steps, from those after, and of the gates in each."""
+
+        def step(t, states, gates):
             from_above = [] if self._ends is not None else [gradient[t]]
-            state_gradients, gate_gradients = list(state_gradients), list(gate_gradients)
+            states, gates = list(states), list(gates)
             for number, layer in reversed(list(enumerate(self._layers))):
-                c_gradient, h_gradient = state_gradients[number]
+                c_gradient, h_gradient = states[number]
                 if layer is self._layers[-1] and self._ends is not None:
                     h_gradient = self._with_last(t, h_gradient, gradient[0])
                 product, c = (array.read(t) for array in self._kept[number])
-                gates, c_gradient = _compiled(
+                of_gates, c_gradient = _compiled(
                     _cell_gradient, product, c, c_gradient, [h_gradient, *from_above], layer.added(t)
                 )
-                gates = tf.reshape(gates, [layer.directions, layer.batch, -1])
-                gate_gradients[number] = _write(t, gate_gradients[number], tf.unstack(gates))
-                below, h_gradient = layer.multiply_back(gates)
+                of_gates = tf.reshape(of_gates, [layer.directions, layer.batch, -1])
+                gates[number] = _write(t - steps[0], gates[number], tf.unstack(of_gates))
+                below, h_gradient = layer.multiply_back(of_gates)
                 from_above = [self._masked(number, t, below)]
-                state_gradients[number] = [c_gradient, h_gradient]
-            return t - 1, state_gradients, gate_gradients
+                states[number] = [c_gradient, h_gradient]
+            return t - 1, states, gates
 
-        zeros = [tf.zeros([layer.rows, layer.units]) for layer in self._layers]
-        state_gradients = [[zero, tf.cast(zero, self._dtype)] for zero in zeros]
-        gate_gradients = [[self._array(self._dtype) for _ in range(layer.directions)] for layer in self._layers]
-        start = (tf.constant(self._steps - 1), state_gradients, gate_gradients)
-        _, state_gradients, gate_gradients = _loop(step, start, lambda t: t >= 0)
-        if self._ends is not None:  # The last output of an empty sequence is the state that it began with.
-            state_gradients[-1][1] = tf.where(self._ends < 0, gradient[0], state_gradients[-1][1])
-        return [
-            self._gradients(layer, states, *map(_concatenated, arrays))
-            for layer, states, *arrays in zip(self._layers, state_gradients, self._factors, gate_gradients, strict=True)
-        ]
-
-    def _gradients(self, layer: StepLayer, states: list[tf.Tensor], factors, gates) -> dict[str, tf.Tensor]:
-        gradients = layer.gradients(factors, gates)
-        for name, state in zip(("c", "h"), states, strict=True):
-            gradients[name] = tf.reshape(state, [layer.directions, layer.batch, layer.units])
-        return {name: tf.cast(gradients[name], array.dtype) for name, array in layer.arrays.items()}
+        length = steps.shape[0]
+        gates = [[tf.TensorArray(self._dtype, length) for _ in range(layer.directions)] for layer in self._layers]
+        _, states, gates = _loop(step, (steps[-1], states, gates), lambda t: t >= steps[0])
+        return states, gates
 
     def _masked(self, number: int, t: tf.Tensor, values: tf.Tensor | None) -> tf.Tensor | None:
         """Returns what a layer's input from below, or its gradient, is after dropout."""
@@ -235,9 +277,9 @@ def _write(t: tf.Tensor, arrays: list[tf.TensorArray], values: Iterable[tf.Tenso
     return [array.write(t, value) for array, value in zip(arrays, values, strict=True)]
 
 
-def _concatenated(arrays: list[tf.TensorArray]) -> list[tf.Tensor]:
-    """Returns all steps of each array, one after the other."""
-    return [array.concat() for array in arrays]
+def _joined(steps: tf.Tensor) -> tf.Tensor:
+    """Returns `[steps, batch, depth]` as `[steps * batch, depth]`."""
+    return tf.reshape(steps, [-1, steps.shape[-1]])
 
 
 def _compiled(function: Callable, *arguments: tf.Tensor | list[tf.Tensor]) -> tuple[tf.Tensor, ...]:
