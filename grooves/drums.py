@@ -128,11 +128,13 @@ def on_kit(sequence: NoteSequence, drum_map: str) -> NoteSequence:
     """
     pitch_on_kit = _PITCH_ON_KIT[drum_map]
     kit = copy.copy(sequence)
-    for field in ("notes", "control_changes", "pitch_bends"):
+    for field in ("control_changes", "pitch_bends"):
         kit.ClearField(field)
-    kit.notes.extend(note for note in sequence.notes if note.is_drum and note.pitch in pitch_on_kit)
-    for note in kit.notes:
-        pitch = pitch_on_kit[note.pitch]
-        if pitch != note.pitch:
-            note.pitch = pitch
+    found = {note.pitch if note.is_drum else None for note in sequence.notes}
+    if not found <= pitch_on_kit.keys():
+        kit.ClearField("notes")
+        kit.notes.extend(note for note in sequence.notes if note.is_drum and note.pitch in pitch_on_kit)
+    if any(pitch_on_kit.get(pitch, pitch) != pitch for pitch in found):
+        for note in kit.notes:
+            note.pitch = pitch_on_kit[note.pitch]
     return kit

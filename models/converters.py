@@ -13,6 +13,7 @@ from magenta.models.music_vae import data
 from grooves import drums, grid
 
 _VELOCITIES, _OFFSETS = 1, 2  # Behind the hits.
+_ROUND = 1 - note_seq.sequences_lib.QUANTIZE_CUTOFF
 _TAPPED = 3  # The class that GrooveConverter taps on.
 # What a performance can have that keeps Magenta's GrooveConverter from converting it.
 _UNFIT = (
@@ -90,25 +91,36 @@ class GrooveConverter(data.GrooveConverter):
 
     def _play(self, sequence: note_seq.NoteSequence) -> np.ndarray:
         """Returns `[whole bars, 3, drums]`, hits, velocities and offsets; nothing where the metre does not fit."""
-        nothing = np.zeros([0, 3, self._num_drums])
+        steps, pitches, velocities, offsets = self._quantize(sequence)
+        num_bars = -(-(steps.max(initial=-1) + 1) // self._steps_per_bar)
+        played = np.zeros([num_bars * self._steps_per_bar, 3, self._num_drums])
+        distinct, which = np.unique(pitches.astype(np.int64), return_inverse=True)
+        numbers = np.array([self.pitch_class_map[pitch] for pitch in distinct.tolist()], np.int64)[which]
+        quietest_first = np.lexsort((-np.arange(len(steps)), velocities))  # Of several hits in a cell the last stays.
+        values = np.stack([np.ones(len(steps)), velocities / 127.0, offsets], axis=1)
+        played[steps[quietest_first], :, numbers[quietest_first]] = values[quietest_first]
+        return played
+
+    def _quantize(self, sequence: note_seq.NoteSequence) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Returns step (int64), pitch, velocity and offset of each note; of none where the metre does not fit."""
+        nothing = np.zeros([0], np.int64), *np.zeros([3, 0])
+        bare = copy.copy(sequence)
+        bare.ClearField("notes")  # note-seq would quantize them one by one.
         try:
-            quantized = note_seq.quantize_note_sequence(sequence, self._steps_per_quarter)
-            if note_seq.steps_per_bar_in_quantized_sequence(quantized) != self._steps_per_bar:
+            bare = note_seq.quantize_note_sequence(bare, self._steps_per_quarter)
+            if note_seq.steps_per_bar_in_quantized_sequence(bare) != self._steps_per_bar:
                 return nothing
         except _UNFIT:
             return nothing
-        classes = self.pitch_class_map
-        notes = [(n.quantized_start_step, classes[n.pitch], n.velocity, n.start_time) for n in quantized.notes]
-        if not notes:
+        notes = np.array([(n.pitch, n.velocity, n.start_time, n.end_time) for n in sequence.notes], np.float64)
+        pitches, velocities, start_secs, end_secs = notes.reshape(-1, 4).T
+        qpm = bare.tempos[0].qpm
+        steps_per_sec = note_seq.steps_per_quarter_to_steps_per_second(self._steps_per_quarter, qpm)
+        steps, ends = ((secs * steps_per_sec + _ROUND).astype(np.int64) for secs in (start_secs, end_secs))
+        if (steps < 0).any() or (ends < 0).any():
             return nothing
-        step_secs = 60.0 / quantized.tempos[0].qpm / self._steps_per_quarter
-        steps, numbers, velocities, start_secs = np.array(notes, np.float64).T
-        steps, numbers = steps.astype(np.int64), numbers.astype(np.int64)
-        quietest_first = np.lexsort((-np.arange(len(notes)), velocities))  # Of several hits in a cell the last stays.
-        played = np.zeros([-(-(steps.max() + 1) // self._steps_per_bar) * self._steps_per_bar, 3, self._num_drums])
-        values = np.stack([np.ones(len(notes)), velocities / 127.0, (step_secs * steps - start_secs) / step_secs * 2])
-        played[steps[quietest_first], :, numbers[quietest_first]] = values.T[quietest_first]
-        return played
+        step_secs = 60.0 / qpm / self._steps_per_quarter
+        return steps, pitches, velocities, (step_secs * steps - start_secs) / step_secs * 2
 
     def _hide(self, played: np.ndarray) -> np.ndarray:
         """Returns what the encoder gets to see."""

@@ -38,7 +38,7 @@ def encode(field: Field, sequences: Sequence[np.ndarray]) -> dict[str, np.ndarra
         sequence are not zero, `cells` uint32, where they are, and `values` float32.
     """
     if field.is_binary:
-        bits = np.packbits(np.concatenate(sequences).astype(bool), axis=1)
+        bits = np.packbits(np.concatenate(sequences).astype(bool, copy=False), axis=1)
         _, firsts, index = np.unique(as_voids(bits), return_index=True, return_inverse=True)
         order = np.argsort(firsts)
         rank = np.empty(len(order), np.uint32)
