@@ -191,42 +191,51 @@ class StepLoop:
 
     def backward(self, gradient: tf.Tensor) -> list[dict[str, tf.Tensor]]:
         """Returns the gradients of each layer's arrays from that of the result."""
-        rows, units = self._layers[-1].rows, self._layers[-1].units
-        gradient = tf.cast(tf.reshape(gradient, [-1, rows, units]), self._dtype)
-        length = self._steps // math.gcd(self._steps, NUM_CHUNKS)
+        lowest, top = self._layers[0], self._layers[-1]
+        gradient = tf.cast(tf.reshape(gradient, [-1, top.rows, top.units]), self._dtype)
+        num_chunks = math.gcd(self._steps, NUM_CHUNKS)
+        length = self._steps // num_chunks
 
         def chunk(number, states, sums, dense):
             steps = number * length + tf.range(length)
             states, gates = self._steps_back(steps, states, gradient)
-            for layer, layer_sums, arrays, factors in zip(self._layers, sums, gates, self._factors, strict=True):
-                factors = [_joined(array.gather(steps)) for array in factors]
-                arrays = [array.concat() for array in arrays]
-                more = layer.sums(steps, factors, arrays)
-                for name in layer_sums:
-                    layer_sums[name] += more[name]
-                if "dense" in layer.arrays:
-                    dense = dense.write(number, layer.dense_gradient(arrays))
-            return number - 1, states, sums, dense
+            factors = [[_joined(array.gather(steps)) for array in arrays] for arrays in self._factors]
+            more = [layer.sums(steps, *each) for layer, *each in zip(self._layers, factors, gates, strict=True)]
+            if "dense" in lowest.arrays:
+                dense = dense.write(number, lowest.dense_gradient(gates[0]))
+            return number - 1, states, tf.nest.map_structure(tf.add, sums, more), dense
 
         zeros = [tf.zeros([layer.rows, layer.units]) for layer in self._layers]
         states = [[zero, tf.cast(zero, self._dtype)] for zero in zeros]
         sums = [layer.no_sums() for layer in self._layers]
-        num_chunks = self._steps // length
         start = (tf.constant(num_chunks - 1), states, sums, tf.TensorArray(self._dtype, num_chunks))
         _, states, gradients, dense = _loop(chunk, start, lambda number: number >= 0)
         if self._ends is not None:  # The last output of an empty sequence is the state that it began with.
             states[-1][1] = tf.where(self._ends < 0, gradient[0], states[-1][1])
-        for layer, of_layer, state in zip(self._layers, gradients, states, strict=True):
-            for name, of_state in zip(("c", "h"), state, strict=True):
-                of_layer[name] = tf.reshape(of_state, [layer.directions, layer.batch, layer.units])
-            if "dense" in layer.arrays:
-                of_layer["dense"] = dense.concat()
-            for name, array in layer.arrays.items():
-                of_layer[name] = tf.cast(of_layer[name], array.dtype)
-        return gradients
+        for of_layer, (of_c, of_h) in zip(gradients, states, strict=True):
+            of_layer |= {"c": of_c, "h": of_h}
+        if "dense" in lowest.arrays:
+            gradients[0]["dense"] = dense.concat()
+        return [
+            {
+                name: tf.cast(tf.reshape(of_layer[name], array.shape), array.dtype)
+                for name, array in layer.arrays.items()
+            }
+            for layer, of_layer in zip(self._layers, gradients, strict=True)
+        ]
 
     def _steps_back(self, steps: tf.Tensor, states: list, gradient: tf.Tensor) -> tuple[list, list]:
-        """Returns the gradients of the states before some steps, from those after, and of the gates in each."""
+        """Takes the gradients of the states some steps back.
+
+        Args:
+            steps: Their numbers.
+            states: Gradients of c and h of each layer after them.
+            gradient: Of the result.
+
+        Returns:
+            The gradients of c and h of each layer before them, and of its gates in all of them,
+            `[len(steps) * batch, 4 * units]` for each direction.
+        """
 
         def step(t, states, gates):
             from_above = [] if self._ends is not None else [gradient[t]]
@@ -249,7 +258,7 @@ class StepLoop:
         length = steps.shape[0]
         gates = [[tf.TensorArray(self._dtype, length) for _ in range(layer.directions)] for layer in self._layers]
         _, states, gates = _loop(step, (steps[-1], states, gates), lambda t: t >= steps[0])
-        return states, gates
+        return states, [[array.concat() for array in arrays] for arrays in gates]
 
     def _masked(self, number: int, t: tf.Tensor, values: tf.Tensor | None) -> tf.Tensor | None:
         """Returns what a layer's input from below, or its gradient, is after dropout."""
