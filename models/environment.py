@@ -20,10 +20,11 @@ from models.lazy_imports import lazy_imports
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # What matters is raised as an exception; 0 shows everything.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-# A step's gates and state in one pass over memory. A TensorFlow that does not know this option ignores it. Yours win.
-os.environ["XLA_FLAGS"] = (
-    "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion " + os.environ.get("XLA_FLAGS", "")
-).strip()
+# A step's gates and state in one pass over memory. A TensorFlow that does not know the option passes over it, and what
+# the user has put into XLA_FLAGS comes after it and wins.
+_FUSE_OUTPUTS = "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion"
+if _FUSE_OUTPUTS not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = f"{_FUSE_OUTPUTS} {os.environ.get('XLA_FLAGS', '')}".strip()
 
 
 @contextlib.contextmanager
