@@ -8,7 +8,6 @@ module (or anything else in `models`) sees to that; the lint settings sort `mode
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import sys
 import warnings
@@ -29,10 +28,7 @@ if _FUSE_OUTPUTS not in os.environ.get("XLA_FLAGS", ""):
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Drops what C++ code writes to stderr before its log level applies; kept when the user asked for it.
-
-    On stdout, pyfluidsynth, which pretty_midi imports, tells where it found its library if `CI` is set.
-    """
+    """Drops what C++ code writes to stderr before its log level applies; kept when the user asked for it."""
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0":
         yield
         return
@@ -41,8 +37,7 @@ def _quiet() -> Iterator[None]:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
+        yield
     finally:
         os.dup2(saved, 2)
         os.close(saved)

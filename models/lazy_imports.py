@@ -12,7 +12,17 @@ import sys
 import types
 from collections.abc import Iterator
 
-PUT_OFF = ("bokeh", "bokeh.plotting", "pandas", "tensorflow_datasets")  # For notebooks, and data sets that TFDS keeps.
+# What note-seq has for notebooks, sound and melodies, and data sets that TFDS keeps.
+PUT_OFF = (
+    "IPython",
+    "IPython.display",
+    "bokeh",
+    "bokeh.plotting",
+    "fluidsynth",
+    "pandas",
+    "scipy.linalg",
+    "tensorflow_datasets",
+)
 LEFT_OUT = ("scipy.ndimage", "sklearn")  # tf-keras and tf-slim do without: for augmenting pictures, and for clusters.
 
 
@@ -22,6 +32,9 @@ class _Later(types.ModuleType):
     def __getattr__(self, name: str):
         if name.startswith("__"):  # What the import system asks is no use.
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        part = sys.modules.get(f"{self.__name__}.{name}")
+        if isinstance(part, _Later):
+            return part
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
         module = importlib.import_module(self.__name__)
