@@ -8,7 +8,8 @@ two products forwards and three backwards, and the gates in a dozen passes over 
   products are slow on a CPU. The way back begins with the gates as they came out of the product, so that nothing else
   is kept;
 * inputs that are one-hot are looked up, for all steps at once; what is the same in each step is multiplied once;
-* the gradients of the weights, of the inputs and of what is looked up are one operation each, over all steps.
+* the gradients of the weights, of the inputs and of what is looked up are one operation each, over a quarter of the
+  steps, beside the steps of the next quarter.
 
 With `fused` a layer is one `BlockLSTM` operation for each direction instead: for GPUs, where each operation costs a
 launch; slower on a CPU.
