@@ -87,7 +87,7 @@ class StepLayer:
     def multiply_back(self, gates: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
         """Returns the gradients of the layer below's output, where this one is above another, and of h before the step.
 
-        That of `dense` is computed for all steps at once.
+        That of `dense` is computed for many steps at once, by `dense_gradient`.
 
         Args:
             gates: Their gradients, `[directions, batch, 4 * units]`.
