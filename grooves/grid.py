@@ -160,6 +160,11 @@ def sections(sequence: NoteSequence, drum_map: str) -> Iterator[Section]:
             yield _quantize(part, end_secs, drum_map)
 
 
+def nearest_steps(secs: np.ndarray, steps_per_sec: float) -> np.ndarray:
+    """Returns times `[n]` in seconds as steps, `[n]` int64, as note-seq's `quantize_to_step` does."""
+    return (secs * steps_per_sec + _ROUND).astype(np.int64)
+
+
 def qpm_of(sequence: NoteSequence) -> float:
     """Returns the tempo at the beginning, quarters a minute."""
     return sequence.tempos[0].qpm if sequence.tempos else drums.QPM
@@ -181,7 +186,7 @@ def _quantize(part: NoteSequence, end_secs: float, drum_map: str) -> Section:
     ).reshape(-1, 2)
     numbers = drums.CLASS_BY_PITCH[drum_map][notes[:, 1].astype(np.int64)]
     steps_per_sec = STEPS_PER_QUARTER * qpm_of(part) / 60.0
-    steps = (notes[:, 0] * steps_per_sec + _ROUND).astype(np.int64)
+    steps = nearest_steps(notes[:, 0], steps_per_sec)
     usable = (numbers >= 0) & (steps >= 0) & (steps < MAX_STEPS)
     hit_steps, where = np.unique(steps[usable], return_inverse=True)
     tokens = np.zeros(len(hit_steps), np.uint16)

@@ -13,7 +13,6 @@ from magenta.models.music_vae import data
 from grooves import drums, grid
 
 _VELOCITIES, _OFFSETS = 1, 2  # Behind the hits.
-_ROUND = 1 - note_seq.sequences_lib.QUANTIZE_CUTOFF
 _TAPPED = 3  # The class that GrooveConverter taps on.
 # What a performance can have that keeps Magenta's GrooveConverter from converting it.
 _UNFIT = (
@@ -102,7 +101,10 @@ class GrooveConverter(data.GrooveConverter):
         return played
 
     def _quantize(self, sequence: note_seq.NoteSequence) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Returns step (int64), pitch, velocity and offset of each note; of none where the metre does not fit."""
+        """Returns step, pitch, velocity (0 to 127) and offset (half steps, early is positive) of each note.
+
+        `[n]` each, steps int64, the others float64; of no notes where the metre does not fit.
+        """
         nothing = np.zeros([0], np.int64), *np.zeros([3, 0])
         bare = copy.copy(sequence)
         bare.ClearField("notes")  # note-seq would quantize them one by one.
@@ -116,7 +118,7 @@ class GrooveConverter(data.GrooveConverter):
         pitches, velocities, start_secs, end_secs = notes.reshape(-1, 4).T
         qpm = bare.tempos[0].qpm
         steps_per_sec = note_seq.steps_per_quarter_to_steps_per_second(self._steps_per_quarter, qpm)
-        steps, ends = ((secs * steps_per_sec + _ROUND).astype(np.int64) for secs in (start_secs, end_secs))
+        steps, ends = (grid.nearest_steps(secs, steps_per_sec) for secs in (start_secs, end_secs))
         if (steps < 0).any() or (ends < 0).any():
             return nothing
         step_secs = 60.0 / qpm / self._steps_per_quarter

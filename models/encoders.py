@@ -52,7 +52,8 @@ class BidirectionalLstmEncoder(cells.Computed, lstm_models.BidirectionalLstmEnco
         layer = recurrence.Layer(tf.stack(kernels), tf.stack(biases))
         both_ways = tf.stack([sequence, _reversed(sequence, lengths)], axis=1)
         kept = self.noise.dropout(both_ways, self._keep_prob)
-        inputs = recurrence.Inputs(dense=kept) if number else recurrence.Inputs(data=kept)
+        is_data = number == 0  # The sequence itself, not what a layer has made of it.
+        inputs = recurrence.Inputs(data=kept) if is_data else recurrence.Inputs(dense=kept)
         zeros = tf.zeros([layer.directions, batch, layer.units])
         return layer, inputs, (zeros, zeros)
 

@@ -66,6 +66,7 @@ class Inputs:
 
     @property
     def steps(self) -> int:
+        """How many there are; a constant alone does not say."""
         return next(int(each.shape[0]) for each in (self.tokens, self.data, self.dense) if each is not None)
 
 
@@ -230,14 +231,14 @@ def _lowest_terms(
     if inputs.tokens is not None:
         terms["table"] = table[0]
     if inputs.dense is not None:
-        terms["dense"] = tf.cast(inputs.dense, computation.dtype)
+        terms["dense"] = inputs.dense
     if inputs.constant is not None:
         product = computation.matmul(inputs.constant[tf.newaxis], constant_rows)
         terms["constant"] = product + _full_bias(layer)
     else:
         kernel = [_full_bias(layer), *kernel]
-        ones = tf.ones([inputs.steps, layer.directions, state[0].shape[1], 1], computation.dtype)
-        data = ones if data is None else tf.concat([ones, tf.cast(data, computation.dtype)], axis=-1)
+        ones = tf.ones([inputs.steps, layer.directions, state[0].shape[1], 1])
+        data = ones if data is None else tf.concat([ones, data], axis=-1)
     terms["kernel"] = tf.concat(kernel, axis=1)
     return terms, data
 

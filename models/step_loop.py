@@ -196,23 +196,25 @@ class StepLoop:
         num_chunks = math.gcd(self._steps, NUM_CHUNKS)
         length = self._steps // num_chunks
 
-        def chunk(number, states, sums, dense):
+        def chunk(number, state_gradients, sums, dense):
             steps = number * length + tf.range(length)
-            states, gates = self._steps_back(steps, states, gradient)
+            state_gradients, gate_gradients = self._steps_back(steps, state_gradients, gradient)
             factors = [[_joined(array.gather(steps)) for array in arrays] for arrays in self._factors]
-            more = [layer.sums(steps, *each) for layer, *each in zip(self._layers, factors, gates, strict=True)]
+            more = [
+                layer.sums(steps, *each) for layer, *each in zip(self._layers, factors, gate_gradients, strict=True)
+            ]
             if "dense" in lowest.arrays:
-                dense = dense.write(number, lowest.dense_gradient(gates[0]))
-            return number - 1, states, tf.nest.map_structure(tf.add, sums, more), dense
+                dense = dense.write(number, lowest.dense_gradient(gate_gradients[0]))
+            return number - 1, state_gradients, tf.nest.map_structure(tf.add, sums, more), dense
 
         zeros = [tf.zeros([layer.rows, layer.units]) for layer in self._layers]
-        states = [[zero, tf.cast(zero, self._dtype)] for zero in zeros]
+        state_gradients = [[zero, tf.cast(zero, self._dtype)] for zero in zeros]
         sums = [layer.no_sums() for layer in self._layers]
-        start = (tf.constant(num_chunks - 1), states, sums, tf.TensorArray(self._dtype, num_chunks))
-        _, states, gradients, dense = _loop(chunk, start, lambda number: number >= 0)
+        start = (tf.constant(num_chunks - 1), state_gradients, sums, tf.TensorArray(self._dtype, num_chunks))
+        _, state_gradients, gradients, dense = _loop(chunk, start, lambda number: number >= 0)
         if self._ends is not None:  # The last output of an empty sequence is the state that it began with.
-            states[-1][1] = tf.where(self._ends < 0, gradient[0], states[-1][1])
-        for of_layer, (of_c, of_h) in zip(gradients, states, strict=True):
+            state_gradients[-1][1] = tf.where(self._ends < 0, gradient[0], state_gradients[-1][1])
+        for of_layer, (of_c, of_h) in zip(gradients, state_gradients, strict=True):
             of_layer |= {"c": of_c, "h": of_h}
         if "dense" in lowest.arrays:
             gradients[0]["dense"] = dense.concat()
@@ -224,12 +226,12 @@ class StepLoop:
             for layer, of_layer in zip(self._layers, gradients, strict=True)
         ]
 
-    def _steps_back(self, steps: tf.Tensor, states: list, gradient: tf.Tensor) -> tuple[list, list]:
+    def _steps_back(self, steps: tf.Tensor, state_gradients: list, gradient: tf.Tensor) -> tuple[list, list]:
         """Takes the gradients of the states some steps back.
 
         Args:
             steps: Their numbers.
-            states: Gradients of c and h of each layer after them.
+            state_gradients: Gradients of c and h of each layer after them.
             gradient: Of the result.
 
         Returns:
@@ -237,11 +239,11 @@ class StepLoop:
             `[len(steps) * batch, 4 * units]` for each direction.
         """
 
-        def step(t, states, gates):
+        def step(t, state_gradients, gate_gradients):
             from_above = [] if self._ends is not None else [gradient[t]]
-            states, gates = list(states), list(gates)
+            state_gradients, gate_gradients = list(state_gradients), list(gate_gradients)
             for number, layer in reversed(list(enumerate(self._layers))):
-                c_gradient, h_gradient = states[number]
+                c_gradient, h_gradient = state_gradients[number]
                 if layer is self._layers[-1] and self._ends is not None:
                     h_gradient = self._with_last(t, h_gradient, gradient[0])
                 product, c = (array.read(t) for array in self._kept[number])
@@ -249,16 +251,20 @@ class StepLoop:
                     _cell_gradient, product, c, c_gradient, [h_gradient, *from_above], layer.added(t)
                 )
                 of_gates = tf.reshape(of_gates, [layer.directions, layer.batch, -1])
-                gates[number] = _write(t - steps[0], gates[number], tf.unstack(of_gates))
+                gate_gradients[number] = _write(t - steps[0], gate_gradients[number], tf.unstack(of_gates))
                 below, h_gradient = layer.multiply_back(of_gates)
                 from_above = [self._masked(number, t, below)]
-                states[number] = [c_gradient, h_gradient]
-            return t - 1, states, gates
+                state_gradients[number] = [c_gradient, h_gradient]
+            return t - 1, state_gradients, gate_gradients
 
         length = steps.shape[0]
-        gates = [[tf.TensorArray(self._dtype, length) for _ in range(layer.directions)] for layer in self._layers]
-        _, states, gates = _loop(step, (steps[-1], states, gates), lambda t: t >= steps[0])
-        return states, [[array.concat() for array in arrays] for arrays in gates]
+        gate_gradients = [
+            [tf.TensorArray(self._dtype, length) for _ in range(layer.directions)] for layer in self._layers
+        ]
+        _, state_gradients, gate_gradients = _loop(
+            step, (steps[-1], state_gradients, gate_gradients), lambda t: t >= steps[0]
+        )
+        return state_gradients, [[array.concat() for array in arrays] for arrays in gate_gradients]
 
     def _masked(self, number: int, t: tf.Tensor, values: tf.Tensor | None) -> tf.Tensor | None:
         """Returns what a layer's input from below, or its gradient, is after dropout."""
