@@ -20,8 +20,9 @@ import zipfile
 from absl import flags
 
 from benchmarks import command
-from grooves import records, sources
 from pipelines import cli
+from pipelines.dataset.formats import tfrecords
+from pipelines.dataset.inputs import sources
 
 ADDED_FIELDS = ("id", "filename", "collection_name", "sequence_metadata", "text_annotations")
 
@@ -109,9 +110,9 @@ def compare(magentas: pathlib.Path, output_dir: pathlib.Path) -> None:
 
 
 def _sequences(path: pathlib.Path):
-    from grooves.midi import note_seq  # Imported there without its warnings.
+    from pipelines.dataset.formats.midi import note_seq  # Imported there without its warnings.
 
-    for record in records.read(path):
+    for record in tfrecords.read(path):
         sequence = note_seq.NoteSequence.FromString(record)
         name = sequence.filename
         for field in ADDED_FIELDS:

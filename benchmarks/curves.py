@@ -20,7 +20,8 @@ import shutil
 from absl import flags
 
 from benchmarks import contenders, curve
-from pipelines import atomic, cli
+from pipelines import cli
+from pipelines.files import atomic
 
 MAGENTA = contenders.MAGENTA.lower()
 CONTENDERS = (MAGENTA, *contenders.PRECISIONS)
@@ -51,15 +52,16 @@ def train(way: contenders.Contender, task: contenders.Task, minutes: float, fold
 def judge(folder: pathlib.Path, task: contenders.Task, validation: str, interval_mins: float) -> None:
     """Evaluates a contender's checkpoints of every so many minutes, if they have not been yet."""
     import configs  # With TensorFlow, which is not to be in memory while others train.
-    from pipelines import evaluate, examples
+    from pipelines.evaluation import evaluator
+    from pipelines.examples import loading
 
     so_far = curve.read(folder)
     metrics, found = dict(so_far.metrics), curve.checkpoints(folder / "run" / "train")
     for step in curve.steps_at_intervals(so_far.log, found, interval_mins):
         if step not in metrics:
             config = configs.with_hparams(configs.CONFIG_MAP[task.config], task.hparams)
-            split = examples.load(config, "validation", validation, folder.parent / "examples")
-            metrics[step] = evaluate.evaluate(config, split, found[step])
+            split = loading.load(config, "validation", validation, folder.parent / "examples")
+            metrics[step] = evaluator.evaluate(config, split, found[step])
             loss, minutes = metrics[step]["loss"], so_far.minutes_at([step])[0]
             print(f"{folder.name}: step {step} after {minutes:.1f} minutes, held-out loss {loss:.2f}", flush=True)
             atomic.write_text(folder / curve.EVALUATIONS_NAME, json.dumps(metrics, indent=2) + "\n")

@@ -21,7 +21,8 @@ from collections.abc import Sequence
 from absl import flags
 
 from benchmarks import comparison, contenders, step_log
-from pipelines import atomic, cli
+from pipelines import cli
+from pipelines.files import atomic
 
 TRACED_STEP = 2  # The first one writes summaries, too.
 MIB = 2**20

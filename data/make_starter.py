@@ -23,7 +23,8 @@ from absl import flags
 from data.starter_arrange import arrange
 from data.starter_feel import DRUMMERS, TICKS_PER_BEAT, Note, perform
 from data.starter_styles import STYLES, Style
-from pipelines import atomic, cli
+from pipelines import cli
+from pipelines.files import atomic
 
 STARTER_DIR = pathlib.Path(__file__).resolve().parent / "starter"
 

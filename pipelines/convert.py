@@ -22,10 +22,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from absl import flags
 
-from grooves import drums, sources
-from grooves.performance import Converted, Options, convert_file, find_evidence, lost
-from grooves.selection import Selection
-from pipelines import atomic, cli, progress, record_set, report_table, tally, workers
+from grooves import drums
+from pipelines import cli
+from pipelines.dataset import record_set
+from pipelines.dataset.inputs import sources
+from pipelines.dataset.performance import Converted, Options, convert_file, find_evidence, lost
+from pipelines.dataset.report import table, tally
+from pipelines.dataset.selection import Selection
+from pipelines.files import atomic, progress, workers
 
 VERSION = 1  # Of the records' content; a folder of another version counts as one of other settings.
 FILE_TIMEOUT_SECS = 60
@@ -75,7 +79,7 @@ def convert(
     counts = tally.Tally()
     with (
         atomic.replacing_all(output_dir, record_set.is_output) as staging,
-        workers.Pool(num_workers, file_timeout_secs, preload=("grooves.midi",)) as pool,
+        workers.Pool(num_workers, file_timeout_secs, preload=("pipelines.dataset.formats.midi",)) as pool,
     ):
         options = settle_drum_map(options, collection, pool.run)
         with record_set.RecordFiles(staging, num_shards) as files:
@@ -187,9 +191,9 @@ def main(beam_flags: Sequence[str] = ()) -> None:
     options = Options(args.drum_map, stride_bars=args.stride_bars, selection=selection)
     convert_all = convert
     if args.runner is not None:
-        from pipelines import beam
+        from pipelines.dataset.beam import runner
 
-        convert_all = functools.partial(beam.convert, runner=args.runner, beam_flags=beam_flags)
+        convert_all = functools.partial(runner.convert, runner=args.runner, beam_flags=beam_flags)
     report = convert_all(
         args.input,
         args.output_dir,
@@ -200,7 +204,7 @@ def main(beam_flags: Sequence[str] = ()) -> None:
         tfds_data_dir=args.tfds_data_dir,
         overwrite=args.overwrite,
     )
-    report_table.print_report(report, args.output_dir)
+    table.print_report(report, args.output_dir)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import time
 
 from absl import flags
 
-from pipelines import atomic, cli
+from pipelines import cli
+from pipelines.files import atomic
 
 
 def define_flags() -> None:
@@ -51,12 +52,13 @@ def main() -> None:
             raise FileNotFoundError(f"{path}: no such MIDI file")
     cli.apply_log_level(args.log)
 
-    from models.trained import TrainedModel
+    from models.inference import TrainedModel
 
-    from pipelines import latent, runs
+    from pipelines.generation import latent
+    from pipelines.runs import run_folder
 
-    checkpoint = args.checkpoint_file or runs.newest_checkpoint(args.run_dir)
-    name, config = runs.resolve(args.run_dir, args.config, args.hparams)
+    checkpoint = args.checkpoint_file or run_folder.newest_checkpoint(args.run_dir)
+    name, config = run_folder.resolve(args.run_dir, args.config, args.hparams)
     ends = []
     if args.mode == "interpolate":
         ends = [latent.read_example(config, path, args.start_bar) for path in (args.input_midi_1, args.input_midi_2)]

@@ -22,7 +22,9 @@ from collections.abc import Sequence
 import numpy as np
 from absl import flags
 
-from pipelines import atomic, cli, midifile, progress, soundfont, synthesizer
+from pipelines import cli
+from pipelines.audio import soundfont, synthesizer
+from pipelines.files import atomic, midi_files, progress
 
 FLAGS = flags.FLAGS
 
@@ -156,7 +158,7 @@ def plan(
     input_path = pathlib.Path(input_path)
     root = input_path if input_path.is_dir() else input_path.parent
     target = root if output_dir is None else pathlib.Path(output_dir)
-    jobs = [(path, target / path.relative_to(root).with_suffix(".wav")) for path in midifile.find(input_path)]
+    jobs = [(path, target / path.relative_to(root).with_suffix(".wav")) for path in midi_files.find(input_path)]
     by_wav = collections.defaultdict(list)
     for midi_path, wav_path in jobs:
         by_wav[wav_path].append(midi_path.name)

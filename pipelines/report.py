@@ -22,13 +22,15 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from absl import flags
 
-from pipelines import atomic, cli, midifile, pianoroll, progress
+from pipelines import cli
+from pipelines.files import atomic, midi_files, progress
+from pipelines.pages import pianoroll
 
 FLAGS = flags.FLAGS
 
 PAGE_NAME = "index.html"
 BAR_WIDTH_REM, MAX_WIDTH_REM = 11.5, 184.0  # In a narrower window the picture scrolls and does not shrink.
-_TEMPLATE = pathlib.Path(__file__).with_name("report.html")
+_TEMPLATE = pathlib.Path(__file__).parent / "pages" / "templates" / "listening.html"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +85,7 @@ def write_page(
     """
     output_dir = pathlib.Path(output_dir)
     if isinstance(midi_paths, (str, os.PathLike)):
-        midi_paths = midifile.find(midi_paths)
+        midi_paths = midi_files.find(midi_paths)
     paths = [pathlib.Path(path) for path in midi_paths]
     if not paths:
         raise ValueError("a page needs at least one MIDI file, and none was given")

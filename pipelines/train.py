@@ -20,8 +20,10 @@ import time
 
 from absl import flags
 
-from pipelines import atomic, cli
-from pipelines.training import interrupts, options, run_lock
+from pipelines import cli
+from pipelines.files import atomic
+from pipelines.runs import run_lock
+from pipelines.training import interrupts, options
 from pipelines.training.options import Run
 
 
@@ -44,14 +46,14 @@ def prepare(
         NotADirectoryError: `run_dir` is a file.
     """
     import configs
-    from pipelines import runs
+    from pipelines.runs import run_folder
 
     if examples_path and tfds_name:
         raise ValueError("--examples_path and --tfds_name were both given; give one of them")
     path = pathlib.Path(run_dir).expanduser()
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path}: is a file; --run_dir takes a folder")
-    name, config = runs.resolve(path, name, hparams)
+    name, config = run_folder.resolve(path, name, hparams)
     config = configs.with_stride(config, stride_bars)
     if tfds_name:
         config = config._replace(tfds_name=tfds_name)
@@ -84,7 +86,7 @@ def run_training(
         BlockingIOError: another process trains this run.
         OSError: the disk is full, or a file cannot be read or written.
     """
-    from pipelines.training.run import train
+    from pipelines.training.setup import train
 
     atomic.check_folder(run.run_dir)
     with contextlib.ExitStack() as stack:
@@ -106,22 +108,24 @@ def run_evaluation(run: Run, num_batches: int | None, suffix: str = "", interval
     """
     from models import checkpoints
 
-    from pipelines import evaluate, examples, runs
+    from pipelines.evaluation import evaluator
+    from pipelines.examples import loading
+    from pipelines.runs import run_folder
 
     eval_dir = run.run_dir / f"eval{suffix}"
-    checkpoint = None if interval_secs else runs.newest_checkpoint(run.run_dir)
+    checkpoint = None if interval_secs else run_folder.newest_checkpoint(run.run_dir)
     atomic.check_folder(eval_dir)
-    split = examples.load(run.config, "validation", run.examples_path, run.cache_dir, run.tfds_data_dir)
+    split = loading.load(run.config, "validation", run.examples_path, run.cache_dir, run.tfds_data_dir)
     max_examples = num_batches * run.config.hparams.batch_size if num_batches else len(split)
     num_examples = min(len(split), max_examples)
     evaluated = None
     while True:
-        checkpoint = checkpoint or checkpoints.newest(runs.train_dir(run.run_dir))
+        checkpoint = checkpoint or checkpoints.newest(run_folder.train_dir(run.run_dir))
         if checkpoint and checkpoint != evaluated:
-            metrics = evaluate.evaluate(run.config, split, checkpoint, num_examples)
-            evaluate.print_table(metrics, checkpoint, num_examples)
-            evaluate.write(metrics, eval_dir, checkpoint, run.name, num_examples)
-            print(f"written to {eval_dir / evaluate.METRICS_NAME}", flush=True)
+            metrics = evaluator.evaluate(run.config, split, checkpoint, num_examples)
+            evaluator.print_table(metrics, checkpoint, num_examples)
+            evaluator.write(metrics, eval_dir, checkpoint, run.name, num_examples)
+            print(f"written to {eval_dir / evaluator.METRICS_NAME}", flush=True)
             evaluated = checkpoint
         if not interval_secs:
             return

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from absl import flags
 
-from grooves import sources
-from pipelines import atomic, cli
+from pipelines import cli
+from pipelines.dataset.inputs import sources
+from pipelines.files import atomic
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 RUNS_DIR = PROJECT_DIR / "runs"

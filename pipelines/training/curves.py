@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pipelines import atomic
-from pipelines.training import metrics_log
+from pipelines.files import atomic
+from pipelines.runs import metrics_log
 
 FILE_NAME = "curves.png"
 # Each panel shows the first of these that a run has measured, with its title.

@@ -10,8 +10,9 @@ from models.environment import tf
 
 import numpy as np
 
-from pipelines import evaluate, progress
-from pipelines.training import metrics_log
+from pipelines.evaluation import evaluator
+from pipelines.files import progress
+from pipelines.runs import metrics_log
 from pipelines.training.validation import Validation
 
 ROW_EVERY_STEPS = 10
@@ -95,7 +96,7 @@ class Journal:
         self.validations.append(self._log.rows[-1])
         if self._eval_events is None:
             self._eval_events = tf.summary.FileWriter(str(self._run_dir / "eval"))
-        self._eval_events.add_summary(evaluate.to_summary(metrics), step)
+        self._eval_events.add_summary(evaluator.to_summary(metrics), step)
         if time.monotonic() - self._drawn >= min(self._draw_every_secs, DRAW_EVERY_SECS / 6):
             self.draw()
         return self.validations[-1]

@@ -13,8 +13,8 @@ from models import checkpoints, devices
 from models.environment import tf
 
 import configs
-from pipelines import progress
-from pipelines.training import interrupts, optimize, options, resume, saving
+from pipelines.files import progress
+from pipelines.training import interrupts, options, resume, saver, step
 from pipelines.training.journal import Journal, NoJournal
 from pipelines.training.validation import Validation
 
@@ -43,10 +43,10 @@ class Health:
         """
         drops_large = math.isfinite(self._max_norm)
         if not math.isfinite(loss) or (not math.isfinite(norm) and not drops_large):
-            raise saving.ExplodedError(f"the loss is no longer a number after step {step}")
+            raise saver.ExplodedError(f"the loss is no longer a number after step {step}")
         self._dropped_in_a_row = self._dropped_in_a_row + 1 if drops_large and not norm < self._max_norm else 0
         if self._dropped_in_a_row >= MAX_DROPPED_STEPS:
-            raise saving.ExplodedError(
+            raise saver.ExplodedError(
                 f"the loss has exploded: at step {step} the gradient's norm is {norm:.3g}, and so many as"
                 f" {MAX_DROPPED_STEPS} steps in a row were dropped"
                 f" because it is not below the hparam grad_norm_clip_to_zero={self._max_norm:g}"
@@ -62,12 +62,12 @@ class Loop:
 
     def __init__(
         self,
-        training: optimize.TrainingStep,
+        training: step.TrainingStep,
         first_step: int,
         num_steps: int | None,
         stop: interrupts.Stop,
         journal: Journal,
-        writer: saving.CheckpointWriter | None,
+        writer: saver.CheckpointWriter | None,
         validation: Validation | None = None,
     ) -> None:
         """Prepares.
@@ -113,11 +113,11 @@ class Loop:
         before = self.step
         _, step, scalars = session.run(self._fetches)
         tags = self._training.tags
-        loss, norm = (float(scalars[tags.index(tag)]) for tag in ("loss", optimize.NORM_TAG))
+        loss, norm = (float(scalars[tags.index(tag)]) for tag in ("loss", step.NORM_TAG))
         self.step = int(step)
         try:
             self._health.check(self.step, loss, norm)
-        except saving.ExplodedError:
+        except saver.ExplodedError:
             if self._writer and not math.isfinite(loss):
                 self._writer.discard(before)  # This step's loss is that of the variables before it.
             raise
@@ -191,10 +191,10 @@ def train(
     """
     run_dir = pathlib.Path(run_dir)
     first_step = checkpoints.step_of(checkpoint) if checkpoint else 0
-    with tf.Graph().as_default(), tf.device(optimize.device_setter(cluster)):
+    with tf.Graph().as_default(), tf.device(step.device_setter(cluster)):
         tf.set_random_seed((seed + first_step) % resume.MAX_SEED)
-        training = optimize.build(config, make_batches, cluster)
-        writer = saving.CheckpointWriter(run_dir / "train", chosen)
+        training = step.build(config, make_batches, cluster)
+        writer = saver.CheckpointWriter(run_dir / "train", chosen)
         writer.check(checkpoint)
         if stop.number:
             return first_step
@@ -205,7 +205,7 @@ def train(
             loop = Loop(
                 training, first_step, num_steps, stop, journal, writer if cluster.is_chief else None, validation
             )
-            with _explained(run_dir, writer), optimize.open_session(training, checkpoint, writer, cluster) as session:
+            with _explained(run_dir, writer), step.open_session(training, checkpoint, writer, cluster) as session:
                 loop.run(session)
     return loop.step
 
@@ -234,11 +234,11 @@ def _journal(
 
 
 @contextlib.contextmanager
-def _explained(run_dir: pathlib.Path, writer: saving.CheckpointWriter) -> Iterator[None]:
+def _explained(run_dir: pathlib.Path, writer: saver.CheckpointWriter) -> Iterator[None]:
     """Adds to what has ended the training which checkpoint is left, and what to do."""
     try:
         yield
-    except saving.ExplodedError as error:
+    except saver.ExplodedError as error:
         raise ValueError(f"{error};\n  {writer.kept()}; {_LOWER_RATE}") from error
     except tf.errors.OpError as error:
         explained = devices.explain(error.message)
@@ -248,7 +248,7 @@ def _explained(run_dir: pathlib.Path, writer: saving.CheckpointWriter) -> Iterat
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        free = saving.mib(saving.free_bytes(run_dir))
+        free = saver.mib(saver.free_bytes(run_dir))
         raise OSError(
             f"the disk is full: {error.filename or run_dir} could not be written, {free} are free;\n"
             f"  {writer.kept()}; free some space first"

@@ -7,7 +7,7 @@ import pathlib
 import secrets
 
 import configs
-from pipelines.training import run_lock
+from pipelines.runs import run_lock
 
 MAX_SEED = 2**31  # TensorFlow's seeds are int32.
 

@@ -7,8 +7,10 @@ import os
 from collections.abc import Callable, Sequence
 
 import configs
-from pipelines import evaluate, examples
-from pipelines.training import best, options
+from pipelines.evaluation import evaluator
+from pipelines.examples import loading
+from pipelines.runs import best
+from pipelines.training import options
 
 _TOLD = ("loss", "kl_bits", "teacher_forced_accuracy", "hits_loss")
 
@@ -35,7 +37,7 @@ class Validation:
         self,
         chosen: options.Validating,
         config: configs.Config,
-        split: examples.Examples,
+        split: loading.Examples,
         run_dir: str | os.PathLike[str],
         is_stopped: Callable[[], bool],
     ) -> None:
@@ -51,15 +53,15 @@ class Validation:
         Raises:
             ValueError: the config has no metric of the name that `chosen` gives.
         """
-        known = [name for name in evaluate.unsampled_metrics(config, split) if name in options.BEST_METRICS]
+        known = [name for name in evaluator.unsampled_metrics(config, split) if name in options.BEST_METRICS]
         if chosen.best_metric not in known:
             raise ValueError(
                 f"--best_metric={chosen.best_metric}: not computed for this config; accepted: {', '.join(known)}"
             )
         self._chosen, self._split, self._run_dir, self._is_stopped = chosen, split, run_dir, is_stopped
         max_examples = chosen.num_batches * config.hparams.batch_size if chosen.num_batches else None
-        self._evaluator_of = lambda: evaluate.Evaluator(config, split, max_examples, sampled=False)
-        self._evaluator: evaluate.Evaluator | None = None
+        self._evaluator_of = lambda: evaluator.Evaluator(config, split, max_examples, sampled=False)
+        self._evaluator: evaluator.Evaluator | None = None
 
     def is_due(self, step: int, rows: Sequence[dict], *, at_end: bool = False) -> bool:
         """Whether the checkpoint of a step is to be validated, and has not been."""

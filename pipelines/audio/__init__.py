@@ -1,0 +1,1 @@
+"""MIDI → WAV through FluidSynth."""

@@ -1,0 +1,1 @@
+"""The conversion with Apache Beam."""

@@ -1,0 +1,322 @@
+"""The conversion with Apache Beam: on one machine or many, the same records in the same order and the same report.
+
+    python -m pipelines.convert --input=lakh --output_dir=lakh_records --num_shards=100 \\
+        --runner=DirectRunner --direct_num_workers=2 --direct_running_mode=multi_processing
+    python -m pipelines.convert --input=gs://bucket/lakh --output_dir=gs://bucket/lakh_records --num_shards=100 \\
+        --runner=FlinkRunner --flink_master=localhost:8081 --environment_type=LOOPBACK
+
+Inputs and output are as ever, or folders of Beam's file systems (`grooves/remote_folders.py`), info.csv included. What
+is named by a path lies where all workers see it under that path. Workers on other machines need this project on their
+PYTHONPATH and its requirements, for instance in the image that `--environment_config` or `--sdk_container_image` names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib.util
+import io
+import logging
+import os
+import pathlib
+import pickle
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import absl.logging
+
+from grooves import drums
+from pipelines import convert as plain
+from pipelines.dataset import record_set
+from pipelines.dataset.inputs import sources
+from pipelines.dataset.performance import Options
+from pipelines.dataset.report.tally import Tally
+from pipelines.files import atomic, workers
+
+if TYPE_CHECKING:
+    import apache_beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+INSTALL = "python -m pip install --no-deps -r requirements-beam.txt"
+LOCAL_RUNNER = "directrunner"
+PROJECT_DIR = pathlib.Path(__file__).resolve().parents[3]
+_SILENT = logging.CRITICAL + 1
+_ERROR_LINE = re.compile(r"(?:[\w.]*\.)?(\w*(?:Error|Exception|Interrupt)\b.*?)(?: \[while running .*)?")
+
+
+def convert(
+    given: str | Sequence[str],
+    output_dir: str | os.PathLike[str],
+    runner: str,
+    beam_flags: Sequence[str] = (),
+    *,
+    options: Options | None = None,
+    num_shards: int = 1,
+    num_workers: int | None = None,
+    file_timeout_secs: float = plain.FILE_TIMEOUT_SECS,
+    tfds_data_dir: str | None = None,
+    overwrite: bool = False,
+) -> dict:
+    """Converts collections of MIDI files as `convert.convert` does, which all arguments not named here are from.
+
+    Args:
+        given: As there.
+        output_dir: As there, or a folder of one of Beam's file systems.
+        runner: One of Beam's, or the full name of a class.
+        beam_flags: What Beam takes on a command line: "--name=value", or name and value apart.
+        options: As there.
+        num_shards: As there; each TFRecord is sorted and written by one worker, in its memory.
+        num_workers: What the runner is asked for; None leaves it to the runner and to `beam_flags`.
+        file_timeout_secs: As there.
+        tfds_data_dir: As there.
+        overwrite: As there.
+
+    Returns:
+        The report, as written to report.json.
+
+    Raises:
+        FileNotFoundError: there is no such collection.
+        ValueError: as there; or Beam is not installed, does not know the runner or a flag, or its run failed.
+        OSError: `output_dir` cannot be written to.
+    """
+    given = [given] if isinstance(given, str) else list(given)
+    options = options or Options()
+    with _logging(_SILENT), _importable():
+        pipeline = prepare(runner, [*_worker_flags(runner, num_workers), *beam_flags])
+        from pipelines.dataset.beam import transforms  # Beam is installed.
+
+        settings = plain.describe_settings(given, options, num_shards)
+        output_dir, check, replacing_all = _output(output_dir)
+        check(output_dir, settings, overwrite)
+        collection = sources.open_collections(given, tfds_data_dir)
+        options.selection.check(collection.known)
+        with replacing_all(output_dir, record_set.is_output) as staging:
+            options = _settle_drum_map(options, collection, file_timeout_secs)
+            print(f"{collection.size:,} files are converted by Beam's {runner}", file=sys.stderr, flush=True)
+            _ = pipeline | transforms.Convert(
+                given, options, str(staging), num_shards, file_timeout_secs, tfds_data_dir
+            )
+            if _is_local(runner):
+                with _without_stderr(), _quoted_python():
+                    run(pipeline)
+            else:
+                with _logging(logging.INFO):
+                    run(pipeline)
+            counts = _take_tally(str(staging), num_shards)
+            report = plain.make_report(counts, given, settings, collection)
+            _write_report(report, str(staging))
+    return report
+
+
+def prepare(runner: str, beam_flags: Sequence[str]) -> apache_beam.Pipeline:
+    """Returns an empty pipeline for a runner; `convert` says what the arguments are.
+
+    Raises:
+        ValueError: Beam is not installed, or does not know the runner or a flag.
+    """
+    if importlib.util.find_spec("apache_beam") is None:
+        raise ValueError(f"--runner={runner} needs Apache Beam, which is not installed: {INSTALL}")
+    import apache_beam
+    from apache_beam.options.pipeline_options import TypeOptions
+    from apache_beam.runners.runner import create_runner
+
+    try:
+        launcher = create_runner(runner)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise ValueError(f"--runner={runner}: {error}") from error
+    options = parse_flags(runner, beam_flags)
+    if _is_local(runner):  # Else it would download another runner, which knows nothing of direct_num_workers.
+        options.view_as(TypeOptions).allow_unsafe_triggers = True
+    try:
+        return apache_beam.Pipeline(runner=launcher, options=options)
+    except ValueError as error:  # Flags that the runner needs.
+        raise ValueError(f"--runner={runner}: {error}") from error
+
+
+def parse_flags(runner: str, beam_flags: Sequence[str]) -> PipelineOptions:
+    """Parses Beam's own flags.
+
+    Other runners than the local one get those that Beam does not know: their servers have flags of their own.
+
+    Raises:
+        ValueError: a flag's value is not accepted, or the local runner does not know the flag.
+    """
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    said, parsers = io.StringIO(), []
+    try:
+        with contextlib.redirect_stderr(said):
+            options = PipelineOptions([f"--runner={runner}", *beam_flags])
+            options.get_all_options(add_extra_args_fn=parsers.append)
+    except SystemExit as error:  # argparse ends the program, behind pages of usage.
+        reason = said.getvalue().strip().rpartition("error: ")[2]
+        raise ValueError(reason) from error
+    known, unknown = parsers[0].parse_known_args(list(beam_flags))
+    if unknown and _is_local(runner):
+        names = [f"--{name}" for name in vars(known)]
+        nearest = difflib.get_close_matches(unknown[0].split("=")[0], names)
+        raise ValueError(
+            f"{unknown[0]} is neither a flag of the conversion nor one of Beam's"
+            + (f"; did you mean {' or '.join(nearest)}?" if nearest else "")
+        )
+    if unknown:
+        print(f"given to {runner} unchecked: {' '.join(unknown)}", file=sys.stderr, flush=True)
+    return options
+
+
+def run(pipeline: apache_beam.Pipeline) -> None:
+    """Runs a pipeline to its end.
+
+    Raises:
+        ValueError: it failed; says why.
+    """
+    from apache_beam.runners.runner import PipelineState
+
+    result, advice = None, "; --verbosity=1 shows all that Beam says"
+    try:
+        result = pipeline.run()
+        state = result.wait_until_finish() or result.state
+    except KeyboardInterrupt:
+        with contextlib.suppress(Exception):
+            result.cancel()
+        raise
+    except Exception as error:  # Beam wraps what a worker raised into exceptions of its own, as text.
+        raise ValueError(f"the run with Beam failed: {_innermost(str(error))}{advice}") from error
+    if state != PipelineState.DONE:
+        raise ValueError(f"the run with Beam ended as {state}{advice}")
+
+
+def _settle_drum_map(options: Options, collection: sources.Collection, file_timeout_secs: float) -> Options:
+    from pipelines.dataset.beam import transforms
+
+    if options.drum_map != drums.AUTO:
+        return options
+    with workers.Pool(None, file_timeout_secs, preload=("pipelines.dataset.formats.midi",)) as pool:
+        return plain.settle_drum_map(
+            options, collection, lambda function, found: pool.run(function, transforms.fetch(found, options))
+        )
+
+
+def _output(output_dir: str | os.PathLike[str]) -> tuple[str | pathlib.Path, Callable, Callable]:
+    """Returns an output folder, and the functions that check and replace it."""
+    from pipelines.dataset.beam import output
+    from pipelines.dataset.inputs import remote_folders
+
+    if remote_folders.is_remote(output_dir):
+        return str(output_dir), output.check, output.replacing_all
+    return pathlib.Path(output_dir).expanduser().absolute(), record_set.check, atomic.replacing_all
+
+
+def _take_tally(staging: str, num_shards: int) -> Tally:
+    """Returns what was counted, and takes it away; checks that all TFRecords are there, too.
+
+    Raises:
+        ValueError: they are not: workers wrote them to disks of their own.
+    """
+    from pipelines.dataset.beam import transforms
+    from pipelines.dataset.inputs import remote_folders
+
+    wanted = {record_set.shard_name(split, n, num_shards) for split in sources.SPLITS for n in range(num_shards)}
+    if not {*wanted, transforms.TALLY_NAME} <= set(remote_folders.names(staging)):
+        raise ValueError(
+            "Beam's workers wrote the records to disks of their own;"
+            " give an --output_dir that all machines share, such as gs:// or hdfs://"
+        )
+    path = f"{staging}/{transforms.TALLY_NAME}"
+    counts = pickle.loads(remote_folders.read(path))
+    remote_folders.delete(path)
+    return counts
+
+
+def _write_report(report: dict, staging: str) -> None:
+    from pipelines.dataset.inputs import remote_folders
+
+    with tempfile.TemporaryDirectory() as folder:
+        record_set.write_report(report, pathlib.Path(folder))
+        for path in pathlib.Path(folder).iterdir():
+            with remote_folders.writing(f"{staging}/{path.name}") as file:
+                file.write(path.read_bytes())
+
+
+def _worker_flags(runner: str, num_workers: int | None) -> list[str]:
+    if num_workers is None:
+        return []
+    if _is_local(runner):
+        return [f"--direct_num_workers={num_workers}", "--direct_running_mode=multi_processing"]
+    return [f"--num_workers={num_workers}"]
+
+
+def _is_local(runner: str) -> bool:
+    return runner.lower() in (LOCAL_RUNNER, LOCAL_RUNNER.removesuffix("runner"))
+
+
+def _innermost(text: str) -> str:
+    """Returns the last line of a traceback, without what Beam adds to it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    matches = filter(None, map(_ERROR_LINE.fullmatch, reversed(lines)))
+    match = next(matches, None)
+    return match[1] if match else (lines or ["it says no reason"])[0]
+
+
+def _is_verbose() -> bool:
+    return absl.logging.get_verbosity() >= absl.logging.DEBUG
+
+
+@contextlib.contextmanager
+def _logging(level: int) -> Iterator[None]:
+    """Keeps Beam from telling of each thing that it does or cannot find, unless that is asked for."""
+    logger = logging.getLogger()
+    before = logger.level
+    logger.setLevel(before if _is_verbose() else level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextlib.contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Drops what processes write that the local runner starts: their logs, before they know how much to log."""
+    if _is_verbose():
+        yield
+        return
+    kept = os.dup(2)
+    with pathlib.Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@contextlib.contextmanager
+def _quoted_python() -> Iterator[None]:
+    """Lets the local runner start processes where Python's path has spaces: it puts it into a shell's command as it is.
+
+    Our own processes do not: multiprocessing has read the path when it was imported.
+    """
+    path = sys.executable
+    sys.executable = shlex.quote(path)
+    try:
+        yield
+    finally:
+        sys.executable = path
+
+
+@contextlib.contextmanager
+def _importable() -> Iterator[None]:
+    """Lets Python processes that Beam starts import this project."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT_DIR), before]))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before

@@ -1,0 +1,179 @@
+"""What Apache Beam's workers do: list the files, convert them, count, and write each shard whole.
+
+Nothing here is of a program's `__main__`: workers import it by its name.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import functools
+import itertools
+import pickle
+from collections.abc import Iterable, Iterator, Sequence
+
+import apache_beam as beam
+
+from pipelines.dataset import record_set
+from pipelines.dataset.formats import tfrecords
+from pipelines.dataset.inputs import remote_folders, sources
+from pipelines.dataset.inputs.locations import Inline, Unreadable
+from pipelines.dataset.performance import Converted, Options, convert_file, lost
+from pipelines.dataset.report.tally import Tally
+from pipelines.files import workers
+
+TALLY_NAME = ".tally"
+CHUNK_FILES = 16  # That travel together.
+READS_AT_A_TIME = 8  # Of a worker; of a cloud's storage, each takes some 50 ms.
+COUNTED = "counted"
+_NO_RECORD = (-1, b"")
+
+Key = tuple[str, int]  # A split and the number of a shard.
+Numbered = tuple[int, bytes]  # A source's place in the order, and its record.
+Chunk = list[tuple[int, sources.Source]]
+
+
+class Convert(beam.PTransform):
+    """Converts what `--input` names into the TFRecords of a folder and a `Tally` beside them.
+
+    Args:
+        given: As of `sources.open_collections`; workers open it, too.
+        options: How to convert.
+        staging: The folder, which workers can write to.
+        num_shards: TFRecord files a split.
+        file_timeout_secs: A file that takes longer is skipped.
+        tfds_data_dir: Where TFDS keeps its data sets.
+    """
+
+    def __init__(
+        self,
+        given: Sequence[str],
+        options: Options,
+        staging: str,
+        num_shards: int,
+        file_timeout_secs: float,
+        tfds_data_dir: str | None = None,
+    ) -> None:
+        super().__init__()
+        self._given, self._options, self._staging = list(given), options, staging
+        self._num_shards, self._file_timeout_secs, self._tfds_data_dir = num_shards, file_timeout_secs, tfds_data_dir
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
+        chunks = (
+            begin
+            | "Inputs" >> beam.Create([self._given])
+            | "List" >> beam.FlatMap(list_chunks, self._tfds_data_dir)
+            | "Spread" >> beam.Reshuffle()
+        )
+        return chunks | "Files" >> ConvertChunks(
+            self._options, self._staging, self._num_shards, self._file_timeout_secs
+        )
+
+
+class ConvertChunks(beam.PTransform):
+    """Converts chunks of sources; arguments as of `Convert`."""
+
+    def __init__(self, options: Options, staging: str, num_shards: int, file_timeout_secs: float) -> None:
+        super().__init__()
+        self._options, self._staging = options, staging
+        self._num_shards, self._file_timeout_secs = num_shards, file_timeout_secs
+
+    def expand(self, chunks: beam.PCollection) -> beam.PCollection:
+        convert_files = ConvertFiles(self._options, self._num_shards, self._file_timeout_secs)
+        converted = chunks | "Convert" >> beam.ParDo(convert_files).with_outputs(COUNTED, main="records")
+        shards = [(split, shard) for split in sources.SPLITS for shard in range(self._num_shards)]
+        every_shard = chunks.pipeline | "Shards" >> beam.Create([(key, _NO_RECORD) for key in shards])
+        _ = (
+            converted[COUNTED]
+            | "Count" >> beam.CombineGlobally(Count())
+            | "WriteTally" >> beam.Map(write_tally, self._staging)
+        )
+        return (
+            (converted.records, every_shard)
+            | "WithEmptyShards" >> beam.Flatten()
+            | "ByShard" >> beam.GroupByKey()
+            | "WriteShard" >> beam.Map(write_shard, self._staging, self._num_shards)
+        )
+
+
+def list_chunks(given: Sequence[str], tfds_data_dir: str | None) -> Iterator[Chunk]:
+    """Yields the sources of all inputs, each with its place in their order."""
+    numbered = enumerate(sources.open_collections(given, tfds_data_dir).walk())
+    while chunk := list(itertools.islice(numbered, CHUNK_FILES)):
+        yield chunk
+
+
+class ConvertFiles(beam.DoFn):
+    """Chunks → records by shard, and apart from them what there is to count.
+
+    Each has a process of its own to convert in, so that a file that crashes or hangs it is lost alone.
+    """
+
+    def __init__(self, options: Options, num_shards: int, file_timeout_secs: float) -> None:
+        super().__init__()
+        self._options, self._num_shards, self._file_timeout_secs = options, num_shards, file_timeout_secs
+
+    def setup(self) -> None:
+        self._open = contextlib.ExitStack()
+        self._pool = self._open.enter_context(
+            workers.Pool(1, self._file_timeout_secs, preload=("pipelines.dataset.formats.midi",))
+        )
+
+    def process(self, chunk: Chunk) -> Iterator[tuple[Key, Numbered] | beam.pvalue.TaggedOutput]:
+        places, found = zip(*chunk, strict=True)
+        outcomes = self._pool.run(functools.partial(convert_file, options=self._options), fetch(found, self._options))
+        for place, outcome in zip(places, outcomes, strict=True):
+            converted = outcome.result or lost(outcome.item, outcome.failed)
+            if not converted.skipped:
+                shard = record_set.shard_of(converted, self._num_shards)
+                yield (converted.split, shard), (place, converted.record)
+            yield beam.pvalue.TaggedOutput(COUNTED, dataclasses.replace(converted, record=b""))
+
+    def teardown(self) -> None:
+        self._open.close()
+
+
+def fetch(found: Iterable[sources.Source], options: Options) -> list[sources.Source]:
+    """Reads what lies in a cloud's storage, several files at a time; other sources stay as they are."""
+    with concurrent.futures.ThreadPoolExecutor(READS_AT_A_TIME) as threads:
+        return list(threads.map(functools.partial(_fetch, options=options), found))
+
+
+def write_shard(grouped: tuple[Key, Iterable[Numbered]], staging: str, num_shards: int) -> None:
+    """Writes one TFRecord, in the order of its sources; a shard has to fit into a worker's memory."""
+    (split, shard), numbered = grouped
+    with remote_folders.writing(f"{staging}/{record_set.shard_name(split, shard, num_shards)}") as file:
+        for place, record in sorted(numbered):
+            if place >= 0:
+                tfrecords.write(file, record)
+
+
+def write_tally(tally: Tally, staging: str) -> None:
+    with remote_folders.writing(f"{staging}/{TALLY_NAME}") as file:
+        pickle.dump(tally, file)
+
+
+class Count(beam.CombineFn):
+    """Converted files → their `Tally`."""
+
+    def create_accumulator(self) -> Tally:
+        return Tally()
+
+    def add_input(self, tally: Tally, converted: Converted) -> Tally:
+        return tally.add(converted)
+
+    def merge_accumulators(self, tallies: Iterable[Tally]) -> Tally:
+        return functools.reduce(Tally.merge, tallies, Tally())
+
+    def extract_output(self, tally: Tally) -> Tally:
+        return tally
+
+
+def _fetch(source: sources.Source, options: Options) -> sources.Source:
+    if not isinstance(source.location, remote_folders.InFileSystem) or options.selection.reason_before_reading(source):
+        return source
+    try:
+        return dataclasses.replace(source, location=Inline(source.read()))
+    except (OSError, ValueError) as error:
+        return dataclasses.replace(source, location=Unreadable(str(error)))

@@ -1,0 +1,1 @@
+"""The formats that grooves come in: MIDI, MusicXML, TFRecords."""

@@ -1,0 +1,1 @@
+"""What `--input` takes: each kind of input becomes a list of sources."""

@@ -1,0 +1,1 @@
+"""NoteSequences → tensors on disk → batches."""

@@ -1,0 +1,176 @@
+"""Examples → the batches that a model is trained on.
+
+Upstream shuffles a buffer of a few batches and, on TensorFlow 2.19 to 2.21, dies of `unbatch()` on its empty control
+sequences (tensorflow/tensorflow#108489). Here the order is drawn over the whole set, and batches are cut out of arrays.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+
+from models.environment import tf
+from models.vae import MusicVAE
+
+import numpy as np
+
+import configs
+from pipelines.examples import loading, note_sequences
+
+
+def training_batches(
+    config: configs.Config,
+    examples_path: str | None,
+    seed: int | None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    tfds_data_dir: str | None = None,
+    first_step: int = 0,
+) -> tuple[Callable[[], tf.data.Dataset], int]:
+    """Returns a function that makes the training batches inside of a graph, and the number of examples.
+
+    With the same seed, batch number k of a run is the same whether the run was interrupted before it or not; not so for
+    configs that are random (`is_random`).
+
+    Args:
+        config: As in `loading.load`. Its hparam `windows_per_performance`, where it has one, says how many of the
+            windows of each performance are drawn for an epoch; 0 is all.
+        examples_path: As in `loading.load`.
+        seed: Of the order; None draws one.
+        cache_dir: As in `loading.load`.
+        tfds_data_dir: As in `loading.load`.
+        first_step: The batches of so many steps have been used already.
+    """
+    batch_size = config.hparams.batch_size
+    if not is_random(config):
+        split = loading.load(config, "train", examples_path, cache_dir, tfds_data_dir)
+        order = functools.partial(
+            ordered_batches,
+            split,
+            batch_size,
+            seed,
+            getattr(config.hparams, "windows_per_performance", 0),
+            first_step=first_step,
+            as_tokens=split.is_one_hot and isinstance(config.model, MusicVAE),
+        )
+        return order, len(split)
+    config.data_converter.set_mode("train")
+    performances = note_sequences.find(config, "train", examples_path, tfds_data_dir)
+    kept = list(performances.read())
+    num_examples = sum(
+        len(loading.tensors_of(config.data_converter, note_sequences.parse(record)).inputs) for record in kept
+    )
+    if not num_examples:
+        raise note_sequences.no_examples(performances.where, len(kept))
+    return (lambda: random_batches(config, kept, batch_size, seed)), num_examples
+
+
+def ordered_batches(
+    split: loading.Examples,
+    batch_size: int,
+    seed: int | None,
+    windows_per_performance: int = 0,
+    *,
+    first_step: int = 0,
+    as_tokens: bool = False,
+) -> tf.data.Dataset:
+    """Returns endless batches of (inputs, outputs, controls, lengths), each epoch in another order.
+
+    No example is left out: where the last batch of an epoch is not full, the next epoch fills it.
+
+    Args:
+        split: What to draw from.
+        batch_size: Examples a batch.
+        seed: Of the order; None draws one.
+        windows_per_performance: As in `epochs`.
+        first_step: So many batches are passed over.
+        as_tokens: Outputs, which are one-hot, come as `[batch, steps]` int32 tokens, -1 behind shorter ones.
+    """
+
+    def read(rows: np.ndarray) -> tuple[np.ndarray, ...]:
+        if not as_tokens:
+            return split.dense(rows)
+        tokens = split.tokens(rows)
+        controls = (
+            split.controls.dense(split.rows[rows]) if split.controls else np.zeros([*tokens.shape, 0], np.float32)
+        )
+        return split.inputs.dense(split.rows[rows]), tokens, controls, split.lengths[rows]
+
+    order = row_batches(epochs(split.performance, seed, windows_per_performance), batch_size)
+    order = itertools.islice(order, first_step, None)
+    empty_batch = read(np.zeros([0], np.int64))
+
+    @tf.autograph.experimental.do_not_convert  # To find nothing to convert, it would look into every module.
+    def gather(_: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        tensors = tf.numpy_function(lambda: read(next(order)), [], [array.dtype for array in empty_batch])
+        for tensor, like in zip(tensors, empty_batch, strict=True):
+            tensor.set_shape([batch_size, *like.shape[1:]])
+        return tuple(tensors)
+
+    # Not `from_generator`: beside it, training steps on two cores take half as long again.
+    return _prefetched(tf.data.Dataset.range(1).repeat().map(gather))
+
+
+def epochs(performance: np.ndarray, seed: int | None, windows_per_performance: int = 0) -> Iterator[np.ndarray]:
+    """Yields the rows of one epoch after the other, each in an order of its own.
+
+    Args:
+        performance: `[n]`, which performance each example was cut out of.
+        seed: None draws one.
+        windows_per_performance: So many examples of each performance, drawn anew for each epoch, so that long
+            performances do not drown short ones; 0 is every example, once an epoch.
+    """
+    random = np.random.default_rng(seed)
+    while True:
+        rows = random.permutation(len(performance))
+        if windows_per_performance:
+            by_performance = rows[np.argsort(performance[rows], kind="stable")]
+            _, firsts, counts = np.unique(performance[by_performance], return_index=True, return_counts=True)
+            ranks = np.arange(len(rows)) - np.repeat(firsts, counts)
+            rows = random.permutation(by_performance[ranks < windows_per_performance])
+        yield rows
+
+
+def row_batches(order: Iterable[np.ndarray], batch_size: int) -> Iterator[np.ndarray]:
+    """Cuts epochs of rows into batches; what an epoch leaves over goes into the next one's first batch."""
+    waiting = np.zeros([0], np.int64)
+    for rows in order:
+        waiting = np.concatenate([waiting, rows])
+        while len(waiting) >= batch_size:
+            yield waiting[:batch_size]
+            waiting = waiting[batch_size:]
+
+
+def is_random(config: configs.Config) -> bool:
+    """Whether each epoch makes other examples: stock configs that transpose melodies or drop notes of the input."""
+    return bool(config.note_sequence_augmenter or getattr(config.data_converter, "_note_dropout", False))
+
+
+def random_batches(
+    config: configs.Config, kept: list[note_sequences.Record], batch_size: int, seed: int | None
+) -> tf.data.Dataset:
+    """Returns endless batches as `ordered_batches` does, of NoteSequences that are changed and converted each time."""
+    converter = config.data_converter
+
+    def generate() -> Iterator[tuple]:
+        order = np.random.default_rng(seed)
+        while True:
+            for row in order.permutation(len(kept)):
+                sequence = note_sequences.parse(kept[row])
+                if config.note_sequence_augmenter:
+                    sequence = config.note_sequence_augmenter.augment(sequence)
+                yield from zip(*loading.tensors_of(converter, sequence), strict=True)
+
+    depths = (converter.input_depth, converter.output_depth, converter.control_depth)
+    shapes = (*([None, depth] for depth in depths), list(converter.length_shape))
+    dataset = tf.data.Dataset.from_generator(generate, (tf.float32, tf.float32, tf.float32, tf.int32), shapes)
+    dataset = dataset.shuffle(10 * batch_size, seed=seed)
+    return _prefetched(dataset.padded_batch(batch_size, shapes, drop_remainder=True))
+
+
+def _prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Makes the next two batches while a step is computed."""
+    options = tf.data.Options()
+    options.autotune.enabled = False  # There is nothing to tune, and closing a session waits for it, up to a minute.
+    return batches.prefetch(2).with_options(options)

@@ -1,0 +1,1 @@
+"""What every room writes with: atomic files, progress, worker processes."""

@@ -1,0 +1,1 @@
+"""Drums out of a trained model: its inputs, its modes, its outputs."""

@@ -1,0 +1,1 @@
+"""Piano rolls, HTML pages and their templates."""

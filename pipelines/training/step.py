@@ -1,0 +1,134 @@
+"""The training step: a model's loss and gradients as one graph, and the session that it runs in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from models.environment import session_config, tf
+
+import configs
+from pipelines.training import options, saver
+
+NORM_TAG = "global_norm"
+STOP_GRACE_SECS = 2  # For what synchronous workers have waiting for a step that never comes.
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingStep:
+    """The graph of a step.
+
+    Attributes:
+        train: The operation that trains it.
+        step: `[]` int64, its number, once it is done.
+        tags: What is measured of it, by TensorBoard's names; `loss` and `global_norm` among them.
+        scalars: `[len(tags)]` float32, the values.
+        max_norm: A gradient whose norm is not below this is dropped; only Adam's momentum goes on.
+        hooks: What the session needs for it.
+    """
+
+    train: tf.Operation
+    step: tf.Tensor
+    tags: tuple[str, ...]
+    scalars: tf.Tensor
+    max_norm: float
+    hooks: list[tf.train.SessionRunHook]
+
+
+def build(
+    config: configs.Config, make_batches: Callable[[], tf.data.Dataset], cluster: options.Cluster = options.ALONE
+) -> TrainingStep:
+    """Builds the step of a config in the default graph.
+
+    Args:
+        config: Its model is built here and must not be used elsewhere.
+        make_batches: Returns a dataset of (inputs, outputs, controls, lengths).
+        cluster: Where to compute, with whom.
+
+    Raises:
+        ValueError: an hparam has a value that is not known.
+    """
+    model, hparams, hooks = config.model, config.hparams, []
+    model.build(hparams, config.data_converter.output_depth, is_training=True)
+    optimizer = model.train(**_input_tensors(make_batches(), config))
+    if cluster.num_sync_workers:
+        optimizer = tf.train.SyncReplicasOptimizer(optimizer, cluster.num_sync_workers)
+        hooks.append(optimizer.make_session_run_hook(is_chief=cluster.is_chief))
+    train, norm = _apply_gradients(model, optimizer, hparams)
+    with tf.control_dependencies([train]):
+        step = model.global_step.read_value()
+    measured = _summarized() | {"loss": model.loss, NORM_TAG: norm}
+    return TrainingStep(
+        train=train,
+        step=step,
+        tags=tuple(measured),
+        scalars=tf.stack([tf.cast(value, tf.float32) for value in measured.values()]),
+        max_norm=hparams.grad_norm_clip_to_zero if hparams.clip_mode == "global_norm" else float("inf"),
+        hooks=hooks,
+    )
+
+
+def open_session(
+    step: TrainingStep,
+    checkpoint: str | None,
+    writer: saver.CheckpointWriter,
+    cluster: options.Cluster = options.ALONE,
+) -> tf.train.MonitoredSession:
+    """Opens a session with the variables of a checkpoint, or with new ones where that is None."""
+    if not cluster.is_chief:
+        creator = tf.train.WorkerSessionCreator(master=cluster.master, config=session_config())
+        return tf.train.MonitoredSession(creator, step.hooks, stop_grace_period_secs=STOP_GRACE_SECS)
+
+    def restore(_scaffold, session: tf.Session) -> None:
+        newest = writer.newest or checkpoint  # Another one than at first where a cluster's session broke off.
+        if newest:
+            writer.restore(session, newest)
+
+    scaffold = tf.train.Scaffold(init_fn=restore, saver=writer.saver)
+    creator = tf.train.ChiefSessionCreator(scaffold, master=cluster.master, config=session_config())
+    return tf.train.MonitoredSession(creator, step.hooks, stop_grace_period_secs=STOP_GRACE_SECS)
+
+
+def device_setter(cluster: options.Cluster):
+    """Returns what places variables on the parameter servers, where there are any."""
+    return tf.train.replica_device_setter(cluster.num_ps_tasks, merge_devices=True)
+
+
+def _summarized() -> dict[str, tf.Tensor]:
+    """Returns the scalars that the model shows on TensorBoard, by their names there."""
+    summaries = tf.get_collection(tf.GraphKeys.SUMMARIES)
+    scalars = [summary.op for summary in summaries if summary.op.type == "ScalarSummary"]
+    return {tf.get_static_value(op.inputs[0]).item().decode(): op.inputs[1] for op in scalars}
+
+
+def _input_tensors(batches: tf.data.Dataset, config: configs.Config) -> dict[str, tf.Tensor | None]:
+    """Returns the next batch under the names of `MusicVAE.train`'s arguments."""
+    iterator = tf.data.make_initializable_iterator(batches)
+    tf.add_to_collection(tf.GraphKeys.TABLE_INITIALIZERS, iterator.initializer)
+    inputs, outputs, controls, lengths = iterator.get_next()
+    return {
+        "input_sequence": inputs,
+        "output_sequence": outputs,
+        "control_sequence": controls if config.data_converter.control_depth else None,
+        "sequence_length": lengths,
+    }
+
+
+def _apply_gradients(model, optimizer: tf.train.Optimizer, hparams) -> tuple[tf.Operation, tf.Tensor]:
+    """Returns the operation that trains, with gradients clipped as in Magenta's `music_vae_train.train`; their norm."""
+    gradients, variables = zip(*optimizer.compute_gradients(model.loss), strict=True)
+    norm = tf.global_norm(gradients)
+    if hparams.clip_mode == "value":
+        gradients = [tf.clip_by_value(gradient, -hparams.grad_clip, hparams.grad_clip) for gradient in gradients]
+    elif hparams.clip_mode == "global_norm":
+        gradients = tf.cond(
+            norm < hparams.grad_norm_clip_to_zero,
+            lambda: tf.clip_by_global_norm(gradients, hparams.grad_clip, use_norm=norm)[0],
+            lambda: [tf.zeros_like(gradient) for gradient in gradients],
+        )
+    else:
+        raise ValueError(f"hparam clip_mode={hparams.clip_mode!r}; accepted: value, global_norm")
+    train = optimizer.apply_gradients(
+        list(zip(gradients, variables, strict=True)), global_step=model.global_step, name="train_step"
+    )
+    return train, norm

@@ -1,0 +1,420 @@
+"""Counts: exact, adding up at every step, and the same in whatever order and grouping they were made."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import random
+
+import numpy as np
+import pytest
+
+from grooves import drums, grid
+from pipelines.convert import Converted
+from pipelines.dataset.inputs import sources
+from pipelines.dataset.report import table, tally
+
+KICK, SNARE = 0, 1
+
+
+def facts(**changes) -> grid.Facts:
+    """Returns the facts of a bar with a kick on the first sixteenth and a snare on the fifth, changed."""
+    onsets = np.zeros([16, 9], np.uint32)
+    onsets[0, KICK] = onsets[4, SNARE] = 1
+    given = {
+        "drum_map": "roland",
+        "style": "funk/groove1",
+        "bpm": 120.0,
+        "metres": ("4/4",),
+        "num_hits": 2,
+        "unmapped": {},
+        "onsets": onsets,
+        "num_steps": 16,
+        "tokens": np.array([], np.uint16),
+        "grid_digest": b"one bar.",
+        "window_digests": np.array([], np.uint64),
+    }
+    return grid.Facts(**{**given, **changes})
+
+
+def kept(name: str, split: str = "train", collection: str = "groove", **changes) -> Converted:
+    return Converted(name, collection, split, record=b"a NoteSequence", facts=facts(**changes))
+
+
+def skipped(name: str, reason: str, collection: str = "groove") -> Converted:
+    return Converted(name, collection, "train", skipped=reason)
+
+
+def windows(*digests: int) -> np.ndarray:
+    return np.array(digests, np.uint64)
+
+
+def busy() -> np.ndarray:
+    """Returns onsets of three kicks on the first sixteenth, of three bars, and a snare on the last one."""
+    onsets = np.zeros([16, 9], np.uint32)
+    onsets[0, KICK], onsets[15, SNARE] = 3, 1
+    return onsets
+
+
+FILES = (
+    kept(
+        "a.mid",
+        num_hits=9,  # Two of them are in no class, three fall on another.
+        unmapped={54: 1, 90: 1},
+        onsets=busy(),
+        num_steps=96,
+        tokens=np.array([0, 1, 3], np.uint16),
+        grid_digest=b"grid  a.",
+        window_digests=windows(1, 2, 3),
+    ),
+    kept("b.mid", style="funk", bpm=99.9, unmapped={54: 2}, num_hits=4, grid_digest=b"grid  b."),
+    kept(
+        "c.mid",
+        "validation",
+        style="",
+        bpm=60,
+        num_steps=64,
+        tokens=np.array([3, 511], np.uint16),
+        window_digests=windows(3, 2**64 - 1),
+    ),
+    kept(
+        "d.mid",
+        "test",
+        collection="mine",
+        drum_map="gm",
+        style="jazz",
+        metres=("4/4", "3/4"),
+        num_hits=7,  # Five more than on the grid.
+        window_digests=windows(3, 3, 4),
+    ),
+    skipped("w.mid", "not in 4/4: 3/4"),
+    skipped("x.mid", "unreadable MIDI: the file ends too early"),
+    skipped("y.mid", "no drums: nothing on MIDI channel 10"),
+    skipped("z.mid", "not selected: style"),
+    skipped("s.mid", "no notes"),
+    skipped("t.mid", "not in 4/4: 6/8"),
+)
+
+
+def count(files) -> tally.Tally:
+    counts = tally.Tally()
+    for file in files:
+        counts.add(file)
+    return counts
+
+
+def report_of(*files: Converted) -> dict:
+    return count(files).report("in", {})
+
+
+def test_every_number_of_a_report():
+    report = count(FILES).report(["in", "more"], {"stride_bars": 2, "drum_map": "auto"}, ["n", "m"], ["u"], ["t"])
+    assert report["duplicates"].keys() == {"performances", "windows"}
+    del report["duplicates"]  # They have their own tests.
+    onsets = np.zeros([16, 9], int)
+    onsets[0, KICK], onsets[4, SNARE], onsets[15, SNARE] = 6, 3, 1
+    assert report == {
+        "input": "in, more",
+        "settings": {"drum_map": "auto", "stride_bars": 2},
+        "files_found": 10,
+        "files_kept": 4,
+        "files_skipped": 6,
+        "files_without_a_four_bar_window": 1,
+        "windows": {"train": 3, "validation": 2, "test": 3},
+        "splits": {
+            "train": {"files": 2, "windows": 3},
+            "validation": {"files": 1, "windows": 2},
+            "test": {"files": 1, "windows": 3},
+        },
+        "steps": {
+            "files": [
+                {"step": "found", "files": 10, "lost": {}},
+                {"step": "selected", "files": 9, "lost": {"not selected": 1}},
+                {"step": "readable", "files": 8, "lost": {"unreadable MIDI": 1}},
+                {"step": "drum check", "files": 6, "lost": {"no drums": 1, "no notes": 1}},
+                {"step": "4/4 check", "files": 4, "lost": {"not in 4/4": 2}},
+            ],
+            "hits": {
+                "read": 22,
+                "in_no_class": 4,
+                "in_classes": 18,
+                "fell_together": 3,
+                "fell_together_or_outside_4/4": 5,
+                "cells": 10,
+            },
+            "tokens": {"distinct": 4, "of": 512},
+            "windows": {"bars": 4, "stride_bars": 2, "by_split": {"train": 3, "validation": 2, "test": 3}},
+        },
+        "bars": 6 + 1 + 4 + 1,
+        "secs": 12 + 2 + 16 + 2,  # 12, 2.402, 16 and 2.
+        "by_style": {
+            "funk": {"files": 2, "windows": 3},
+            "jazz": {"files": 1, "windows": 3},
+            "unknown": {"files": 1, "windows": 2},
+        },
+        "by_tempo": {
+            "60-79": {"files": 1, "windows": 2},
+            "80-99": {"files": 1, "windows": 0},
+            "120-139": {"files": 2, "windows": 6},
+        },
+        "by_metre": {"3/4 and 4/4": {"files": 1, "windows": 3}, "4/4": {"files": 3, "windows": 5}},
+        "by_drum_map": {"gm": {"files": 1, "windows": 3}, "roland": {"files": 3, "windows": 5}},
+        "by_collection": {"groove": {"files": 3, "windows": 5}, "mine": {"files": 1, "windows": 3}},
+        "hits_per_class": dict(zip(drums.CLASS_NAMES, [6, 4, 0, 0, 0, 0, 0, 0, 0], strict=True)),
+        "onsets": onsets.tolist(),
+        "unmapped_pitches": {"54": {"name": "tambourine", "hits": 3}, "90": {"name": "pitch 90", "hits": 1}},
+        "skipped_by_reason": {"no drums": 1, "no notes": 1, "not in 4/4": 2, "not selected": 1, "unreadable MIDI": 1},
+        "skipped": {
+            "s.mid": "no notes",
+            "t.mid": "not in 4/4: 6/8",
+            "w.mid": "not in 4/4: 3/4",
+            "x.mid": "unreadable MIDI: the file ends too early",
+            "y.mid": "no drums: nothing on MIDI channel 10",
+            "z.mid": "not selected: style",
+        },
+        "listed_but_missing": ["m", "n"],
+        "found_but_not_listed": ["u"],
+        "found_twice": ["t"],
+    }
+
+
+def test_orders_and_groups_do_not_matter():
+    expected = json.dumps(count(FILES).report("in", {}, ["m"]))
+    rng = random.Random(1)
+    for _ in range(20):
+        files = rng.sample(FILES, len(FILES))
+        cuts = sorted(rng.sample(range(len(files) + 1), 3))
+        parts = [
+            pickle.loads(pickle.dumps(count(files[first:last])))
+            for first, last in zip([0, *cuts], [*cuts, None], strict=True)
+        ]
+        rng.shuffle(parts)
+        merged = tally.Tally().merge(parts[0].merge(parts[1])).merge(parts[2]).merge(parts[3])
+        assert json.dumps(merged.report("in", {}, ["m"])) == expected
+
+
+def test_a_merged_tally_stays_as_it_is():
+    other = count(FILES)
+    before = json.dumps(other.report("in", {}))
+    both = count(FILES).merge(other).add(FILES[0])
+    assert both.report("in", {})["files_found"] == 2 * len(FILES) + 1
+    assert json.dumps(other.report("in", {})) == before
+
+
+@pytest.mark.parametrize("num_files", range(len(FILES) + 1))
+def test_everything_adds_up(num_files):
+    report = count(FILES[:num_files]).report("in", {})
+    assert report["files_found"] == report["files_kept"] + report["files_skipped"] == num_files
+    assert sum(report["skipped_by_reason"].values()) == report["files_skipped"] == len(report["skipped"])
+    left = num_files
+    for step in report["steps"]["files"]:
+        left -= sum(step["lost"].values())
+        assert step["files"] == left
+    assert left == report["files_kept"]
+    hits = report["steps"]["hits"]
+    assert hits["read"] == hits["in_no_class"] + hits["in_classes"]
+    together = hits["fell_together"] + hits["fell_together_or_outside_4/4"]
+    assert hits["in_classes"] == together + hits["cells"]
+    assert hits["in_no_class"] == sum(drum["hits"] for drum in report["unmapped_pitches"].values())
+    assert hits["cells"] == sum(report["hits_per_class"].values()) == sum(map(sum, report["onsets"]))
+    for kind in ("splits", "by_style", "by_tempo", "by_metre", "by_drum_map", "by_collection"):
+        assert sum(counts["files"] for counts in report[kind].values()) == report["files_kept"]
+        assert sum(counts["windows"] for counts in report[kind].values()) == sum(report["windows"].values())
+
+
+def test_a_reason_of_an_unknown_kind_counts_as_unreadable():
+    report = report_of(skipped("a.mid", "took longer than 60 s"))
+    assert report["steps"]["files"][2] == {"step": "readable", "files": 0, "lost": {"took longer than 60 s": 1}}
+
+
+def test_files_of_one_name_are_all_listed():
+    report = report_of(
+        skipped("a.mid", "no notes", "one"),
+        skipped("a.mid", "no drums", "two"),
+        skipped("a.mid", "no drums", "two"),
+    )
+    assert report["skipped"] == {"a.mid": "no notes", "a.mid (two)": "no drums", "a.mid (two, 2)": "no drums"}
+
+
+def test_performances_in_several_splits_are_named():
+    report = report_of(
+        kept("b/2.mid", "validation"),
+        kept("a/ü.mid", "train"),
+        kept("a/1.mid", "train"),
+        kept("alone.mid", "test", grid_digest=b"another."),
+        kept("twice.mid", "test", grid_digest=b"in test."),
+        kept("twice as well.mid", "test", grid_digest=b"in test."),
+    )
+    assert report["duplicates"]["performances"] == {
+        "within": {"train": 1, "validation": 0, "test": 1},
+        "across": {
+            "groups": 1,
+            "named": [{"files": 3, "names": {"train": ["a/1.mid", "a/ü.mid"], "validation": ["b/2.mid"]}}],
+        },
+    }
+
+
+def test_silence_is_no_duplicate():
+    silent = {"onsets": np.zeros([16, 9], np.uint32), "num_hits": 0}
+    report = report_of(kept("a.mid", "train", **silent), kept("b.mid", "test", **silent), kept("c.mid", "test"))
+    assert report["duplicates"]["performances"]["across"] == {"groups": 0, "named": []}
+
+
+def test_of_many_groups_and_names_the_first_are_named():
+    files = [
+        kept(f"{group:02d} {split} {number}.mid", split, grid_digest=group.to_bytes(8, "big"))
+        for group in range(60)
+        for split in ("train", "test")
+        for number in range(20)
+    ]
+    across = report_of(*reversed(files))["duplicates"]["performances"]["across"]
+    assert across["groups"] == 60
+    assert len(across["named"]) == 50
+    assert across["named"][49] == {
+        "files": 40,
+        "names": {split: sorted(f"49 {split} {n}.mid" for n in range(20))[:8] for split in ("train", "test")},
+    }
+
+
+def test_windows_that_splits_share_are_counted_once():
+    report = report_of(
+        kept("a.mid", "train", window_digests=windows(1, 2, 2**63)),
+        kept("b.mid", "train", window_digests=windows(2)),
+        kept("c.mid", "validation", window_digests=windows(2**63, 2, 5)),
+        kept("d.mid", "validation", window_digests=windows(2)),
+        kept("e.mid", "test", window_digests=windows(5)),
+    )
+    assert report["duplicates"]["windows"] == {
+        "distinct": {"train": 3, "validation": 3, "test": 1},
+        "within": {"train": 1, "validation": 1, "test": 0},
+        "across": {"train/validation": 2, "train/test": 0, "validation/test": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("bpm", "expected"),
+    [
+        (0.5, "0-19"),
+        (79.999, "60-79"),
+        (80, "80-99"),
+        (299.9, "280-299"),
+        (300, "300 and more"),
+        (6e7, "300 and more"),
+        (0, "unknown"),
+        (-1, "unknown"),
+        (float("nan"), "unknown"),
+        (float("inf"), "unknown"),
+    ],
+)
+def test_every_tempo_has_a_bin(bpm, expected):
+    report = report_of(kept("a.mid", bpm=bpm))
+    assert report["by_tempo"] == {expected: {"files": 1, "windows": 0}}
+
+
+@pytest.mark.parametrize(
+    ("metres", "expected"),
+    [
+        ((), "unknown"),
+        (("4/4",), "4/4"),
+        (("4/4", "3/4", "4/4"), "3/4 and 4/4"),
+        (("4/4", "3/4", "5/4"), "three or more"),
+    ],
+)
+def test_metres_have_few_labels(metres, expected):
+    assert tally.metre_label(metres) == expected
+
+
+@pytest.mark.parametrize(
+    ("pitch", "expected"),
+    [
+        (34, "pitch 34"),
+        (35, "acoustic bass drum"),
+        (49, "crash cymbal 1"),
+        (59, "ride cymbal 2"),
+        (75, "claves"),
+        (81, "open triangle"),
+        (82, "pitch 82"),
+    ],
+)
+def test_drums_are_called_as_in_general_midi(pitch, expected):
+    assert tally.drum_name(pitch) == expected
+
+
+def test_memory_is_flat():
+    counts = tally.Tally()
+    name = "x" * 60
+    for number in range(2000):
+        counts.add(kept(f"{name}{number}", grid_digest=number.to_bytes(8, "big"), window_digests=np.arange(100)))
+    assert len(pickle.dumps(counts)) < 2000 * (100 * 8 + 8 + 70) + 10_000
+
+
+def test_nothing_gives_a_report():
+    report = report_of()
+    assert report["files_found"] == 0
+    assert report["duplicates"]["windows"]["across"] == {"train/validation": 0, "train/test": 0, "validation/test": 0}
+    assert list(report["splits"]) == list(sources.SPLITS)
+
+
+def test_print_report(capsys):
+    report = count(FILES).report("in", {}, ["gone.mid"], ["u", "v"])
+    table.print_report(report, "out dir")
+    assert capsys.readouterr().out.splitlines() == [
+        "10 files found, 4 kept, 6 skipped",
+        "  no drums: 1 (y.mid)",
+        "  no notes: 1 (s.mid)",
+        "  not in 4/4: 2 (t.mid, w.mid)",
+        "  not selected: 1 (z.mid)",
+        "  unreadable MIDI: 1 (x.mid)",
+        "  listed in info.csv but not there: 1",
+        "  there but not listed in info.csv: 2",
+        "22 hits → 18 in the nine classes → 10 on the grid of sixteenths → 4 of 512 tokens",
+        "  4 hits in no class, left out: tambourine 3, pitch 90 1",
+        "split          files   windows   bpm            files   windows   style          files   windows",
+        "train              2         3   60-79              1         2   funk               2         3",
+        "validation         1         2   80-99              1         0   jazz               1         3",
+        "test               1         3   120-139            2         6   unknown            1         2",
+        "  1 of the files kept have no four bars without a pause",
+        "  1 performance is in more than one split (c.mid = d.mid)",
+        "  1 of 2 distinct validation windows are in train too",
+        "  1 of 2 distinct test windows are in train too",
+        "  1 of 2 distinct test windows are in validation too",
+        "written to out dir; each skipped file with its reason is in report.json, pictures are in report.html",
+    ]
+
+
+def test_a_printed_report_stays_small(capsys):
+    files = [
+        kept(f"{n}.mid", style=f"a style with a long name {n}", bpm=10 + 7 * n, unmapped={n: 1}, num_hits=3)
+        for n in range(40)
+    ]
+    files += [skipped(f"{'folder/' * 12}{n}.mid", "no notes") for n in range(5)]
+    table.print_report(report_of(*files), "out")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 16
+    assert lines[1] == f"  no notes: 5 ({'folder/' * 12}0.mid, …)"
+    assert lines[3] == "  40 hits in no class, left out: pitch 0 1, pitch 1 1, pitch 2 1, pitch 3 1, 36 others"
+    assert lines[-3].endswith("32 others         32         0")
+    assert max(map(len, lines[2:-1])) <= 96
+
+
+def test_groove_is_counted_whole(groove_zip, tmp_path):
+    from pipelines import convert
+
+    report = convert.convert(str(groove_zip), tmp_path, num_workers=1)
+    assert report["windows"] == {"train": 15_629, "validation": 1_910, "test": 0}
+    assert report["skipped_by_reason"] == {"not in 4/4": 12}
+    assert report["steps"]["hits"] == {
+        "read": 388_974,
+        "in_no_class": 0,
+        "in_classes": 388_974,
+        "fell_together": 27_144,
+        "fell_together_or_outside_4/4": 0,
+        "cells": 361_830,
+    }
+    assert report["duplicates"]["windows"]["across"] == {"train/validation": 2, "train/test": 0, "validation/test": 0}
+    assert [group["names"] for group in report["duplicates"]["performances"]["across"]["named"]] == [
+        {
+            "train": ["groove/drummer1/session1/122_funk_95_fill_4-4.mid"],
+            "validation": ["groove/drummer1/session1/121_funk_95_fill_4-4.mid"],
+        }
+    ]

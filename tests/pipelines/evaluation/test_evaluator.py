@@ -1,0 +1,157 @@
+"""The metrics: exact on small arrays, the same for any batch size, there for one example as for many."""
+
+import json
+import math
+
+from models.environment import tf
+
+import numpy as np
+import pytest
+
+import configs
+from pipelines.evaluation import evaluator
+from pipelines.examples import loading
+from pipelines.runs import run_folder
+
+
+def test_hit_f1_counts_cells():
+    played = np.array([[1, 1, 0, 0]], bool)
+    assert evaluator.hit_f1(np.array([[1, 0, 1, 0]], bool), played) == 0.5  # 1 of 2 found, 1 of 2 right.
+    assert evaluator.hit_f1(played, played) == 1.0
+    assert evaluator.hit_f1(~played, played) == 0.0
+    assert evaluator.hit_f1(np.zeros([1, 4], bool), np.zeros([1, 4], bool)) == 1.0
+
+
+def test_token_hits_are_the_bits():
+    hits = evaluator.token_hits(np.array([0, 1, 0b100000010, -1]))
+    expected = np.zeros([4, 9], bool)
+    expected[1, 0] = expected[2, 1] = expected[2, 8] = True
+    np.testing.assert_array_equal(hits, expected)
+
+
+def test_groove_metrics_are_in_ms_and_over_played_hits_alone():
+    targets = np.zeros([1, 2, 27], np.float32)
+    targets[0, 0, [0, 9, 18]] = 1, 0.8, 0.5  # A kick at velocity 0.8, a quarter of a sixteenth early.
+    decoded = np.zeros_like(targets)
+    decoded[0, 0, [0, 9, 18]] = 1, 0.5, 0.1
+    decoded[0, 1, [3, 12, 21]] = 1, 0.9, 0.9  # A hit too many: counts in F1 alone.
+    fetched = {"teacher_forced": np.zeros_like(targets), "sampled_0.1": decoded}
+    metrics = evaluator._groove_metrics(targets, fetched, np.array([120.0]))
+    assert metrics["hit_f1"] == pytest.approx(2 / 3)
+    assert metrics["velocity_mae"] == pytest.approx(0.3)
+    # At 120 qpm a sixteenth takes 125 ms and an offset of 1 is half of that.
+    assert metrics["timing_mae_ms"] == pytest.approx(0.4 * 62.5)
+    assert metrics["timing_mae_ms_quantized"] == pytest.approx(0.5 * 62.5)
+    assert metrics["hits_loss"] == pytest.approx(9 * math.log(2))  # Logits of 0 are even odds for nine drums.
+
+
+@pytest.fixture(scope="module")
+def validation(starter_records):
+    def load(name: str, n: int) -> loading.Examples:
+        split = loading.load(configs.CONFIG_MAP[name], "validation", str(starter_records / "validation.tfrecord"))
+        return split.take(slice(n))
+
+    return load
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_hier_drums_metrics(tiny_runs, validation, n):
+    run_dir = tiny_runs["hier-drums_4bar_small"]
+    _, config = run_folder.resolve(run_dir, None, "")
+    metrics = evaluator.evaluate(config, validation("hier-drums_4bar_small", n), run_folder.newest_checkpoint(run_dir))
+    assert set(metrics) == {
+        *("loss", "r_loss", "kl_loss", "kl_bits"),
+        *("teacher_forced_accuracy", "sampled_accuracy", "sampled_accuracy_t0.1", "hit_f1"),
+    }
+    assert all(math.isfinite(value) for value in metrics.values())
+    assert metrics["r_loss"] == pytest.approx(64 * math.log(512), rel=0.05)  # Two steps have taught it little.
+    assert metrics["kl_loss"] == 0  # Below the 48 free bits.
+
+
+def test_groove_metrics(tiny_runs, validation):
+    run_dir = tiny_runs["groovae_4bar"]
+    _, config = run_folder.resolve(run_dir, None, "")
+    metrics = evaluator.evaluate(config, validation("groovae_4bar", 3), run_folder.newest_checkpoint(run_dir))
+    losses = ("loss", "r_loss", "kl_loss", "kl_bits", "hits_loss", "velocities_loss", "offsets_loss")
+    assert set(metrics) == {*losses, "hit_f1", "velocity_mae", "timing_mae_ms", "timing_mae_ms_quantized"}
+    steps_loss = metrics["hits_loss"] + metrics["velocities_loss"] + metrics["offsets_loss"]
+    assert metrics["r_loss"] == pytest.approx(64 * steps_loss, rel=1e-4)
+    assert 5 < metrics["timing_mae_ms_quantized"] < 40
+
+
+def test_the_last_batch_may_be_smaller(tiny_runs, validation, monkeypatch):
+    """Five examples in batches of two: the odd one is evaluated, its filling is not counted."""
+    run_dir = tiny_runs["hier-drums_4bar_small"]
+    found = []
+    for batch_size in (5, 2):
+        monkeypatch.setattr(evaluator, "MAX_BATCH_SIZE", batch_size)
+        _, config = run_folder.resolve(run_dir, None, "")
+        split = validation("hier-drums_4bar_small", 5)
+        found.append(evaluator.evaluate(config, split, run_folder.newest_checkpoint(run_dir)))
+    for name in ("kl_bits", "teacher_forced_accuracy"):  # These draw nothing.
+        assert found[0][name] == pytest.approx(found[1][name], rel=1e-6)
+
+
+def test_the_same_checkpoint_gives_the_same_metrics(tiny_runs, validation):
+    run_dir = tiny_runs["hier-drums_4bar_small"]
+    first, second = (
+        evaluator.evaluate(
+            run_folder.resolve(run_dir, None, "")[1],
+            validation("hier-drums_4bar_small", 4),
+            run_folder.newest_checkpoint(run_dir),
+        )
+        for _ in range(2)
+    )
+    assert first == second
+
+
+def test_upstreams_loss_is_ours(tiny_runs, validation, tmp_path):
+    """Stock `MusicVAE.eval`'s numbers for the same checkpoint and examples; its posterior is narrowed to its mean."""
+    run_dir, split = tiny_runs["groovae_4bar"], validation("groovae_4bar", 6)
+    config = run_folder.resolve(run_dir, None, "batch_size=6")[1]
+    inputs, outputs, _, lengths = split.dense(np.arange(6))
+    with tf.Graph().as_default(), tf.Session() as session:
+        config.model.build(config.hparams, 27, is_training=False)
+        metric_map, scalars = config.model._compute_model_loss(
+            tf.constant(inputs), tf.constant(outputs), tf.constant(lengths), None
+        )
+        session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
+        saver = tf.train.Saver([*tf.trainable_variables(), tf.train.get_global_step()])
+        saver.restore(session, run_folder.newest_checkpoint(run_dir))
+        (sigma_bias,) = (v for v in tf.trainable_variables() if v.op.name == "encoder/sigma/bias")
+        sigma_bias.load(np.full(sigma_bias.shape, -15), session)
+        path = saver.save(session, str(tmp_path / "model.ckpt"), global_step=2)
+        theirs = {name: np.mean(session.run(scalar)) for name, scalar in scalars.items()}
+        session.run([update for _, update in metric_map.values()])
+        theirs |= {name: session.run(value) for name, (value, _) in metric_map.items()}
+    ours = evaluator.evaluate(run_folder.resolve(run_dir, None, "")[1], split, path)
+    for name, upstream_name in (
+        ("loss", "loss"),
+        ("r_loss", "losses/r_loss"),
+        ("kl_loss", "losses/kl_loss"),
+        ("kl_bits", "losses/kl_bits"),
+        ("hits_loss", "metrics/hits_loss"),
+        ("velocities_loss", "metrics/velocities_loss"),
+        ("offsets_loss", "metrics/offsets_loss"),
+    ):
+        assert ours[name] == pytest.approx(theirs[upstream_name], rel=1e-4), name
+
+
+def test_metrics_are_written_for_programs_and_for_tensorboard(tmp_path):
+    metrics = {"loss": 2.5, "kl_bits": 1.0, "hit_f1": 0.5}
+    evaluator.write(metrics, tmp_path / "eval", "/runs/a/train/model.ckpt-7", "groovae_4bar", 3)
+    written = json.loads((tmp_path / "eval" / "metrics.json").read_text())
+    assert written == {
+        "config": "groovae_4bar",
+        "checkpoint": "/runs/a/train/model.ckpt-7",
+        "global_step": 7,
+        "num_examples": 3,
+        **metrics,
+    }
+    (events,) = (tmp_path / "eval").glob("events.out.tfevents.*")
+    values = {
+        value.tag: (event.step, value.simple_value)
+        for event in tf.train.summary_iterator(str(events))
+        for value in event.summary.value
+    }
+    assert values == {"loss": (7, 2.5), "losses/kl_bits": (7, 1.0), "metrics/hit_f1": (7, 0.5)}

@@ -1,0 +1,343 @@
+"""Examples on disk: bit for bit what was put in, small, and never half a store, whatever happens to it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import pathlib
+import pickle
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from pipelines.examples import example_codec, example_store
+from pipelines.examples.example_codec import Field
+from pipelines.examples.example_store import Part
+
+BINARY = Field("inputs", 10, is_binary=True)
+TOKENS = Field("outputs", 512, is_binary=True)
+GROOVE = Field("outputs", 27, is_binary=False)
+FINGERPRINT = "f" * 64
+
+
+def part_of(fields: dict[Field, list[np.ndarray]]) -> Part:
+    lengths = [len(sequence) for sequence in next(iter(fields.values()))]
+    return Part(
+        {"num_steps": np.array(lengths, np.uint32), "lengths": np.array(lengths, np.int32)},
+        {field.name: example_codec.encode(field, sequences) for field, sequences in fields.items()},
+    )
+
+
+def build(path: pathlib.Path, *parts: dict[Field, list[np.ndarray]]) -> example_store.Store:
+    return example_store.build(path, FINGERPRINT, list(parts[0]), map(part_of, parts))
+
+
+def random_groove(steps: int, seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return (random.uniform(-1, 1, [steps, 27]) * (random.random([steps, 27]) < 0.1)).astype(np.float32)
+
+
+def random_tokens(steps: int, seed: int) -> np.ndarray:
+    return np.eye(512, dtype=bool)[np.random.default_rng(seed).integers(0, 512, steps)]
+
+
+def files(folder: pathlib.Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_grooves_survive_bit_for_bit(tmp_path):
+    grooves = [random_groove(64, seed) for seed in range(5)]
+    grooves[1][3, 7] = -0.0
+    grooves[2][:] = 0
+    grooves[3][0, :3] = np.float32([1e-45, np.nan, np.inf])
+    build(tmp_path / "a", {GROOVE: grooves[:2]}, {GROOVE: grooves[2:]})
+    store = example_store.read(tmp_path / "a", FINGERPRINT)
+    dense = store.fields["outputs"].dense(np.array([4, 2, 0, 1, 3, 3]))
+    assert dense.dtype == np.float32
+    assert dense.tobytes() == b"".join(grooves[row].tobytes() for row in (4, 2, 0, 1, 3, 3))
+    assert not store.fields["outputs"].is_one_hot
+
+
+def test_tokens_survive_and_take_two_bytes_a_step(tmp_path):
+    sequences = [random_tokens(64, seed) for seed in range(50)]
+    build(tmp_path / "a", {TOKENS: sequences[:20]}, {TOKENS: sequences[20:]})
+    outputs = example_store.read(tmp_path / "a", FINGERPRINT).fields["outputs"]
+    rows = np.array([49, 0, 20])
+    np.testing.assert_array_equal(outputs.dense(rows), [sequences[row] for row in rows])
+    np.testing.assert_array_equal(outputs.tokens(rows), [sequences[row].argmax(axis=-1) for row in rows])
+    assert (outputs.is_one_hot, outputs.index.dtype, outputs.index.nbytes) == (True, np.uint16, 50 * 64 * 2)
+    assert outputs.tokens(rows).dtype == np.int32
+
+
+def test_shorter_sequences_are_padded_behind(tmp_path):
+    sequences = [random_tokens(steps, steps) for steps in (16, 3, 9)]
+    grooves = [random_groove(steps, steps) for steps in (16, 3, 9)]
+    store = build(tmp_path / "a", {Field("inputs", 27, False): grooves, TOKENS: sequences})
+    inputs, outputs = (store.fields[name].dense(np.array([1, 0, 2])) for name in ("inputs", "outputs"))
+    tokens = store.fields["outputs"].tokens(np.array([1, 0, 2]))
+    assert (inputs.shape, outputs.shape) == ((3, 16, 27), (3, 16, 512))
+    for row, number in enumerate([1, 0, 2]):
+        steps = len(sequences[number])
+        np.testing.assert_array_equal(inputs[row, :steps], grooves[number])
+        np.testing.assert_array_equal(outputs[row, :steps], sequences[number])
+        assert not inputs[row, steps:].any() and not outputs[row, steps:].any()
+        assert np.all(tokens[row, steps:] == -1) and np.all(tokens[row, :steps] >= 0)
+
+
+def test_steps_without_a_one_or_with_two_are_no_tokens(tmp_path):
+    for name, step in (("silent", np.zeros(10, bool)), ("two", np.arange(10) < 2)):
+        sequence = np.eye(10, dtype=bool)
+        sequence[4] = step
+        field = build(tmp_path / name, {BINARY: [np.eye(10, dtype=bool), sequence]}).fields["inputs"]
+        assert not field.is_one_hot
+        np.testing.assert_array_equal(field.dense(np.array([1])), [sequence])
+
+
+def test_what_is_the_same_twice_is_kept_once(tmp_path):
+    grooves = [random_groove(64, seed) for seed in range(3)]
+    once = build(tmp_path / "once", {Field("inputs", 27, False): grooves, GROOVE: grooves})
+    np.testing.assert_array_equal(once.fields["inputs"].dense(np.arange(3)), grooves)
+    assert not (tmp_path / "once" / "outputs.values.npy").exists()
+    other = [*grooves[:2], random_groove(64, 9)]
+    twice = build(tmp_path / "twice", {Field("inputs", 27, False): other, GROOVE: grooves})
+    np.testing.assert_array_equal(twice.fields["inputs"].dense(np.arange(3)), other)
+    np.testing.assert_array_equal(twice.fields["outputs"].dense(np.arange(3)), grooves)
+
+
+def test_steps_that_go_together_are_kept_once(tmp_path):
+    """The roll that goes in and the tokens that come out say the same: one index serves two tables."""
+    tokens = [random_tokens(64, seed) for seed in range(3)]
+    rolls = [(steps.argmax(axis=-1)[:, np.newaxis] >> np.arange(10) & 1).astype(bool) for steps in tokens]
+    rolls = [np.where(roll.any(axis=-1, keepdims=True), roll, np.arange(10) == 9) for roll in rolls]
+    store = build(tmp_path / "a", {BINARY: rolls, TOKENS: tokens})
+    np.testing.assert_array_equal(store.fields["inputs"].dense(np.arange(3)), rolls)
+    np.testing.assert_array_equal(store.fields["outputs"].dense(np.arange(3)), tokens)
+    assert files(tmp_path / "a") == [
+        *("inputs.index.npy", "inputs.table.npy", "lengths.npy"),
+        *("num_steps.npy", "outputs.table.npy", "store.json"),
+    ]
+
+
+def test_more_distinct_steps_than_two_bytes_count(tmp_path):
+    steps = np.arange(70_000)[:, np.newaxis] >> np.arange(17) & 1
+    field = Field("inputs", 17, is_binary=True)
+    read = build(tmp_path / "a", {field: list(steps.astype(bool).reshape(700, 100, 17))}).fields["inputs"]
+    assert read.index.dtype == np.uint32
+    np.testing.assert_array_equal(read.dense(np.array([699, 0])), steps.reshape(700, 100, 17)[[699, 0]])
+
+
+def test_a_large_table_stays_packed(tmp_path, monkeypatch):
+    tokens = [random_tokens(64, 1)]
+    store = build(tmp_path / "a", {TOKENS: tokens})
+    monkeypatch.setattr(example_codec, "_MAX_TABLE_CELLS", 0)
+    np.testing.assert_array_equal(store.fields["outputs"].dense(np.array([0])), tokens)
+
+
+def test_sequences_of_more_than_65536_cells(tmp_path):
+    long = random_groove(3000, 1)
+    field = build(tmp_path / "a", {GROOVE: [long, random_groove(5, 2)]}).fields["outputs"]
+    assert field.cells.dtype == np.uint32
+    np.testing.assert_array_equal(field.dense(np.array([0])), [long])
+
+
+def test_the_files_do_not_depend_on_how_the_work_was_divided(tmp_path):
+    sequences = [random_tokens(16, seed) for seed in range(12)]
+    build(tmp_path / "a", {TOKENS: sequences})
+    build(tmp_path / "b", *({TOKENS: sequences[first : first + 5]} for first in (0, 5, 10)))
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    for name in files(tmp_path / "a"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+
+
+def test_no_rows_are_an_empty_batch(tmp_path):
+    store = build(tmp_path / "a", {BINARY: [np.eye(10, dtype=bool)], GROOVE: [random_groove(10, 1)]})
+    assert store.fields["inputs"].dense(np.zeros([0], int)).shape == (0, 10, 10)
+    assert store.fields["outputs"].dense(np.zeros([0], int)).shape == (0, 10, 27)
+
+
+def test_without_examples_there_is_no_store(tmp_path):
+    with pytest.raises(ValueError, match=r"^no examples$"):
+        example_store.build(tmp_path / "a", FINGERPRINT, [BINARY], [Part({"num_steps": np.zeros(0, np.uint32)}, {})])
+    assert files(tmp_path) == []
+
+
+def test_an_error_while_building_leaves_nothing(tmp_path):
+    def parts():
+        yield part_of({GROOVE: [random_groove(64, 1)]})
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space left"):
+        example_store.build(tmp_path / "a", FINGERPRINT, [GROOVE], parts())
+    assert files(tmp_path) == []
+
+
+def test_another_fingerprint_is_another_store(tmp_path):
+    build(tmp_path / "a", {GROOVE: [random_groove(64, 1)]})
+    assert example_store.read(tmp_path / "a", FINGERPRINT) is not None
+    assert example_store.read(tmp_path / "a", "0" * 64) is None
+    assert example_store.read(tmp_path / "b", FINGERPRINT) is None
+
+
+class Trap:
+    """Whoever unpickles it writes a file."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return pathlib.Path.touch, (self.path,)
+
+
+def damage(folder: pathlib.Path, kind: str) -> None:
+    values, manifest = folder / "outputs.values.npy", folder / example_store.MANIFEST_NAME
+    content = values.read_bytes()
+    match kind:
+        case "cut off":
+            values.write_bytes(content[:-1])
+        case "empty":
+            values.write_bytes(b"")
+        case "missing":
+            values.unlink()
+        case "longer":
+            np.save(values, np.append(np.load(values), np.float32(1)))
+        case "flipped":
+            values.write_bytes(content[:200] + bytes([content[200] ^ 1]) + content[201:])
+        case "other type":
+            np.save(values, np.load(values).astype(np.float64))
+        case "objects":
+            np.save(values, np.array([Trap(folder.parent / "sprung")] * len(np.load(values)), object))
+        case "pickle":
+            values.write_bytes(pickle.dumps(Trap(folder.parent / "sprung")))
+        case "zip":
+            with values.open("wb") as file:
+                np.savez(file, np.load(folder / "outputs.cells.npy"))
+        case "no manifest":
+            manifest.unlink()
+        case "cut manifest":
+            manifest.write_text(manifest.read_text()[:-20])
+        case "other manifest":
+            manifest.write_text(manifest.read_text().replace('"depth": 27', '"depth": 26'))
+        case "list":
+            manifest.write_text("[]")
+        case "file":
+            for path in folder.iterdir():
+                path.unlink()
+            folder.rmdir()
+            folder.write_text("a file in the store's place")
+
+
+DAMAGES = (
+    *("cut off", "empty", "missing", "longer", "flipped", "other type", "objects", "pickle", "zip"),
+    *("no manifest", "cut manifest", "other manifest", "list", "file"),
+)
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_store_is_none_and_is_replaced(tmp_path, kind):
+    grooves = [random_groove(64, seed) for seed in range(3)]
+    build(tmp_path / "a", {GROOVE: grooves})
+    damage(tmp_path / "a", kind)
+    assert example_store.read(tmp_path / "a", FINGERPRINT) is None
+    build(tmp_path / "a", {GROOVE: grooves})
+    np.testing.assert_array_equal(
+        example_store.read(tmp_path / "a", FINGERPRINT).fields["outputs"].dense(np.arange(3)), grooves
+    )
+    assert files(tmp_path) == ["a"]  # Neither leftovers nor what the pickle would have written.
+
+
+def test_an_open_store_outlives_its_files(tmp_path):
+    grooves = [random_groove(64, 1)]
+    store = build(tmp_path / "a", {GROOVE: grooves})
+    for name in files(tmp_path / "a"):
+        (tmp_path / "a" / name).unlink()
+    np.testing.assert_array_equal(store.fields["outputs"].dense(np.array([0])), grooves)
+
+
+# Builds "store" in its folder again and again, waiting for the other process each time before the last step.
+RACER = """
+import pathlib, sys, time
+import numpy as np
+import test_example_store as tests
+from pipelines.examples import example_codec, example_store
+
+folder, name, rounds = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+for number in range(rounds):
+    def parts():
+        yield tests.part_of({tests.GROOVE: [tests.random_groove(64, number)]})
+        (folder / f"{name}{number}").touch()
+        while len(list(folder.glob(f"?{number}"))) < 2:
+            time.sleep(0.0005)
+    path = folder / "stores" / str(number)
+    store = example_store.build(path, tests.FINGERPRINT, [tests.GROOVE], parts())
+    for found in (store, example_store.read(path, tests.FINGERPRINT)):
+        np.testing.assert_array_equal(found.fields["outputs"].dense(np.array([0]))[0], tests.random_groove(64, number))
+"""
+
+
+def start(script: str, *arguments) -> subprocess.Popen:
+    here = pathlib.Path(__file__).parent
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (here, here.parents[2])))}
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_processes_that_build_at_once_do_not_hurt_each_other(tmp_path):
+    rounds = 40
+    (tmp_path / "stores").mkdir()
+    for number in range(0, rounds, 4):  # Some are there, and damaged.
+        build(tmp_path / "stores" / str(number), {GROOVE: [random_groove(64, number)]})
+        damage(tmp_path / "stores" / str(number), "flipped")
+    for process in [start(RACER, tmp_path, name, rounds) for name in "ab"]:
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    assert files(tmp_path / "stores") == sorted(map(str, range(rounds)))
+
+
+VICTIM = """
+import pathlib, sys, time
+import test_example_store as tests
+from pipelines.examples import example_codec, example_store
+
+def parts():
+    yield tests.part_of({tests.GROOVE: [tests.random_groove(64, 1)] * 1000})
+    print("half done", flush=True)
+    time.sleep(60)
+
+example_store.build(pathlib.Path(sys.argv[1]), tests.FINGERPRINT, [tests.GROOVE], parts())
+"""
+
+
+def test_a_killed_build_is_not_taken_for_a_store_and_swept_a_day_later(tmp_path):
+    process = start(VICTIM, tmp_path / "a")
+    assert process.stdout.readline() == "half done\n"
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=10)
+    (left,) = files(tmp_path)
+    assert left.startswith(".a.") and left.endswith(example_store.PARTIAL_SUFFIX)
+    assert example_store.read(tmp_path / "a", FINGERPRINT) is None
+    build(tmp_path / "a", {GROOVE: [random_groove(64, 1)]})
+    assert files(tmp_path) == [left, "a"]  # It could still be at work.
+
+    yesterday = time.time() - example_store.SWEPT_AFTER_SECS - 10
+    for path in (*(tmp_path / left).iterdir(), tmp_path / left):
+        os.utime(path, (yesterday, yesterday))
+    build(tmp_path / "b", {GROOVE: [random_groove(64, 1)]})
+    assert files(tmp_path) == ["a", "b"]
+
+
+def test_the_manifest_says_what_is_there(tmp_path):
+    build(tmp_path / "a", {GROOVE: [random_groove(64, 1)]})
+    manifest = json.loads((tmp_path / "a" / example_store.MANIFEST_NAME).read_text())
+    assert manifest["fingerprint"] == FINGERPRINT
+    assert manifest["version"] == example_store.VERSION
+    assert manifest["arrays"]["lengths"]["shape"] == [1]
