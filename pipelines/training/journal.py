@@ -111,7 +111,9 @@ class Journal:
         started = time.monotonic()
         with self.progress.pause():
             try:
-                from pipelines.training import curves  # With matplotlib, which a run's first step need not wait for.
+                from pipelines.training import (
+                    curves,  # With matplotlib, which a run's first train_step need not wait for.
+                )
 
                 best = self._validation.best(self.validations) if self._validation else None
                 curves.draw(self._log.rows, self._run_dir / curves.FILE_NAME, best)

@@ -14,7 +14,7 @@ from models.environment import tf
 
 import configs
 from pipelines.files import progress
-from pipelines.training import interrupts, options, resume, saver, step
+from pipelines.training import interrupts, options, resume, saver, train_step
 from pipelines.training.journal import Journal, NoJournal
 from pipelines.training.validation import Validation
 
@@ -62,7 +62,7 @@ class Loop:
 
     def __init__(
         self,
-        training: step.TrainingStep,
+        training: train_step.TrainingStep,
         first_step: int,
         num_steps: int | None,
         stop: interrupts.Stop,
@@ -113,7 +113,7 @@ class Loop:
         before = self.step
         _, step, scalars = session.run(self._fetches)
         tags = self._training.tags
-        loss, norm = (float(scalars[tags.index(tag)]) for tag in ("loss", step.NORM_TAG))
+        loss, norm = (float(scalars[tags.index(tag)]) for tag in ("loss", train_step.NORM_TAG))
         self.step = int(step)
         try:
             self._health.check(self.step, loss, norm)
@@ -191,9 +191,9 @@ def train(
     """
     run_dir = pathlib.Path(run_dir)
     first_step = checkpoints.step_of(checkpoint) if checkpoint else 0
-    with tf.Graph().as_default(), tf.device(step.device_setter(cluster)):
+    with tf.Graph().as_default(), tf.device(train_step.device_setter(cluster)):
         tf.set_random_seed((seed + first_step) % resume.MAX_SEED)
-        training = step.build(config, make_batches, cluster)
+        training = train_step.build(config, make_batches, cluster)
         writer = saver.CheckpointWriter(run_dir / "train", chosen)
         writer.check(checkpoint)
         if stop.number:
@@ -205,7 +205,7 @@ def train(
             loop = Loop(
                 training, first_step, num_steps, stop, journal, writer if cluster.is_chief else None, validation
             )
-            with _explained(run_dir, writer), step.open_session(training, checkpoint, writer, cluster) as session:
+            with _explained(run_dir, writer), train_step.open_session(training, checkpoint, writer, cluster) as session:
                 loop.run(session)
     return loop.step
 

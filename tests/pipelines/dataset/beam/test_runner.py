@@ -31,6 +31,7 @@ import grooves
 from pipelines import cli, convert
 from pipelines.dataset import record_set
 from pipelines.dataset.beam import output, transforms
+from pipelines.dataset.beam import runner as beam_runner
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import remote_folders, sources
 from pipelines.dataset.inputs.locations import Inline
@@ -167,7 +168,7 @@ def test_without_beam_it_is_said_how_to_install_it(inputs, tmp_path, monkeypatch
     expected = "--runner=DirectRunner needs Apache Beam, which is not installed: " + beam_runner.INSTALL
     with pytest.raises(ValueError, match=re.escape(expected)):
         beam_runner.convert(inputs, tmp_path, "DirectRunner")
-    assert "--no-deps -r requirements-runner.txt" in beam_runner.INSTALL
+    assert "--no-deps -r requirements-beam.txt" in beam_runner.INSTALL
 
 
 def test_without_beam_a_url_says_how_to_install_it(monkeypatch):
@@ -222,7 +223,7 @@ def test_a_failing_worker_is_named_and_the_old_output_stays(inputs, tmp_path, mo
     def fail(*_):
         raise OSError(28, "No space left on device", "/some/disk")
 
-    monkeypatch.setattr(transforms.records, "write", fail)
+    monkeypatch.setattr(transforms.tfrecords, "write", fail)
     with pytest.raises(ValueError, match=r"the run with Beam failed: OSError: .*No space left on device") as error:
         beam_runner.convert(inputs, tmp_path, "DirectRunner", overwrite=True)
     assert "\n" not in str(error.value)
