@@ -13,16 +13,11 @@ import collections
 import copy
 import difflib
 
-from models import converters, decoders, encoders
-from models.vae import MusicVAE
-
-from magenta.common import merge_hparams
-from magenta.contrib.training import HParams
-from magenta.models.music_vae import configs as magenta_configs
-from magenta.models.music_vae import data, lstm_models
-
 from grooves.drums import STEPS_PER_BAR
 from grooves.grid import BARS, STEPS
+from models import converters, decoders, encoders
+from models.magenta import HParams, data, lstm_models, magenta_configs, merge_hparams
+from models.vae import MusicVAE
 
 Config = magenta_configs.Config
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from models import precision, recurrence
-
 from absl import flags
 
 from benchmarks import step_hook
+from models import precision, recurrence
 from pipelines import cli, train
 
 

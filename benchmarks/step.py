@@ -12,14 +12,13 @@ from __future__ import annotations
 import statistics
 import time
 
-from models.environment import session_config, tf
-from models.vae import MusicVAE
-
 import numpy as np
 from absl import flags
 
 import configs
 from benchmarks import contenders, magenta_configs, step_hook
+from models.magenta import session_config, tf
+from models.vae import MusicVAE
 from pipelines import cli
 
 SEED = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.environment import tf
+from models.magenta import tf
 from models.noise import Noise
 from models.recurrence import Computation
 

@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 
-from models.environment import tf
+from models.magenta import tf
 
 INDEX_NAME = "checkpoint"
 NUM_NAMED = 3  # Variables that an error names.

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import copy
 
-from models import environment  # noqa: F401  Before magenta.
-
-import note_seq
 import numpy as np
-from magenta.models.music_vae import data
 
 from grooves import drums, grid
+from models.magenta import data, note_seq
 
 _VELOCITIES, _OFFSETS = 1, 2  # Behind the hits.
 _TAPPED = 3  # The class that GrooveConverter taps on.

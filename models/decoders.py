@@ -20,13 +20,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from models import cells, recurrence
-from models.environment import tf
-from models.sequences import as_one_hot, as_tokens, time_major
-
 import numpy as np
-from magenta.contrib import seq2seq
-from magenta.models.music_vae import base_model, lstm_models, lstm_utils
+
+from models import cells, recurrence
+from models.magenta import base_model, lstm_models, lstm_utils, seq2seq, tf
+from models.sequences import as_one_hot, as_tokens, time_major
 
 EPSILON = 1e-7  # In the logarithms of the hits' loss, as in `tf.losses.log_loss`.
 

@@ -6,9 +6,7 @@ Upstream: `magenta/models/music_vae/lstm_models.py` of magenta 2.1.4.
 from __future__ import annotations
 
 from models import cells, recurrence
-from models.environment import tf
-
-from magenta.models.music_vae import lstm_models
+from models.magenta import lstm_models, tf
 
 
 class BidirectionalLstmEncoder(cells.Computed, lstm_models.BidirectionalLstmEncoder):

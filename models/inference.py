@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from models import checkpoints, decoders
-from models.environment import session_config, tf
-
 import numpy as np
+
+from models import checkpoints, decoders
+from models.magenta import session_config, tf
 
 
 class TrainedModel:

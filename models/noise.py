@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from models.environment import tf
+from models.magenta import tf
 
 
 class Noise:

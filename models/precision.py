@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pathlib
 
-from models.environment import GPUS, tf
+from models.magenta import GPUS, tf
 from models.recurrence import Computation
 
 PRECISIONS = ("auto", "fp32", "bf16")

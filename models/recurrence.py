@@ -23,7 +23,7 @@ from __future__ import annotations
 import dataclasses
 
 from models import step_loop
-from models.environment import GPUS, tf
+from models.magenta import GPUS, tf
 
 FORGET_GATE = 2
 FORGET_BIAS = 1.0  # LSTMBlockCell's default, added to the bias that is a variable.

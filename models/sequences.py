@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.environment import tf
+from models.magenta import tf
 
 
 def as_tokens(sequence: tf.Tensor) -> tf.Tensor:

@@ -11,7 +11,7 @@ import functools
 import math
 from collections.abc import Callable, Iterable
 
-from models.environment import tf
+from models.magenta import tf
 
 NUM_GATES = 4
 PARALLEL_STEPS = 2  # So a lower layer's next step runs beside the upper layer's.

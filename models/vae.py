@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from models import decoders, precision, sequences
 from models.cells import Computed
-from models.environment import tf
+from models.magenta import base_model, tf
 from models.noise import Noise
-
-from magenta.models.music_vae import base_model
 
 NATS_PER_BIT = 0.6931471805599453  # ln 2
 

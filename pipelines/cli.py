@@ -94,7 +94,7 @@ def apply_log_level(level: str) -> None:
     """Lets TensorFlow and Magenta tell as much as `--log` says; takes effect before TensorFlow is imported."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0" if level in ("DEBUG", "INFO") else "3"
     if level in ("DEBUG", "INFO"):
-        from models.environment import tf
+        from models.magenta import tf
 
         tf.logging.set_verbosity(getattr(tf.logging, level))
 

@@ -53,7 +53,6 @@ def main() -> None:
     cli.apply_log_level(args.log)
 
     from models.inference import TrainedModel
-
     from pipelines.generation import latent
     from pipelines.runs import run_folder
 

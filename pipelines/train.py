@@ -107,7 +107,6 @@ def run_evaluation(run: Run, num_batches: int | None, suffix: str = "", interval
         interval_secs: Looks for a new checkpoint this often; None evaluates once.
     """
     from models import checkpoints
-
     from pipelines.evaluation import evaluator
     from pipelines.examples import loading
     from pipelines.runs import run_folder

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pathlib
 import signal
 
 import pytest
+
+importlib.import_module("models.magenta")  # After it, tests import TensorFlow and Magenta in any order.
 
 # A shell starts what runs in the background with SIGINT ignored, and programs that tests interrupt inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Iterable
 
-from models import environment  # noqa: F401  Before note_seq.
-
 import mido
 import note_seq
 

@@ -1,13 +1,12 @@
 """The registry: what its entries say, that they build, and that nothing done to one is seen by the next."""
 
-from models.environment import tf
-
 import numpy as np
 import pytest
 from magenta.models.music_vae import configs as magenta_configs
 from magenta.models.music_vae import data, lstm_models
 
 import configs
+from models.magenta import tf
 
 OWN = ("hier-drums_4bar_small", "hier-drums_4bar", "groovae_4bar", "groovae_4bar_humanize", "groovae_4bar_tap")
 

@@ -12,14 +12,11 @@ import os
 import pathlib
 from collections.abc import Callable
 
-from models import checkpoints, decoders
-from models.environment import session_config, tf
-
 import numpy as np
-from magenta.models.music_vae import data, lstm_models
-from magenta.models.music_vae.base_model import MusicVAE
 
 import configs
+from models import checkpoints, decoders
+from models.magenta import base_model, data, lstm_models, session_config, tf
 from pipelines.examples import loading
 from pipelines.files import atomic, progress
 
@@ -211,7 +208,7 @@ def _build(
     return feeds, fetches
 
 
-def _is_made_by(model: MusicVAE, *kinds: type) -> bool:
+def _is_made_by(model: base_model.MusicVAE, *kinds: type) -> bool:
     """Whether the steps are made by one decoder, of one of these kinds."""
     cores = decoders.core_decoders(model.decoder)
     return len(cores) == 1 and isinstance(cores[0], kinds)

@@ -11,12 +11,11 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-from models.environment import tf
-from models.vae import MusicVAE
-
 import numpy as np
 
 import configs
+from models.magenta import tf
+from models.vae import MusicVAE
 from pipelines.examples import loading, note_sequences
 
 

@@ -19,14 +19,11 @@ import pickle
 import tempfile
 from collections.abc import Iterable, Iterator
 
-from models import environment  # noqa: F401  Before note_seq and magenta.
-
-import note_seq
 import numpy as np
-from magenta.models.music_vae import data
 
 import configs
 from grooves import columns, drums, grid
+from models.magenta import data, note_seq
 from pipelines.examples import example_codec, example_store, note_sequences
 from pipelines.files import atomic, progress, workers
 

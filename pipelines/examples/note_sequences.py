@@ -8,11 +8,8 @@ import hashlib
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
 
-from models import environment  # noqa: F401  Before note_seq.
-
-import note_seq
-
 import configs
+from models.magenta import note_seq
 from pipelines.dataset.formats import midi, tfrecords
 from pipelines.dataset.inputs import sequence_files, tfds_input
 from pipelines.files import atomic

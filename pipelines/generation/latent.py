@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import pathlib
 
-from models.inference import TrainedModel
-
-import note_seq
 import numpy as np
-from magenta.models.music_vae import data
 
 import configs
 from grooves import drums
+from models.inference import TrainedModel
+from models.magenta import data, note_seq
 from pipelines.examples import loading
 from pipelines.files import atomic
 from pipelines.generation import bars

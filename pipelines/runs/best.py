@@ -14,7 +14,6 @@ import pathlib
 import shutil
 
 from models import checkpoints
-
 from pipelines.files import atomic
 
 FOLDER_NAME = "best"

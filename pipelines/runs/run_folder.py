@@ -16,9 +16,8 @@ import pathlib
 import platform
 import re
 
-from models import checkpoints
-
 import configs
+from models import checkpoints
 from pipelines.files import atomic
 from pipelines.runs import best
 

@@ -6,10 +6,9 @@ import os
 import pathlib
 import time
 
-from models.environment import tf
-
 import numpy as np
 
+from models.magenta import tf
 from pipelines.evaluation import evaluator
 from pipelines.files import progress
 from pipelines.runs import metrics_log

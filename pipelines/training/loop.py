@@ -9,10 +9,9 @@ import os
 import pathlib
 from collections.abc import Callable, Iterator
 
-from models import checkpoints, devices
-from models.environment import tf
-
 import configs
+from models import checkpoints, devices
+from models.magenta import tf
 from pipelines.files import progress
 from pipelines.training import interrupts, options, resume, saver, train_step
 from pipelines.training.journal import Journal, NoJournal

@@ -8,8 +8,7 @@ import shutil
 import time
 
 from models import checkpoints
-from models.environment import tf
-
+from models.magenta import tf
 from pipelines.training import options
 
 PREFIX = "model.ckpt"

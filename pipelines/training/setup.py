@@ -7,10 +7,9 @@ import dataclasses
 import pathlib
 import time
 
-from models import checkpoints, environment, vae
-from models import precision as precisions
-
 import configs
+from models import checkpoints, magenta, vae
+from models import precision as precisions
 from pipelines.examples import batches, loading, note_sequences
 from pipelines.runs import metrics_log, run_folder
 from pipelines.training import interrupts, loop, options, resume
@@ -167,7 +166,7 @@ def _announce(
     batch_size = run.config.hparams.batch_size // max(1, chosen.cluster.num_sync_workers)
     print(f"config    {run.name}")
     print(f"examples  {num_examples} from {run.where}, {batch_size} a batch")
-    print("devices   " + "\n          ".join(environment.describe_devices()))
+    print("devices   " + "\n          ".join(magenta.describe_devices()))
     precision = precisions.describe(beginning.precision) if is_ours else f"{beginning.precision} (layers of Magenta)"
     print(f"precision {precision}")
     for change in resume.describe(changes):

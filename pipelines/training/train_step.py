@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from models.environment import session_config, tf
-
 import configs
+from models.magenta import session_config, tf
 from pipelines.training import options, saver
 
 NORM_TAG = "global_norm"

@@ -4,8 +4,6 @@ import json
 import subprocess
 import sys
 
-from models.environment import tf
-
 import numpy as np
 import pytest
 
@@ -22,6 +20,7 @@ from benchmarks import (
     step_log,
     train,
 )
+from models.magenta import tf
 from tests.tiny import TINY_HPARAMS
 
 TINY_SIZES = TINY_HPARAMS.removeprefix("batch_size=4,")

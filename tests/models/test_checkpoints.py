@@ -5,10 +5,10 @@ import pathlib
 import shutil
 import tarfile
 
-from models import checkpoints
-from models.environment import tf
-
 import pytest
+
+from models import checkpoints
+from models.magenta import tf
 
 
 @pytest.fixture

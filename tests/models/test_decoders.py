@@ -1,14 +1,13 @@
 """Our decoders beside Magenta's: the same variables, the same losses, the same gradients."""
 
-from models import decoders
-from models.environment import tf
-
 import numpy as np
 import pytest
 from magenta.models.music_vae import lstm_models
 from magenta.models.music_vae.base_model import MusicVAE
 
 import configs
+from models import decoders
+from models.magenta import tf
 
 BATCH = 3
 SIZES = f"batch_size={BATCH},enc_rnn_size=[7],dec_rnn_size=[6,5],z_size=4"

@@ -1,9 +1,9 @@
 """What is said about GPUs; none is needed for it."""
 
+import pytest
+
 from models import devices
 from models.devices import Card
-
-import pytest
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 
-from models import decoders, noise, precision, recurrence, sequences
-from models.environment import tf
-from models.vae import MusicVAE
-
 import numpy as np
 import pytest
 import tensorflow_probability as tfp
@@ -20,6 +16,9 @@ from magenta.models.music_vae import lstm_models
 
 import configs
 from benchmarks import magenta_configs
+from models import decoders, noise, precision, recurrence, sequences
+from models.magenta import tf
+from models.vae import MusicVAE
 
 NAMES = [*magenta_configs.DRUMS, *magenta_configs.GROOVES]
 BATCH = 3

@@ -1,8 +1,5 @@
 """Checkpoints go both ways: Magenta's `TrainedModel` loads ours, we load what Magenta's training wrote."""
 
-from models.environment import tf
-from models.inference import TrainedModel
-
 import numpy as np
 import pytest
 from magenta.models.music_vae import configs as magenta_configs
@@ -10,6 +7,8 @@ from magenta.models.music_vae import lstm_models, trained_model
 from magenta.models.music_vae.base_model import MusicVAE
 
 import configs
+from models.inference import TrainedModel
+from models.magenta import tf
 from pipelines import train
 from pipelines.examples import loading
 from pipelines.runs import run_folder

@@ -11,7 +11,7 @@ PROGRAM = """
 import gc
 import sys
 
-from models import environment, lazy_imports
+from models import lazy_imports, magenta
 
 loaded = {*lazy_imports.PUT_OFF, *lazy_imports.LEFT_OUT} & sys.modules.keys()
 assert loaded <= {"scipy.linalg"}, loaded  # SciPy 1.15 needs it for what else is imported of it.

@@ -1,10 +1,10 @@
 """Which precision is computed in, on processors and GPUs that need not be here."""
 
+import pytest
+
 from models import precision
 from models.devices import Card
-from models.environment import tf
-
-import pytest
+from models.magenta import tf
 
 AMPERE, TURING = Card("Ampere", (8, 0)), Card("Turing", (7, 5))
 

@@ -2,12 +2,11 @@
 
 import pathlib
 
-from models.inference import TrainedModel
-
 import note_seq
 import numpy as np
 import pytest
 
+from models.inference import TrainedModel
 from pipelines.generation import latent
 from pipelines.runs import run_folder
 

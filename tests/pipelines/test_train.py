@@ -8,12 +8,11 @@ import subprocess
 import sys
 import time
 
-from models import checkpoints
-from models.environment import tf
-
 import numpy as np
 import pytest
 
+from models import checkpoints
+from models.magenta import tf
 from pipelines import train
 from tests.tiny import TINY_HPARAMS, train_tiny
 

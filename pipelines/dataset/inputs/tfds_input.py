@@ -34,8 +34,9 @@ class Dataset:
 
     def walk(self) -> Iterator[Example]:
         """Yields the examples, split by split, in TFDS's own order, which is always the same."""
-        import tensorflow_datasets as tfds
+        from models import magenta
 
+        tfds = magenta.tensorflow_datasets()
         for split in _splits(self.builder):
             for number, example in enumerate(tfds.as_numpy(self.builder.as_dataset(split=split))):
                 columns = _columns(self.builder.info.features, example, split)
@@ -53,9 +54,9 @@ def open_dataset(name: str, data_dir: str | None) -> Dataset:
         FileNotFoundError: TFDS knows no such dataset.
         ValueError: there is no MIDI in it, or it is not there and cannot be downloaded.
     """
-    from models import environment  # noqa: F401  Before TensorFlow, which TFDS imports.
+    from models import magenta  # Takes seconds, and few need it.
 
-    import tensorflow_datasets as tfds  # Takes seconds, and few need it.
+    tfds = magenta.tensorflow_datasets()
 
     if logging.get_verbosity() < logging.DEBUG:
         logging.set_verbosity(logging.ERROR)  # TFDS tells of each thing that it finds or does not find.

@@ -3,12 +3,11 @@
 import json
 import math
 
-from models.environment import tf
-
 import numpy as np
 import pytest
 
 import configs
+from models.magenta import tf
 from pipelines.evaluation import evaluator
 from pipelines.examples import loading
 from pipelines.runs import run_folder

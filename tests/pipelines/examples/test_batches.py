@@ -6,12 +6,11 @@ import collections
 import itertools
 import math
 
-from models.environment import tf
-
 import numpy as np
 import pytest
 
 import configs
+from models.magenta import tf
 from pipelines.examples import batches, example_codec, example_store, loading
 from tests import midi_files
 from tests.pipelines.examples.test_loading import PLAYED, write_records

@@ -12,15 +12,14 @@ import pathlib
 import shutil
 import time
 
-from models import converters
-from models.environment import tf
-
 import numpy as np
 import pytest
 from magenta.models.music_vae import data
 
 import configs
 from grooves import columns
+from models import converters
+from models.magenta import tf
 from pipelines.dataset.formats import tfrecords
 from pipelines.examples import example_store, loading, note_sequences
 from pipelines.files import atomic

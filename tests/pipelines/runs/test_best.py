@@ -4,10 +4,9 @@ import contextlib
 import json
 import os
 
-from models import checkpoints
-
 import pytest
 
+from models import checkpoints
 from pipelines.runs import best
 
 

@@ -13,12 +13,11 @@ import sys
 import threading
 import time
 
-from models import checkpoints
-from models.environment import tf
-
 import numpy as np
 import pytest
 
+from models import checkpoints
+from models.magenta import tf
 from pipelines.runs import metrics_log
 
 KILLS = int(os.environ.get("KILLS", "4"))

@@ -5,11 +5,10 @@ import math
 import pathlib
 import socket
 
-from models import checkpoints
-from models.environment import tf
-
 import pytest
 
+from models import checkpoints
+from models.magenta import tf
 from pipelines.runs import metrics_log
 from pipelines.training import loop, options, saver
 from tests import disks

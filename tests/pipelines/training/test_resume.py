@@ -3,13 +3,12 @@
 import json
 import shutil
 
-from models import checkpoints
-from models.environment import tf
-
 import numpy as np
 import pytest
 
 import configs
+from models import checkpoints
+from models.magenta import tf
 from pipelines import train
 from pipelines.runs import metrics_log, run_lock
 from pipelines.training import resume

@@ -3,12 +3,11 @@
 import contextlib
 import pathlib
 
-from models import checkpoints
-from models.environment import tf
-
 import numpy as np
 import pytest
 
+from models import checkpoints
+from models.magenta import tf
 from pipelines.training import options, saver
 from tests import disks
 

@@ -3,11 +3,10 @@
 import json
 import shutil
 
-from models import checkpoints
-from models.environment import tf
-
 import pytest
 
+from models import checkpoints
+from models.magenta import tf
 from pipelines import workflow
 from pipelines.evaluation import evaluator
 from pipelines.runs import best, metrics_log, run_folder

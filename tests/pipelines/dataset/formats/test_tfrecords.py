@@ -4,10 +4,9 @@ import gzip
 import io
 import random
 
-from models.environment import tf
-
 import pytest
 
+from models.magenta import tf
 from pipelines.dataset.formats import tfrecords
 
 RECORDS = [b"", b"a", bytes(range(256)) * 100, b"last"]

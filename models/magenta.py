@@ -8,13 +8,29 @@ module (or anything else in `models`) sees to that; the lint settings sort `mode
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
+import types
 import warnings
 from collections.abc import Iterator
 
 from models import devices
 from models.lazy_imports import lazy_imports
+
+__all__ = [
+    "HParams",
+    "base_model",
+    "data",
+    "lstm_models",
+    "lstm_utils",
+    "magenta_configs",
+    "merge_hparams",
+    "note_seq",
+    "seq2seq",
+    "tf",
+    "trained_model",
+]
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # What matters is raised as an exception; 0 shows everything.
@@ -51,8 +67,13 @@ with _quiet(), warnings.catch_warnings(), lazy_imports():
 
     tf.disable_v2_behavior()  # As `music_vae_train` does: TensorFlow 1 graphs, control flow and variables.
     tf.logging.set_verbosity(tf.logging.ERROR)
-    import magenta.models.music_vae.trained_model  # noqa: F401  Here, so that its deprecations stay unseen.
+    import note_seq
+    from magenta.common import merge_hparams
+    from magenta.contrib import seq2seq
     from magenta.contrib.rnn import LSTMBlockCell
+    from magenta.contrib.training import HParams
+    from magenta.models.music_vae import base_model, data, lstm_models, lstm_utils, trained_model
+    from magenta.models.music_vae import configs as magenta_configs
 
     # Nothing in it is to be converted, but to find that out AutoGraph looks into every module that is loaded.
     LSTMBlockCell.call = tf.autograph.experimental.do_not_convert(LSTMBlockCell.call)
@@ -80,3 +101,8 @@ def session_config() -> tf.ConfigProto:
     # A second pass over the graph changes nothing here, and takes a tenth of a second before the first step.
     config.graph_options.rewrite_options.meta_optimizer_iterations = RewriterConfig.ONE
     return config
+
+
+def tensorflow_datasets() -> types.ModuleType:
+    """Returns TFDS, which takes seconds to import and which few commands need."""
+    return importlib.import_module("tensorflow_datasets")

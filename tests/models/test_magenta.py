@@ -9,7 +9,7 @@ import sys
 import pytest
 
 FUSE_OUTPUTS = "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion"
-PROGRAM = "import models, os; print(os.environ['XLA_FLAGS'])"
+PROGRAM = "import models.magenta, os; print(os.environ['XLA_FLAGS'])"
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_what_the_user_tells_xla_comes_last_and_is_kept(given: str, expected: st
 
 def test_xla_takes_an_option_that_it_does_not_know() -> None:
     program = """
-from models.environment import tf
+from models.magenta import tf
 
 with tf.Graph().as_default(), tf.Session() as session:
     print(session.run(tf.function(lambda x: x + 1, jit_compile=True)(tf.constant(1))))
