@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 import configs
-from models import checkpoints, decoders
+from models import checkpoint_files, checkpoints, decoders
 from models.magenta import base_model, data, lstm_models, session_config, tf
 from pipelines.examples import loading
 from pipelines.files import atomic, progress
@@ -95,7 +95,7 @@ class Evaluator:
             fetched = self._session.run(self._fetches, feeds)
             parts.append({name: values[: len(rows)] for name, values in fetched.items()})
         fetched = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return _metrics(self._config, self._split, fetched, checkpoints.step_of(checkpoint))
+        return _metrics(self._config, self._split, fetched, checkpoint_files.step_of(checkpoint))
 
     def close(self) -> None:
         self._session.close()
@@ -136,7 +136,7 @@ def unsampled_metrics(config: configs.Config, split: loading.Examples) -> list[s
 
 def write(metrics: dict, eval_dir: str | os.PathLike[str], checkpoint: str, name: str, num_examples: int) -> None:
     """Writes `metrics.json` and TensorBoard events."""
-    step = checkpoints.step_of(checkpoint)
+    step = checkpoint_files.step_of(checkpoint)
     eval_dir = pathlib.Path(eval_dir)
     report = {
         "config": name,
@@ -161,7 +161,7 @@ def to_summary(metrics: dict) -> tf.Summary:
 
 def print_table(metrics: dict, checkpoint: str, num_examples: int) -> None:
     """Prints the metrics, one a line."""
-    print(f"step {checkpoints.step_of(checkpoint)}, {num_examples} examples")
+    print(f"step {checkpoint_files.step_of(checkpoint)}, {num_examples} examples")
     for name, value in metrics.items():
         print(f"  {name:<28}{value:>10.4f}")
 

@@ -13,7 +13,7 @@ import os
 import pathlib
 import shutil
 
-from models import checkpoints
+from models import checkpoint_files
 from pipelines.files import atomic
 
 FOLDER_NAME = "best"
@@ -37,9 +37,9 @@ def keep(run_dir: str | os.PathLike[str], checkpoint: str, row: dict) -> None:
     """
     best_dir, name = folder(run_dir), pathlib.Path(checkpoint).name
     best_dir.mkdir(parents=True, exist_ok=True)
-    for path in checkpoints.files_of(checkpoint):  # The index comes last: until then this is no checkpoint.
+    for path in checkpoint_files.files_of(checkpoint):  # The index comes last: until then this is no checkpoint.
         _link(path, best_dir / path.name)
-    checkpoints.write_index(best_dir, name)  # The moment.
+    checkpoint_files.write_index(best_dir, name)  # The moment.
     atomic.write_text(best_dir / METRICS_NAME, json.dumps({"checkpoint": name, **row}, indent=2) + "\n")
     for path in sorted(best_dir.glob("model.ckpt-*"), reverse=True):  # Indices before data.
         if not path.name.startswith(f"{name}."):
@@ -53,7 +53,9 @@ def holds(run_dir: str | os.PathLike[str], row: dict) -> bool:
     except (OSError, ValueError):
         return False
     name = written.get("checkpoint") if isinstance(written, dict) else None
-    return bool(name) and written.get("step") == row["step"] and checkpoints.is_complete(str(folder(run_dir) / name))
+    return (
+        bool(name) and written.get("step") == row["step"] and checkpoint_files.is_complete(str(folder(run_dir) / name))
+    )
 
 
 def _link(source: pathlib.Path, target: pathlib.Path) -> None:

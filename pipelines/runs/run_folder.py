@@ -17,7 +17,7 @@ import platform
 import re
 
 import configs
-from models import checkpoints
+from models import checkpoint_files, checkpoints
 from pipelines.files import atomic
 from pipelines.runs import best
 
@@ -104,7 +104,7 @@ def sweep(run_dir: str | os.PathLike[str]) -> None:
     """Deletes half-written files that processes which were killed have left; nobody else may be training there."""
     run_dir = pathlib.Path(run_dir).expanduser()
     for folder in (run_dir, train_dir(run_dir), best.folder(run_dir)):
-        checkpoints.sweep(folder)
+        checkpoint_files.sweep(folder)
         for path in folder.glob(".*.partial*"):
             path.unlink(missing_ok=True)
 

@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Callable, Iterator
 
 import configs
-from models import checkpoints, devices
+from models import checkpoint_files, devices
 from models.magenta import tf
 from pipelines.files import progress
 from pipelines.training import interrupts, options, resume, saver, train_step
@@ -189,7 +189,7 @@ def train(
         OSError: the disk is full, or the folder cannot be written to.
     """
     run_dir = pathlib.Path(run_dir)
-    first_step = checkpoints.step_of(checkpoint) if checkpoint else 0
+    first_step = checkpoint_files.step_of(checkpoint) if checkpoint else 0
     with tf.Graph().as_default(), tf.device(train_step.device_setter(cluster)):
         tf.set_random_seed((seed + first_step) % resume.MAX_SEED)
         training = train_step.build(config, make_batches, cluster)

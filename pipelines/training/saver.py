@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import time
 
-from models import checkpoints
+from models import checkpoint_files, checkpoints
 from models.magenta import tf
 from pipelines.training import options
 
@@ -59,8 +59,10 @@ class CheckpointWriter:
     def restore(self, session: tf.Session, checkpoint: str) -> None:
         """Restores a checkpoint that `check` has accepted, and takes charge of the older ones beside it."""
         self.saver.restore(session, checkpoint)
-        step = checkpoints.step_of(checkpoint)
-        older = [path for path in checkpoints.all_complete(self._train_dir) if checkpoints.step_of(path) < step]
+        step = checkpoint_files.step_of(checkpoint)
+        older = [
+            path for path in checkpoint_files.all_complete(self._train_dir) if checkpoint_files.step_of(path) < step
+        ]
         self.saver.recover_last_checkpoints([*older, checkpoint])
         self.newest = checkpoint
 
@@ -78,7 +80,7 @@ class CheckpointWriter:
             ExplodedError: a variable is not finite. Nothing is written.
             OSError: the disk is full, or the folder cannot be written to. What was half written is deleted.
         """
-        if self.newest and checkpoints.step_of(self.newest) == step:
+        if self.newest and checkpoint_files.step_of(self.newest) == step:
             return self.newest
         if not session.run_step_fn(lambda step_context: step_context.session.run(self._is_finite)):
             raise ExplodedError(f"after step {step} a variable is no longer a number; no checkpoint of that is written")
@@ -91,19 +93,19 @@ class CheckpointWriter:
         """Deletes the checkpoint of a step, if it was written here: what it led to shows that it is of no use."""
         if self._written_step != step:
             return
-        for path in reversed(checkpoints.files_of(self.newest)):
+        for path in reversed(checkpoint_files.files_of(self.newest)):
             path.unlink(missing_ok=True)
         kept = [path for path in self.saver.last_checkpoints if path != self.newest]
         self._written_step, self.newest = None, kept[-1] if kept else None
         if self.newest:
-            checkpoints.write_index(self._train_dir, pathlib.Path(self.newest).name)
+            checkpoint_files.write_index(self._train_dir, pathlib.Path(self.newest).name)
         else:
-            (self._train_dir / checkpoints.INDEX_NAME).unlink(missing_ok=True)
+            (self._train_dir / checkpoint_files.INDEX_NAME).unlink(missing_ok=True)
 
     def checkpoint_of(self, step: int) -> str | None:
         """Returns the prefix of the checkpoint of a step; None if there is none any more."""
         prefix = str(self._train_dir / f"{PREFIX}-{step}")
-        return prefix if checkpoints.is_complete(prefix) else None
+        return prefix if checkpoint_files.is_complete(prefix) else None
 
     def kept(self) -> str:
         """Returns what is left to go on from, as a person reads it."""
@@ -120,7 +122,7 @@ class CheckpointWriter:
                 session, str(self._train_dir / PREFIX), global_step=step, write_meta_graph=False
             )
         except (tf.errors.OpError, OSError) as error:
-            checkpoints.sweep(self._train_dir)
+            checkpoint_files.sweep(self._train_dir)
             free = free_bytes(self._train_dir)
             raise OSError(
                 f"{_reason(error)}: {path} ({mib(self._num_bytes)}) could not be written, {mib(free)} are free;\n"

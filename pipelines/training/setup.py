@@ -8,7 +8,7 @@ import pathlib
 import time
 
 import configs
-from models import checkpoints, magenta, vae
+from models import checkpoint_files, checkpoints, magenta, vae
 from models import precision as precisions
 from pipelines.examples import batches, loading, note_sequences
 from pipelines.runs import metrics_log, run_folder
@@ -36,7 +36,7 @@ class Beginning:
 
     @property
     def step(self) -> int:
-        return checkpoints.step_of(self.checkpoint) if self.checkpoint else 0
+        return checkpoint_files.step_of(self.checkpoint) if self.checkpoint else 0
 
 
 def train(run: options.Run, chosen: options.Training, stop: interrupts.Stop) -> int:

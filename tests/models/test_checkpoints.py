@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from models import checkpoints
+from models import checkpoint_files, checkpoints
 from models.magenta import tf
 
 
@@ -29,7 +29,7 @@ def variables(shape):
 
 def test_newest_follows_the_index_file(folder):
     assert checkpoints.newest(folder) == str(folder / "model.ckpt-20")
-    assert checkpoints.step_of(checkpoints.newest(folder)) == 20
+    assert checkpoint_files.step_of(checkpoints.newest(folder)) == 20
 
 
 def test_newest_does_without_the_index_file(folder):
@@ -49,14 +49,14 @@ def test_newest_survives_an_index_file_that_is_damaged_or_points_nowhere(folder,
 
 
 def test_newest_goes_back_where_the_index_file_says_so(folder):
-    checkpoints.write_index(folder, "model.ckpt-1")
+    checkpoint_files.write_index(folder, "model.ckpt-1")
     assert checkpoints.newest(folder) == str(folder / "model.ckpt-1")
     assert tf.train.latest_checkpoint(str(folder)) == str(folder / "model.ckpt-1")
 
 
 def test_newest_is_what_was_written_after_the_index_file(folder):
     """As when the process was killed between the two."""
-    checkpoints.write_index(folder, "model.ckpt-1")
+    checkpoint_files.write_index(folder, "model.ckpt-1")
     os.utime(folder / "model.ckpt-20.index", ns=(2**62, 2**62))
     assert checkpoints.newest(folder) == str(folder / "model.ckpt-20")
 
@@ -86,19 +86,6 @@ def test_newest_passes_over_one_that_cannot_be_read_and_says_so(folder, capsys, 
     (folder / "model.ckpt-1.index").unlink()
     with pytest.raises(ValueError, match=r"none of its 1 checkpoints can be read \(model.ckpt-20: "):
         checkpoints.newest(folder)
-
-
-def test_sweeping_deletes_halves_alone(folder):
-    whole = {path.name for path in folder.iterdir()}
-    for name in (
-        *("model.ckpt-30.data-00000-of-00001.tempstate123", "model.ckpt-30.index.tempstate4", "checkpoint.tmpab12"),
-        *("model.ckpt-30.data-00000-of-00001", "events.out.tfevents.1.host"),
-    ):
-        (folder / name).touch()
-    (folder / "model.ckpt-30_temp").mkdir()
-    (folder / "model.ckpt-30_temp" / "part").touch()
-    checkpoints.sweep(folder)
-    assert {path.name for path in folder.iterdir()} == whole | {"events.out.tfevents.1.host"}
 
 
 def test_nothing_is_newest_in_an_empty_folder(tmp_path):

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from models import checkpoints
+from models import checkpoint_files, checkpoints
 from models.magenta import tf
 from pipelines import train
 from tests.tiny import TINY_HPARAMS, train_tiny
@@ -189,7 +189,7 @@ def test_a_signal_in_training_writes_a_checkpoint_and_a_second_process_waits_its
     assert process.returncode == 130, err
     assert "the same command goes on from here" in out
     assert "Traceback" not in err
-    step = checkpoints.step_of(checkpoints.newest(tmp_path / "train"))
+    step = checkpoint_files.step_of(checkpoints.newest(tmp_path / "train"))
     assert step > 1
     assert f"model.ckpt-{step}" in out
     assert metrics is None or metrics["global_step"] <= step

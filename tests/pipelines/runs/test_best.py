@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from models import checkpoints
+from models import checkpoint_files
 from pipelines.runs import best
 
 
@@ -42,7 +42,7 @@ def test_the_best_takes_the_place_of_the_one_before(run_dir):
         "model.ckpt-20.index",
     ]
     assert json.loads((run_dir / "best" / "metrics.json").read_text()) == {"checkpoint": "model.ckpt-20", **row}
-    assert checkpoints._newest_first(run_dir / "best") == [str(run_dir / "best" / "model.ckpt-20")]
+    assert checkpoint_files.newest_first(run_dir / "best") == [str(run_dir / "best" / "model.ckpt-20")]
 
 
 def test_it_stays_when_training_deletes_its_own(run_dir):
@@ -82,7 +82,7 @@ def test_whenever_it_is_cut_off_the_old_one_or_the_new_one_is_there(run_dir, mon
     with contextlib.suppress(KeyboardInterrupt):
         best.keep(run_dir, str(run_dir / "train" / "model.ckpt-20"), new)
     monkeypatch.undo()
-    first = checkpoints._newest_first(run_dir / "best")[0]
+    first = checkpoint_files.newest_first(run_dir / "best")[0]
     assert first in [str(run_dir / "best" / f"model.ckpt-{step}") for step in (10, 20)]
     best.keep(run_dir, str(run_dir / "train" / "model.ckpt-20"), new)  # As the next start does.
     assert best.holds(run_dir, new)

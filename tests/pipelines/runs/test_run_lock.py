@@ -12,7 +12,7 @@ from pipelines.runs import run_lock
 
 HOLDER = """
 import sys, time
-from pipelines.training import run_lock
+from pipelines.runs import run_lock
 with run_lock.held(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)

@@ -16,7 +16,7 @@ import time
 import numpy as np
 import pytest
 
-from models import checkpoints
+from models import checkpoint_files, checkpoints
 from models.magenta import tf
 from pipelines.runs import metrics_log
 
@@ -108,7 +108,7 @@ def test_every_restart_goes_on_and_the_end_is_that_of_a_run_that_was_never_kille
         halves += bool(left)
 
         newest = checkpoints.newest(train_dir)  # Reads all of it.
-        step = checkpoints.step_of(newest) if newest else 0
+        step = checkpoint_files.step_of(newest) if newest else 0
         age_secs = killed_secs - pathlib.Path(f"{newest}.index").stat().st_mtime if newest else 0
         began = f"went on from step {training.first_step}" if training.is_stepping.is_set() else "before its first step"
         how = "while writing" if saw_half else "at random"

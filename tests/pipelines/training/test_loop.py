@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from models import checkpoints
+from models import checkpoint_files, checkpoints
 from models.magenta import tf
 from pipelines.runs import metrics_log
 from pipelines.training import loop, options, saver
@@ -42,7 +42,7 @@ def test_a_run_whose_steps_are_all_dropped_ends_and_keeps_its_checkpoint(tmp_pat
             "groovae_4bar", tmp_path, starter_records, num_steps=500, hparams=f"{TINY_HPARAMS},grad_norm_clip_to_zero=1"
         )
     assert len(str(caught.value).splitlines()) == 2
-    assert [checkpoints.step_of(path) for path in checkpoints.all_complete(tmp_path / "train")] == [1]
+    assert [checkpoint_files.step_of(path) for path in checkpoint_files.all_complete(tmp_path / "train")] == [1]
     assert metrics_log.read(tmp_path)[-1]["step"] == 50  # 51 is the fiftieth that was dropped.
 
 
@@ -63,7 +63,7 @@ def test_a_checkpoint_that_leads_to_no_number_is_not_kept(tmp_path, starter_reco
         ValueError, match=r"the loss is no longer a number|a variable is no longer a number|the loss has exploded"
     ):
         train_saving_each_step(tmp_path, starter_records, 100, "learning_rate=1e30")
-    kept = [checkpoints.step_of(path) for path in checkpoints.all_complete(tmp_path / "train")]
+    kept = [checkpoint_files.step_of(path) for path in checkpoint_files.all_complete(tmp_path / "train")]
     last = metrics_log.read(tmp_path)[-1]["step"]
     assert last not in kept
 
@@ -98,7 +98,7 @@ def test_a_cluster_trains_and_goes_on(tmp_path, starter_records, num_sync_worker
     for num_steps in (3, 5):
         cluster = options.Cluster(start_cluster(), num_ps_tasks=1, num_sync_workers=num_sync_workers)
         assert train_tiny("groovae_4bar", tmp_path, starter_records, num_steps, seed=1, cluster=cluster) == 0
-    assert checkpoints.step_of(checkpoints.newest(tmp_path / "train")) == 5
+    assert checkpoint_files.step_of(checkpoints.newest(tmp_path / "train")) == 5
 
 
 def start_cluster() -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import configs
-from models import checkpoints
+from models import checkpoint_files, checkpoints
 from models.magenta import tf
 from pipelines import train
 from pipelines.runs import metrics_log, run_lock
@@ -121,7 +121,7 @@ def test_a_run_from_before_goes_on(run_dir, starter_records):
     assert train_tiny(NAME, run_dir, starter_records, num_steps=2) == 0
     (run_dir / "config.json").unlink()
     assert train_tiny(NAME, run_dir, starter_records, num_steps=3) == 0
-    assert checkpoints.step_of(checkpoints.newest(run_dir / "train")) == 3
+    assert checkpoint_files.step_of(checkpoints.newest(run_dir / "train")) == 3
     assert record_of(run_dir)["seed"] is not None
 
 
@@ -143,7 +143,7 @@ def test_lost_data_is_told_or_made_anew(run_dir, starter_records, tmp_path, lost
         (records / lost).unlink()
         with pytest.raises(FileNotFoundError, match="no file matches --examples_path"):
             train_tiny(NAME, run_dir, records, num_steps=3)
-        assert checkpoints.step_of(checkpoints.newest(run_dir / "train")) == 2
+        assert checkpoint_files.step_of(checkpoints.newest(run_dir / "train")) == 2
         return
     (store,) = (records / ".examples").iterdir()
     if lost == "store":
@@ -159,7 +159,7 @@ def test_a_truncated_tfrecord_ends_before_anything_is_done(run_dir, starter_reco
     path.write_bytes((starter_records / "train.tfrecord").read_bytes()[:-50])
     with pytest.raises(ValueError, match="damaged"):
         train_tiny(NAME, run_dir, tmp_path, num_steps=2)
-    assert checkpoints.step_of(checkpoints.newest(run_dir / "train")) == 1
+    assert checkpoint_files.step_of(checkpoints.newest(run_dir / "train")) == 1
 
 
 def test_a_config_json_that_is_damaged_is_told(run_dir, starter_records):

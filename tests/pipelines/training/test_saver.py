@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from models import checkpoints
+from models import checkpoint_files, checkpoints
 from models.magenta import tf
 from pipelines.training import options, saver
 from tests import disks
@@ -82,7 +82,7 @@ def test_so_many_stay_over_a_resume(tmp_path):
             writer.save(session, step)
     with writing(tmp_path, max_to_keep=2, checkpoint=str(tmp_path / "model.ckpt-3")) as (writer, session, _):
         writer.save(session, 4)
-    assert [checkpoints.step_of(path) for path in checkpoints.all_complete(tmp_path)] == [3, 4]
+    assert [checkpoint_files.step_of(path) for path in checkpoint_files.all_complete(tmp_path)] == [3, 4]
 
 
 def test_a_folder_that_was_moved_goes_on(tmp_path):

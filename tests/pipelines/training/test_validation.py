@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from models import checkpoints
+from models import checkpoint_files, checkpoints
 from models.magenta import tf
 from pipelines import workflow
 from pipelines.evaluation import evaluator
@@ -117,7 +117,7 @@ def test_patience_ends_a_run_and_outlives_a_resume(tmp_path, starter_records, ca
     assert "no better loss than that of step 1 in 2 validations: training ends here" in capsys.readouterr().out
     assert [row["step"] for row in validations(tmp_path)] == [1, 2, 3]
     assert train_tiny(NAME, tmp_path, starter_records, 9, 1, standing, validating=validating) == 0
-    assert checkpoints.step_of(checkpoints.newest(tmp_path / "train")) == 3
+    assert checkpoint_files.step_of(checkpoints.newest(tmp_path / "train")) == 3
 
 
 @pytest.mark.parametrize(

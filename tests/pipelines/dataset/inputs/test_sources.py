@@ -342,7 +342,8 @@ def test_an_unknown_name_lists_what_there_is(tmp_path):
 
 def test_files_are_listed_and_read_without_tensorflow():
     code = (
-        "import sys; from pipelines.dataset import selection; from pipelines.dataset.inputs import sources; c = sources.open_collections(['starter']);"
+        "import sys; from pipelines.dataset import selection; from pipelines.dataset.inputs import sources;"
+        "c = sources.open_collections(['starter']);"
         "print(sum(len(s.read()) > 0 for s in c.walk()) == c.size, {'tensorflow', 'note_seq'} & {*sys.modules})"
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
