@@ -1,7 +1,7 @@
 """The files of checkpoints, by their names alone: which are complete, which is the newest. Needs no TensorFlow.
 
-A checkpoint is a prefix, `…/model.ckpt-N`, of the files `model.ckpt-N.index` and `model.ckpt-N.data-00000-of-00001`. The
-file `checkpoint` beside them, which TensorFlow reads too, names the newest one.
+A checkpoint is a prefix, `…/model.ckpt-N`, of the files `model.ckpt-N.index` and `model.ckpt-N.data-00000-of-00001`.
+The file `checkpoint` beside them, which TensorFlow reads too, names the newest one.
 """
 
 from __future__ import annotations

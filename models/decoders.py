@@ -22,11 +22,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from models import cells, recurrence
+from models import cells, objective, recurrence
 from models.magenta import base_model, lstm_models, lstm_utils, seq2seq, tf
 from models.sequences import as_one_hot, as_tokens, time_major
-
-EPSILON = 1e-7  # In the logarithms of the hits' loss, as in `tf.losses.log_loss`.
 
 LossAndResults = tuple[tf.Tensor, dict, lstm_utils.LstmDecodeResults]
 
@@ -228,15 +226,7 @@ class GrooveLstmDecoder(_WholeSequences, lstm_models.GrooveLstmDecoder):
         return tf.concat([tf.to_float(drawn), tf.sigmoid(velocities), tf.tanh(offsets)], axis=1)
 
     def _score(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        hits, velocities, offsets = tf.split(targets, 3, axis=-1)
-        hit_logits, velocity_logits, offset_logits = tf.split(outputs, 3, axis=-1)
-        chance = tf.sigmoid(hit_logits)
-        log_loss = hits * tf.math.log(chance + EPSILON) + (1 - hits) * tf.math.log(1 - chance + EPSILON)
-        scores = {
-            "hits_loss": -tf.reduce_sum(log_loss, axis=-1),
-            "velocities_loss": tf.reduce_sum(tf.square(velocities - tf.sigmoid(velocity_logits)), axis=-1),
-            "offsets_loss": tf.reduce_sum(tf.square(offsets - tf.tanh(offset_logits)), axis=-1),
-        }
+        scores = objective.groove_terms(outputs, targets)
         return sum(scores.values()), scores
 
 

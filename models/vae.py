@@ -6,12 +6,10 @@ tokens, and in training everything that is drawn depends on the run's seed and t
 
 from __future__ import annotations
 
-from models import decoders, precision, sequences
+from models import decoders, objective, precision, sequences
 from models.cells import Computed
 from models.magenta import base_model, tf
 from models.noise import Noise
-
-NATS_PER_BIT = 0.6931471805599453  # ln 2
 
 
 class MusicVAE(base_model.MusicVAE):
@@ -63,17 +61,15 @@ class MusicVAE(base_model.MusicVAE):
             posterior = self.encode(tf.to_float(input_sequence)[:, :steps], lengths, controls)
             mean, stddev = posterior.loc, posterior.stddev()
             z = mean + stddev * self._noise.normal(mean.shape)
-            # Of a diagonal normal distribution from the standard one (MusicVAE, arXiv 1803.05428, section 2.1).
-            kl = 0.5 * tf.reduce_sum(tf.square(mean) + tf.square(stddev) - 1 - 2 * tf.math.log(stddev), axis=1)
+            kl = objective.kl_divergence(mean, stddev)
         r_loss, metrics, _ = self.decoder.reconstruction_loss(inputs, targets, lengths, z, controls)
 
-        kl_cost = tf.maximum(kl - hparams.free_bits * NATS_PER_BIT, 0)
-        beta = (1 - tf.pow(hparams.beta_rate, tf.to_float(self.global_step))) * hparams.max_beta
-        self.loss = tf.reduce_mean(r_loss) + beta * tf.reduce_mean(kl_cost)
+        kl_terms = objective.kl_terms(kl, hparams)
+        beta = objective.beta(hparams, tf.to_float(self.global_step))
+        self.loss = tf.reduce_mean(r_loss) + beta * tf.reduce_mean(kl_terms["kl_loss"])
         return metrics, {
             "loss": self.loss,
             "losses/r_loss": r_loss,
-            "losses/kl_loss": kl_cost,
-            "losses/kl_bits": kl / NATS_PER_BIT,
+            **{f"losses/{name}": values for name, values in kl_terms.items()},
             "losses/kl_beta": beta,
         }

@@ -1,0 +1,62 @@
+"""The terms of the loss, computed once for training and evaluation: reconstruction, KL with free bits, and beta.
+
+    loss = mean(r_loss) + beta · mean(kl_loss),    kl_loss = max(KL - free bits, 0)
+
+as in Magenta (`magenta/models/music_vae/base_model.py` of magenta 2.1.4; MusicVAE, arXiv 1803.05428, section 2.1).
+Everything is in nats, except where a name says bits.
+"""
+
+from __future__ import annotations
+
+import math
+
+from models.magenta import HParams, tf
+
+NATS_PER_BIT = math.log(2)
+EPSILON = 1e-7  # Added inside the logarithms of the hits' loss, as in `tf.losses.log_loss`.
+
+
+def kl_divergence(mean: tf.Tensor, stddev: tf.Tensor) -> tf.Tensor:
+    """Returns the KL divergence of diagonal normal distributions from the standard one, `[batch]`.
+
+    Args:
+        mean: `[batch, z_size]`.
+        stddev: `[batch, z_size]`.
+    """
+    return 0.5 * tf.reduce_sum(tf.square(mean) + tf.square(stddev) - 1 - 2 * tf.math.log(stddev), axis=1)
+
+
+def kl_terms(kl: tf.Tensor, hparams: HParams) -> dict[str, tf.Tensor]:
+    """Returns `kl_loss`, what is left of the KL above the free bits, and `kl_bits`, all of it; `[batch]` each."""
+    return {"kl_loss": tf.maximum(kl - hparams.free_bits * NATS_PER_BIT, 0), "kl_bits": kl / NATS_PER_BIT}
+
+
+def beta(hparams: HParams, step: tf.Tensor | int) -> tf.Tensor | float:
+    """Returns the weight of the KL at a step of training: it grows from 0 towards `max_beta`.
+
+    Args:
+        hparams: `beta_rate` says how slowly it grows; at 0 it is `max_beta` at once.
+        step: A number, or a float32 tensor.
+    """
+    return (1 - hparams.beta_rate**step) * hparams.max_beta
+
+
+def groove_terms(outputs: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Returns how far a decoder's outputs are from a groove, `[…]` each, summed over the nine drums of a step.
+
+    The loss is their sum: the cross-entropy of the hits, and the squared errors of velocities and offsets, of silent
+    drums too (Learning to Groove, arXiv 1905.06118, section 4.2).
+
+    Args:
+        outputs: `[…, 27]` = 9 logits of hits | 9 of velocities, before a sigmoid | 9 of offsets, before a tanh.
+        targets: `[…, 27]` = 9 hits | 9 velocities in [0, 1] | 9 offsets in [-1, 1].
+    """
+    hits, velocities, offsets = tf.split(targets, 3, axis=-1)
+    hit_logits, velocity_logits, offset_logits = tf.split(outputs, 3, axis=-1)
+    chance = tf.sigmoid(hit_logits)
+    log_likelihood = hits * tf.math.log(chance + EPSILON) + (1 - hits) * tf.math.log(1 - chance + EPSILON)
+    return {
+        "hits_loss": -tf.reduce_sum(log_likelihood, axis=-1),
+        "velocities_loss": tf.reduce_sum(tf.square(velocities - tf.sigmoid(velocity_logits)), axis=-1),
+        "offsets_loss": tf.reduce_sum(tf.square(offsets - tf.tanh(offset_logits)), axis=-1),
+    }
