@@ -54,10 +54,11 @@ def main() -> None:
 
     from models.inference import TrainedModel
     from pipelines.generation import latent
-    from pipelines.runs import run_folder
+    from pipelines.runs import resolution, run_folder
 
-    checkpoint = args.checkpoint_file or run_folder.newest_checkpoint(args.run_dir)
-    name, config = run_folder.resolve(args.run_dir, args.config, args.hparams)
+    checkpoint = args.checkpoint_file or resolution.newest_checkpoint(args.run_dir)
+    run = run_folder.locate(args.run_dir)[0] if args.run_dir else run_folder.of_checkpoint(args.checkpoint_file)
+    name, config = resolution.resolve_config(run, args.config, args.hparams)
     ends = []
     if args.mode == "interpolate":
         ends = [latent.read_example(config, path, args.start_bar) for path in (args.input_midi_1, args.input_midi_2)]

@@ -46,14 +46,15 @@ def prepare(
         NotADirectoryError: `run_dir` is a file.
     """
     import configs
-    from pipelines.runs import run_folder
+    from pipelines.runs import resolution
+    from pipelines.runs.run_folder import RunFolder
 
     if examples_path and tfds_name:
         raise ValueError("--examples_path and --tfds_name were both given; give one of them")
     path = pathlib.Path(run_dir).expanduser()
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path}: is a file; --run_dir takes a folder")
-    name, config = run_folder.resolve(path, name, hparams)
+    name, config = resolution.resolve_config(RunFolder(path), name, hparams)
     config = configs.with_stride(config, stride_bars)
     if tfds_name:
         config = config._replace(tfds_name=tfds_name)
@@ -109,17 +110,18 @@ def run_evaluation(run: Run, num_batches: int | None, suffix: str = "", interval
     from models import checkpoints
     from pipelines.evaluation import evaluator
     from pipelines.examples import loading
-    from pipelines.runs import run_folder
+    from pipelines.runs import resolution
+    from pipelines.runs.run_folder import RunFolder
 
     eval_dir = run.run_dir / f"eval{suffix}"
-    checkpoint = None if interval_secs else run_folder.newest_checkpoint(run.run_dir)
+    checkpoint = None if interval_secs else resolution.newest_checkpoint(run.run_dir)
     atomic.check_folder(eval_dir)
     split = loading.load(run.config, "validation", run.examples_path, run.cache_dir, run.tfds_data_dir)
     max_examples = num_batches * run.config.hparams.batch_size if num_batches else len(split)
     num_examples = min(len(split), max_examples)
     evaluated = None
     while True:
-        checkpoint = checkpoint or checkpoints.newest(run_folder.train_dir(run.run_dir))
+        checkpoint = checkpoint or checkpoints.newest(RunFolder(run.run_dir).train_dir)
         if checkpoint and checkpoint != evaluated:
             metrics = evaluator.evaluate(run.config, split, checkpoint, num_examples)
             evaluator.print_table(metrics, checkpoint, num_examples)

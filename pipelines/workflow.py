@@ -11,7 +11,6 @@ import glob
 import importlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from absl import flags
 from pipelines import cli
 from pipelines.dataset.inputs import sources
 from pipelines.files import atomic
+from pipelines.runs.run_folder import SETTINGS_NAME, RunFolder
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 RUNS_DIR = PROJECT_DIR / "runs"
@@ -91,7 +91,7 @@ def train(argv: list[str]) -> None:
     datasets = args.dataset or [DEFAULT_DATASET]
     convert_flags = _given(args, *CONVERT_FLAGS)
     stage_flags = [f"--run_dir={run_dir}", *_given(args, "config", "stride_bars"), *rest]
-    if not args.config and not Path(run_dir, "config.json").exists():
+    if not args.config and not Path(run_dir, SETTINGS_NAME).exists():
         stage_flags.insert(0, f"--config={DEFAULT_CONFIG}")
     eval_flags = ["--mode=eval", *(_given(args, "eval_interval_secs") if args.mode == "eval" else [])]
     validation_flags = _given(args, "eval_every_steps")
@@ -210,13 +210,6 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def step_of(run_dir: Path) -> int:
-    """Returns the step of a run's newest checkpoint; 0 if it has none."""
-    index_path = run_dir / "train" / "checkpoint"
-    match = re.search(r'^model_checkpoint_path:.*-(\d+)"', index_path.read_text()) if index_path.exists() else None
-    return int(match.group(1)) if match else 0
-
-
 def _newest_run(config: str | None) -> Path | None:
     """Returns the run whose checkpoint was written last, of `config` if that is given.
 
@@ -224,17 +217,11 @@ def _newest_run(config: str | None) -> Path | None:
     """
     found = []
     for index_path in RUNS_DIR.glob("**/train/checkpoint"):
-        run_dir = index_path.parent.parent
-        stopped = run_dir == QUICK_RUN_DIR and step_of(run_dir) < QUICK_NUM_STEPS
-        if not stopped and config in (None, _config_of(run_dir)):
-            found.append((index_path.stat().st_mtime, run_dir))
+        run = RunFolder(index_path.parent.parent)
+        stopped = run.path == QUICK_RUN_DIR and run.step < QUICK_NUM_STEPS
+        if not stopped and config in (None, run.config_name):
+            found.append((index_path.stat().st_mtime, run.path))
     return max(found)[1] if found else None
-
-
-def _config_of(run_dir: Path) -> str | None:
-    record_path = run_dir / "config.json"
-    match = re.search(r'"config": "([^"]*)"', record_path.read_text()) if record_path.exists() else None
-    return match.group(1) if match else None
 
 
 def _train_quick(config: str | None) -> Path:
@@ -243,7 +230,8 @@ def _train_quick(config: str | None) -> Path:
         raise FileNotFoundError(
             f"no trained run of {config} below {shown(RUNS_DIR)}; train one: ./run_train.sh --config={config}"
         )
-    done = f", going on from step {step_of(QUICK_RUN_DIR)}" if step_of(QUICK_RUN_DIR) else ""
+    step = RunFolder(QUICK_RUN_DIR).step
+    done = f", going on from step {step}" if step else ""
     print(
         f"no trained run below {shown(RUNS_DIR)}: training a quick one on the starter grooves, "
         f"{QUICK_NUM_STEPS} steps, a few minutes{done}",

@@ -47,6 +47,8 @@ def make_run(run_dir: pathlib.Path, step: int, config: str = "hier-drums_4bar_sm
     (run_dir / "config.json").write_text(json.dumps({"config": config}))
     index_path = run_dir / "train" / "checkpoint"
     index_path.write_text(f'model_checkpoint_path: "model.ckpt-{step}"\n')
+    for ending in ("index", "data-00000-of-00001"):
+        (run_dir / "train" / f"model.ckpt-{step}.{ending}").touch()
     os.utime(index_path, (time.time() - age_secs,) * 2)
 
 

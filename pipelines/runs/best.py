@@ -15,13 +15,9 @@ import shutil
 
 from models import checkpoint_files
 from pipelines.files import atomic
+from pipelines.runs.run_folder import RunFolder
 
-FOLDER_NAME = "best"
 METRICS_NAME = "metrics.json"
-
-
-def folder(run_dir: str | os.PathLike[str]) -> pathlib.Path:
-    return pathlib.Path(run_dir).expanduser() / FOLDER_NAME
 
 
 def keep(run_dir: str | os.PathLike[str], checkpoint: str, row: dict) -> None:
@@ -35,7 +31,7 @@ def keep(run_dir: str | os.PathLike[str], checkpoint: str, row: dict) -> None:
     Raises:
         OSError: the files could not be made; the old one is still there.
     """
-    best_dir, name = folder(run_dir), pathlib.Path(checkpoint).name
+    best_dir, name = RunFolder(pathlib.Path(run_dir)).best_dir, pathlib.Path(checkpoint).name
     best_dir.mkdir(parents=True, exist_ok=True)
     for path in checkpoint_files.files_of(checkpoint):  # The index comes last: until then this is no checkpoint.
         _link(path, best_dir / path.name)
@@ -48,14 +44,13 @@ def keep(run_dir: str | os.PathLike[str], checkpoint: str, row: dict) -> None:
 
 def holds(run_dir: str | os.PathLike[str], row: dict) -> bool:
     """Whether the checkpoint that `row` was measured of is the one that is kept, with its metrics."""
+    best_dir = RunFolder(pathlib.Path(run_dir)).best_dir
     try:
-        written = json.loads((folder(run_dir) / METRICS_NAME).read_text(encoding="utf-8"))
+        written = json.loads((best_dir / METRICS_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     name = written.get("checkpoint") if isinstance(written, dict) else None
-    return (
-        bool(name) and written.get("step") == row["step"] and checkpoint_files.is_complete(str(folder(run_dir) / name))
-    )
+    return bool(name) and written.get("step") == row["step"] and checkpoint_files.is_complete(str(best_dir / name))
 
 
 def _link(source: pathlib.Path, target: pathlib.Path) -> None:

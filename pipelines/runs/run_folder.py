@@ -1,14 +1,15 @@
-"""A run's folder: which config and hparams it was trained with, and where its checkpoints are.
+"""A run's folder: what it holds and where, read and written without TensorFlow.
 
-run_dir/config.json          the resolved config, the data, seed, precision and versions, what changed on the way
+run_dir/config.json          its settings: config, hparams, data, seed, precision, versions, what changed on the way
 run_dir/metrics.jsonl        what was measured, step by step; curves.png shows it
 run_dir/train/model.ckpt-N   checkpoints and TensorBoard events of the training
-run_dir/best/model.ckpt-N    the one that validation liked best, with metrics.json
+run_dir/best/model.ckpt-N    the checkpoint that validation liked best, with metrics.json
 run_dir/eval/metrics.json    the newest evaluation, with its TensorBoard events
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import json
 import os
@@ -16,77 +17,102 @@ import pathlib
 import platform
 import re
 
-import configs
-from models import checkpoint_files, checkpoints
+from models import checkpoint_files
 from pipelines.files import atomic
-from pipelines.runs import best
 
-RECORD_NAME = "config.json"
+SETTINGS_NAME = "config.json"
+TRAIN_NAME, BEST_NAME = "train", "best"  # The folders that have checkpoints in them.
 PACKAGES = ("tensorflow", "magenta", "note-seq", "numpy")
+_PROJECT_DIR = pathlib.Path(__file__).resolve().parents[2]
 
 
-def train_dir(run_dir: str | os.PathLike[str]) -> pathlib.Path:
-    return pathlib.Path(run_dir).expanduser() / "train"
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """The folder of a run, which need not exist yet."""
+
+    path: pathlib.Path
+
+    @property
+    def train_dir(self) -> pathlib.Path:
+        return self.path / TRAIN_NAME
+
+    @property
+    def best_dir(self) -> pathlib.Path:
+        return self.path / BEST_NAME
+
+    def settings(self) -> dict:
+        """Returns what `write_settings` wrote; empty for a new folder and for a run of stock Magenta.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        path = self.path / SETTINGS_NAME
+        try:
+            settings = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except ValueError as error:
+            raise ValueError(f"{path}: damaged ({error}); delete it and give --config and --hparams instead") from error
+        if not isinstance(settings, dict) or "config" not in settings:
+            raise ValueError(f"{path}: not written by training; is this a run's folder?")
+        return settings
+
+    def write_settings(self, settings: dict) -> None:
+        """Writes what the run is trained with, and the versions that train it.
+
+        Args:
+            settings: `config` (its name), `hparams` and whatever else there is to say.
+        """
+        versions = {"python": platform.python_version()}
+        versions |= {package: importlib.metadata.version(package) for package in PACKAGES}
+        settings = settings | {"versions": versions | _commit(_PROJECT_DIR / ".git")}
+        atomic.write_text(self.path / SETTINGS_NAME, json.dumps(settings, indent=2) + "\n")
+
+    @property
+    def config_name(self) -> str | None:
+        """The name of the run's config; None where the settings are missing or damaged."""
+        try:
+            return self.settings().get("config")
+        except ValueError:
+            return None
+
+    @property
+    def step(self) -> int:
+        """The step of the newest checkpoint, by the names of the files; 0 without any."""
+        newest = next(iter(checkpoint_files.newest_first(self.train_dir)), None)
+        return checkpoint_files.step_of(newest) if newest else 0
+
+    def sweep(self) -> None:
+        """Deletes half-written files that killed processes have left; nobody else may be training there."""
+        for folder in (self.path, self.train_dir, self.best_dir):
+            checkpoint_files.sweep(folder)
+            for path in folder.glob(".*.partial*"):
+                path.unlink(missing_ok=True)
 
 
-def resolve(run_dir: str | os.PathLike[str] | None, name: str | None, overrides: str) -> tuple[str, configs.Config]:
-    """Returns a config's name and a copy of it with the hparams that count.
-
-    Those are the registry's, changed by what the run was started with, changed by `overrides`.
+def locate(run_dir: str | os.PathLike[str]) -> tuple[RunFolder, pathlib.Path]:
+    """Returns the run that a path means, and which of its folders of checkpoints.
 
     Args:
-        run_dir: A run's folder, new or old; None where a checkpoint is given by itself.
-        name: The config; None takes the run's.
-        overrides: `--hparams`, as name=value,name=value.
-
-    Raises:
-        ValueError: the name is unknown, or the run is another config's; or an hparam does not exist.
+        run_dir: A run's folder, new or old, which means its `train/`; or that or its `best/`.
     """
-    record = read_record(run_dir) if run_dir else {}
-    name = name or record.get("config")
-    if not name:
-        raise ValueError("which config? --config=NAME, for instance hier-drums_4bar_small or groovae_4bar")
-    config = configs.CONFIG_MAP[name]
-    if record and record["config"] != name:
-        raise ValueError(
-            f"{run_dir}: this run was trained with --config={record['config']}, not {name};"
-            " give that config, or another --run_dir"
-        )
-    for hparam, value in record.get("hparams", {}).items():
-        if hparam in config.hparams:
-            config.hparams.set_hparam(hparam, value)
-    return name, configs.with_hparams(config, overrides)
+    path = pathlib.Path(run_dir).expanduser()
+    run = RunFolder(path.parent)
+    if path.name in (TRAIN_NAME, BEST_NAME) and (run.path / SETTINGS_NAME).is_file():
+        return run, path
+    return RunFolder(path), RunFolder(path).train_dir
 
 
-def read_record(run_dir: str | os.PathLike[str]) -> dict:
-    """Returns what `write_record` wrote; empty for a new folder and for a run of stock Magenta.
-
-    Raises:
-        ValueError: the file is damaged.
-    """
-    path = pathlib.Path(run_dir).expanduser() / RECORD_NAME
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except ValueError as error:
-        raise ValueError(f"{path}: damaged ({error}); delete it and give --config and --hparams instead") from error
-    if not isinstance(record, dict) or "config" not in record:
-        raise ValueError(f"{path}: not written by training; is this a run's folder?")
-    return record
-
-
-def write_record(run_dir: str | os.PathLike[str], record: dict) -> None:
-    """Writes what a run is trained with, and the versions that train it.
+def of_checkpoint(path: str | os.PathLike[str]) -> RunFolder | None:
+    """Returns the run that a checkpoint belongs to; None where no settings lie beside it, as with Magenta's own.
 
     Args:
-        run_dir: The run's folder.
-        record: `config` (its name), `hparams` and whatever else there is to say.
+        path: A run's folder, its `train/` or `best/`, or a checkpoint's prefix or file in one of these.
     """
-    versions = {"python": platform.python_version()}
-    versions |= {package: importlib.metadata.version(package) for package in PACKAGES}
-    record = record | {"versions": versions | _commit(pathlib.Path(__file__).parents[2] / ".git")}
-    atomic.write_text(pathlib.Path(run_dir).expanduser() / RECORD_NAME, json.dumps(record, indent=2) + "\n")
+    path = pathlib.Path(path).expanduser().absolute()
+    folder = path.parent if path.parent.name in (TRAIN_NAME, BEST_NAME) else path
+    run, _ = locate(folder)
+    return run if (run.path / SETTINGS_NAME).is_file() else None
 
 
 def _commit(git_dir: pathlib.Path) -> dict[str, str]:
@@ -98,26 +124,3 @@ def _commit(git_dir: pathlib.Path) -> dict[str, str]:
     except OSError:
         return {}
     return {"commit": head} if re.fullmatch("[0-9a-f]{40,64}", head) else {}
-
-
-def sweep(run_dir: str | os.PathLike[str]) -> None:
-    """Deletes half-written files that processes which were killed have left; nobody else may be training there."""
-    run_dir = pathlib.Path(run_dir).expanduser()
-    for folder in (run_dir, train_dir(run_dir), best.folder(run_dir)):
-        checkpoint_files.sweep(folder)
-        for path in folder.glob(".*.partial*"):
-            path.unlink(missing_ok=True)
-
-
-def newest_checkpoint(run_dir: str | os.PathLike[str]) -> str:
-    """Returns the newest checkpoint of a run.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    path = checkpoints.newest(train_dir(run_dir))
-    if not path:
-        raise FileNotFoundError(
-            f"no checkpoint in {train_dir(run_dir)}; train first: ./run_train.sh --run_dir={run_dir}"
-        )
-    return path

@@ -11,7 +11,8 @@ import configs
 from models import checkpoint_files, checkpoints, magenta, vae
 from models import precision as precisions
 from pipelines.examples import batches, loading, note_sequences
-from pipelines.runs import metrics_log, run_folder
+from pipelines.runs import metrics_log
+from pipelines.runs.run_folder import RunFolder
 from pipelines.training import interrupts, loop, options, resume
 from pipelines.training.validation import Validation
 
@@ -77,11 +78,11 @@ def train(run: options.Run, chosen: options.Training, stop: interrupts.Stop) -> 
 
 
 def _begin(run: options.Run, chosen: options.Training) -> Beginning:
-    train_dir = run_folder.train_dir(run.run_dir)
+    folder = RunFolder(run.run_dir)
     if chosen.cluster.is_chief:
-        run_folder.sweep(run.run_dir)
-    checkpoint = checkpoints.newest(train_dir)
-    record = run_folder.read_record(run.run_dir)
+        folder.sweep()
+    checkpoint = checkpoints.newest(folder.train_dir)
+    record = folder.settings()
     return Beginning(
         checkpoint=checkpoint,
         record=record,
@@ -199,12 +200,12 @@ def _record(
         "changes": history,
         "command": chosen.command,
     }
-    run_folder.write_record(run.run_dir, record)
+    RunFolder(run.run_dir).write_settings(record)
 
 
 def _conclude(run: options.Run, step: int, minutes: float, validation: Validation | None, stop: interrupts.Stop) -> int:
     """Says how training ended; returns the exit status."""
-    newest = checkpoints.newest(run_folder.train_dir(run.run_dir))
+    newest = checkpoints.newest(RunFolder(run.run_dir).train_dir)
     print(f"step {step} after {minutes:.1f} minutes; checkpoint {newest or 'none yet'}")
     rows = [row for row in metrics_log.read(run.run_dir) if row["split"] == metrics_log.VALIDATION]
     if validation and (top := validation.best(rows)):

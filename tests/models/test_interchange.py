@@ -11,7 +11,8 @@ from models.inference import TrainedModel
 from models.magenta import tf
 from pipelines import train
 from pipelines.examples import loading
-from pipelines.runs import run_folder
+from pipelines.runs import resolution
+from pipelines.runs.run_folder import RunFolder
 from tests.tiny import TINY_HPARAMS
 
 NAMES = ("hier-drums_4bar_small", "groovae_4bar")
@@ -33,8 +34,8 @@ def upstream_config(name: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_magentas_trained_model_loads_ours(tiny_runs, name):
     run_dir = tiny_runs[name]
-    theirs = trained_model.TrainedModel(upstream_config(name), 4, str(run_folder.train_dir(run_dir)))
-    ours = TrainedModel(run_folder.resolve(run_dir, None, "")[1], run_folder.train_dir(run_dir), 4)
+    theirs = trained_model.TrainedModel(upstream_config(name), 4, str(RunFolder(run_dir).train_dir))
+    ours = TrainedModel(resolution.resolve_config(RunFolder(run_dir), None, "")[1], RunFolder(run_dir).train_dir, 4)
     assert len(theirs.sample(4, length=64, temperature=0.5)) == 4
     depth = ours.config.data_converter.input_depth
     inputs = (np.random.default_rng(0).random([4, 64, depth]) < 0.2).astype(np.float32)
@@ -63,4 +64,4 @@ def test_we_load_what_magenta_trained(tmp_path, starter_records, name, monkeypat
     records = str(starter_records / "train.tfrecord")
     run = train.prepare(tmp_path, name, TINY_HPARAMS, records, None)
     assert train.run_training(run, 3, None) == 0
-    assert run_folder.newest_checkpoint(tmp_path).endswith("model.ckpt-3")
+    assert resolution.newest_checkpoint(tmp_path).endswith("model.ckpt-3")

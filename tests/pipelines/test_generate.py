@@ -8,14 +8,15 @@ import pytest
 
 from models.inference import TrainedModel
 from pipelines.generation import latent
-from pipelines.runs import run_folder
+from pipelines.runs import resolution
+from pipelines.runs.run_folder import RunFolder
 
 STARTER_DIR = pathlib.Path(__file__).resolve().parents[2] / "data" / "starter"
 
 
 def model_of(run_dir, seed=None, batch_size=2):
-    _, config = run_folder.resolve(run_dir, None, "")
-    return TrainedModel(config, run_folder.newest_checkpoint(run_dir), batch_size, seed)
+    _, config = resolution.resolve_config(RunFolder(run_dir), None, "")
+    return TrainedModel(config, resolution.newest_checkpoint(run_dir), batch_size, seed)
 
 
 def midis(model, folder, n=3):
@@ -98,7 +99,7 @@ def test_start_bar_chooses_the_bars(tiny_runs, tmp_path):
     sequence.total_time = 14
     path = tmp_path / "kicks.mid"
     note_seq.sequence_proto_to_midi_file(sequence, str(path))
-    _, config = run_folder.resolve(tiny_runs["hier-drums_4bar_small"], None, "")
+    _, config = resolution.resolve_config(RunFolder(tiny_runs["hier-drums_4bar_small"]), None, "")
     for start_bar, snare_step in ((None, 32), (1, 32), (2, 16), (3, 0)):
         roll = latent.read_example(config, str(path), start_bar).inputs[0]
         np.testing.assert_array_equal(np.flatnonzero(roll[:, 0]), np.arange(0, 64, 4))
@@ -131,13 +132,13 @@ def midi_of(tmp_path, *, is_drum=True, metre=(4, 4), quarters=20):
     ],
 )
 def test_midi_that_cannot_be_encoded_says_why(tiny_runs, tmp_path, options, message):
-    _, config = run_folder.resolve(tiny_runs["hier-drums_4bar_small"], None, "")
+    _, config = resolution.resolve_config(RunFolder(tiny_runs["hier-drums_4bar_small"]), None, "")
     with pytest.raises(ValueError, match=message):
         latent.read_example(config, str(midi_of(tmp_path, **options)), None)
 
 
 def test_corrupt_midi_says_so(tiny_runs, tmp_path):
     (tmp_path / "broken.mid").write_bytes(b"MThd not really")
-    _, config = run_folder.resolve(tiny_runs["hier-drums_4bar_small"], None, "")
+    _, config = resolution.resolve_config(RunFolder(tiny_runs["hier-drums_4bar_small"]), None, "")
     with pytest.raises(ValueError, match=r"broken.mid: unreadable MIDI"):
         latent.read_example(config, str(tmp_path / "broken.mid"), None)

@@ -10,7 +10,8 @@ import configs
 from models.magenta import tf
 from pipelines.evaluation import evaluator
 from pipelines.examples import loading
-from pipelines.runs import run_folder
+from pipelines.runs import resolution
+from pipelines.runs.run_folder import RunFolder
 
 
 def test_hit_f1_counts_cells():
@@ -56,8 +57,8 @@ def validation(starter_records):
 @pytest.mark.parametrize("n", [1, 5])
 def test_hier_drums_metrics(tiny_runs, validation, n):
     run_dir = tiny_runs["hier-drums_4bar_small"]
-    _, config = run_folder.resolve(run_dir, None, "")
-    metrics = evaluator.evaluate(config, validation("hier-drums_4bar_small", n), run_folder.newest_checkpoint(run_dir))
+    _, config = resolution.resolve_config(RunFolder(run_dir), None, "")
+    metrics = evaluator.evaluate(config, validation("hier-drums_4bar_small", n), resolution.newest_checkpoint(run_dir))
     assert set(metrics) == {
         *("loss", "r_loss", "kl_loss", "kl_bits"),
         *("teacher_forced_accuracy", "sampled_accuracy", "sampled_accuracy_t0.1", "hit_f1"),
@@ -69,8 +70,8 @@ def test_hier_drums_metrics(tiny_runs, validation, n):
 
 def test_groove_metrics(tiny_runs, validation):
     run_dir = tiny_runs["groovae_4bar"]
-    _, config = run_folder.resolve(run_dir, None, "")
-    metrics = evaluator.evaluate(config, validation("groovae_4bar", 3), run_folder.newest_checkpoint(run_dir))
+    _, config = resolution.resolve_config(RunFolder(run_dir), None, "")
+    metrics = evaluator.evaluate(config, validation("groovae_4bar", 3), resolution.newest_checkpoint(run_dir))
     losses = ("loss", "r_loss", "kl_loss", "kl_bits", "hits_loss", "velocities_loss", "offsets_loss")
     assert set(metrics) == {*losses, "hit_f1", "velocity_mae", "timing_mae_ms", "timing_mae_ms_quantized"}
     steps_loss = metrics["hits_loss"] + metrics["velocities_loss"] + metrics["offsets_loss"]
@@ -84,9 +85,9 @@ def test_the_last_batch_may_be_smaller(tiny_runs, validation, monkeypatch):
     found = []
     for batch_size in (5, 2):
         monkeypatch.setattr(evaluator, "MAX_BATCH_SIZE", batch_size)
-        _, config = run_folder.resolve(run_dir, None, "")
+        _, config = resolution.resolve_config(RunFolder(run_dir), None, "")
         split = validation("hier-drums_4bar_small", 5)
-        found.append(evaluator.evaluate(config, split, run_folder.newest_checkpoint(run_dir)))
+        found.append(evaluator.evaluate(config, split, resolution.newest_checkpoint(run_dir)))
     for name in ("kl_bits", "teacher_forced_accuracy"):  # These draw nothing.
         assert found[0][name] == pytest.approx(found[1][name], rel=1e-6)
 
@@ -95,9 +96,9 @@ def test_the_same_checkpoint_gives_the_same_metrics(tiny_runs, validation):
     run_dir = tiny_runs["hier-drums_4bar_small"]
     first, second = (
         evaluator.evaluate(
-            run_folder.resolve(run_dir, None, "")[1],
+            resolution.resolve_config(RunFolder(run_dir), None, "")[1],
             validation("hier-drums_4bar_small", 4),
-            run_folder.newest_checkpoint(run_dir),
+            resolution.newest_checkpoint(run_dir),
         )
         for _ in range(2)
     )
@@ -107,7 +108,7 @@ def test_the_same_checkpoint_gives_the_same_metrics(tiny_runs, validation):
 def test_upstreams_loss_is_ours(tiny_runs, validation, tmp_path):
     """Stock `MusicVAE.eval`'s numbers for the same checkpoint and examples; its posterior is narrowed to its mean."""
     run_dir, split = tiny_runs["groovae_4bar"], validation("groovae_4bar", 6)
-    config = run_folder.resolve(run_dir, None, "batch_size=6")[1]
+    config = resolution.resolve_config(RunFolder(run_dir), None, "batch_size=6")[1]
     inputs, outputs, _, lengths = split.dense(np.arange(6))
     with tf.Graph().as_default(), tf.Session() as session:
         config.model.build(config.hparams, 27, is_training=False)
@@ -116,14 +117,14 @@ def test_upstreams_loss_is_ours(tiny_runs, validation, tmp_path):
         )
         session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
         saver = tf.train.Saver([*tf.trainable_variables(), tf.train.get_global_step()])
-        saver.restore(session, run_folder.newest_checkpoint(run_dir))
+        saver.restore(session, resolution.newest_checkpoint(run_dir))
         (sigma_bias,) = (v for v in tf.trainable_variables() if v.op.name == "encoder/sigma/bias")
         sigma_bias.load(np.full(sigma_bias.shape, -15), session)
         path = saver.save(session, str(tmp_path / "model.ckpt"), global_step=2)
         theirs = {name: np.mean(session.run(scalar)) for name, scalar in scalars.items()}
         session.run([update for _, update in metric_map.values()])
         theirs |= {name: session.run(value) for name, (value, _) in metric_map.items()}
-    ours = evaluator.evaluate(run_folder.resolve(run_dir, None, "")[1], split, path)
+    ours = evaluator.evaluate(resolution.resolve_config(RunFolder(run_dir), None, "")[1], split, path)
     for name, upstream_name in (
         ("loss", "loss"),
         ("r_loss", "losses/r_loss"),

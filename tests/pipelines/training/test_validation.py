@@ -9,7 +9,8 @@ from models import checkpoint_files, checkpoints
 from models.magenta import tf
 from pipelines import workflow
 from pipelines.evaluation import evaluator
-from pipelines.runs import best, metrics_log, run_folder
+from pipelines.runs import best, metrics_log, resolution
+from pipelines.runs.run_folder import RunFolder
 from pipelines.training import options, validation
 from tests.tiny import TINY_HPARAMS, train_tiny
 
@@ -64,7 +65,7 @@ def test_checkpoints_are_validated_when_it_is_time_and_at_the_end(validated):
 def test_validation_measures_what_evaluation_does(validated, starter_records):
     from pipelines.examples import loading
 
-    _, config = run_folder.resolve(validated, None, "")
+    _, config = resolution.resolve_config(RunFolder(validated), None, "")
     split = loading.load(config, "validation", str(starter_records / "validation.tfrecord"))
     measured = evaluator.evaluate(config, split, str(validated / "train" / "model.ckpt-4"))
     row = validations(validated)[1]
