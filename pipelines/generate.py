@@ -53,7 +53,7 @@ def main() -> None:
     cli.apply_log_level(args.log)
 
     from models.inference import TrainedModel
-    from pipelines.generation import latent
+    from pipelines.generation import inputs, latent, outputs
     from pipelines.runs import resolution, run_folder
 
     checkpoint = args.checkpoint_file or resolution.newest_checkpoint(args.run_dir)
@@ -61,7 +61,7 @@ def main() -> None:
     name, config = resolution.resolve_config(run, args.config, args.hparams)
     ends = []
     if args.mode == "interpolate":
-        ends = [latent.read_example(config, path, args.start_bar) for path in (args.input_midi_1, args.input_midi_2)]
+        ends = [inputs.read_example(config, path, args.start_bar) for path in (args.input_midi_1, args.input_midi_2)]
     batch_size = min(args.max_batch_size, max(args.num_outputs, len(ends)))
     model = TrainedModel(config, checkpoint, batch_size, args.seed)
     print(f"config      {name}")
@@ -71,7 +71,7 @@ def main() -> None:
     else:
         sequences = latent.sample(model, args.num_outputs, args.temperature)
     stem = f"{name}_{args.mode}_{time.strftime('%Y-%m-%d_%H%M%S')}"
-    for path, sequence in zip(latent.write_midi(sequences, output_dir, stem), sequences, strict=True):
+    for path, sequence in zip(outputs.write_midi(sequences, output_dir, stem), sequences, strict=True):
         print(f"{path}  {len(sequence.notes)} notes")
 
 

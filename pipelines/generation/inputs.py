@@ -1,13 +1,18 @@
-"""Bars of a performance: counted, cut out, laid on a constant tempo."""
+"""From a MIDI file to what an encoder takes: bars counted, cut out, laid on a constant tempo."""
 
 from __future__ import annotations
 
 import copy
 import io
+import pathlib
 
+import configs
+from grooves import drums
 from grooves.drums import QPM, STEPS_PER_BAR, STEPS_PER_QUARTER
+from models.magenta import data
 from pipelines.dataset.formats import midi
 from pipelines.dataset.formats.midi import note_seq, pretty_midi  # Imported there without their noise.
+from pipelines.examples import loading
 
 
 def read_at_constant_tempo(file: bytes) -> note_seq.NoteSequence:
@@ -34,7 +39,7 @@ def read_at_constant_tempo(file: bytes) -> note_seq.NoteSequence:
     return sequence
 
 
-def num_bars(sequence: note_seq.NoteSequence) -> int:
+def count_bars(sequence: note_seq.NoteSequence) -> int:
     """Returns the number of 4/4 bars until the last hit's, the bars before the first one included."""
     qpm = sequence.tempos[0].qpm if sequence.tempos else QPM
     last_secs = max((note.start_time for note in sequence.notes if note.is_drum), default=0.0)
@@ -67,3 +72,43 @@ def cut_bars(sequence: note_seq.NoteSequence, first_bar: int, bars: int) -> note
             moved.end_time = max(moved.start_time, note.end_time - shift_secs)
     window.total_time = max((note.end_time for note in window.notes), default=0.0)
     return window
+
+
+def read_example(config: configs.Config, path: str, start_bar: int | None) -> data.ConverterTensors:
+    """Returns the one example that a MIDI file gives.
+
+    Args:
+        config: Whose encoder it is for.
+        path: A MIDI file; for drum configs with at least four bars of drums.
+        start_bar: Which four bars, counted from 1; None takes the first four that have drums in them.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it gives no example, and why.
+    """
+    midi = pathlib.Path(path).expanduser().read_bytes()
+    try:
+        sequence = read_at_constant_tempo(midi)
+        if not isinstance(config.data_converter, data.DrumsConverter | data.GrooveConverter):
+            return _only_example(loading.tensors_of(config.data_converter, sequence))
+        reason = drums.reason_to_skip(sequence)
+        if reason:
+            raise ValueError(reason)
+        num_bars = config.hparams.max_seq_len // drums.STEPS_PER_BAR
+        for first_bar in [start_bar] if start_bar else range(1, count_bars(sequence) + 1):
+            tensors = loading.tensors_of(config.data_converter, cut_bars(sequence, first_bar, num_bars))
+            if tensors.inputs:
+                return tensors
+        place = f"bars {start_bar} to {start_bar + num_bars - 1}" if start_bar else f"any {num_bars} bars in a row"
+        raise ValueError(
+            f"no drums throughout {place} of its {count_bars(sequence)};"
+            f" {num_bars} bars without a bar of silence are needed, --start_bar chooses where they begin"
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _only_example(tensors: data.ConverterTensors) -> data.ConverterTensors:
+    if len(tensors.inputs) != 1:
+        raise ValueError(f"gives {len(tensors.inputs)} examples for this config; one is needed, so cut the MIDI to it")
+    return tensors
