@@ -97,7 +97,8 @@ def install(python: Path, lines: list[str], held_fd: int) -> None:
     """
     uv = [line for line in lines if name_of(line) == "uv"]
     if uv:
-        _run([str(python), "-m", "pip", "install", "--no-deps", "--progress-bar=off", *uv], environment(), held_fd)
+        flags = ("--no-deps", "--no-input", "--progress-bar=off", "--disable-pip-version-check")
+        _run([str(python), "-m", "pip", "install", *flags, *uv], environment(), held_fd)
     settings = pip_settings(python)
     command = [str(python), "-m", "uv", "pip", "install", "--python", str(python), "--no-deps"]
     command += ["--build-constraints", str(lock_path())]  # What has no wheel is built with the locked setuptools.
@@ -161,14 +162,16 @@ def tail(text: str, num_lines: int = SHOWN_LOG_LINES) -> str:
 
 def _run(command: list[str], env: dict[str, str], held_fd: int) -> None:
     """Runs pip or uv, and shows on a terminal what is being downloaded. Raises a RuntimeError if it fails."""
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "errors": "replace"}
     output = ""
     # uv reads the settings of the project that it runs in: this one, whatever folder the user is in.
-    with subprocess.Popen(command, env=env, cwd=PROJECT_DIR, text=True, pass_fds=(held_fd,), **streams) as process:
+    with subprocess.Popen(command, env=env, cwd=PROJECT_DIR, pass_fds=(held_fd,), **streams) as process:
         try:
             for line in process.stdout:
                 output += line
-                if sys.stdout.isatty() and "ownload" in line:
+                if (
+                    sys.stdout.isatty() and "ownload" in line
+                ):  # "Downloading tensorflow (546.1MiB)", " Downloaded tensorflow"
                     print(f"\r\033[K  {line.strip()[:SHOWN_COLUMNS]}", end="", flush=True)
         except BaseException:
             process.terminate()
