@@ -169,9 +169,7 @@ def _run(command: list[str], env: dict[str, str], held_fd: int) -> None:
         try:
             for line in process.stdout:
                 output += line
-                if (
-                    sys.stdout.isatty() and "ownload" in line
-                ):  # "Downloading tensorflow (546.1MiB)", " Downloaded tensorflow"
+                if sys.stdout.isatty() and re.match(" *Download(ing|ed) ", line):
                     print(f"\r\033[K  {line.strip()[:SHOWN_COLUMNS]}", end="", flush=True)
         except BaseException:
             process.terminate()
