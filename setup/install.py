@@ -17,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -26,9 +25,6 @@ from pathlib import Path
 import packages
 import system
 
-PROJECT_DIR = Path(__file__).resolve().parent.parent
-LOCK_PATH = PROJECT_DIR / "requirements.txt"
-CUDA_LOCK_PATH = PROJECT_DIR / "requirements-cuda.txt"
 MARKER = ".drums-complete"
 INSTALLED_GB, INSTALLED_CUDA_GB = 3, 8  # Disk that an installation takes.
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it.
@@ -57,33 +53,24 @@ def main() -> int:
 
 
 def set_up_venv(venv_dir: Path, state: str, any_python: bool, extra: str = "") -> None:
-    """Makes the virtual environment, or finishes or renews it, unless it is complete.
+    """Makes the virtual environment, or finishes or renews it, unless it is complete for `state`.
 
-    Args:
-        venv_dir: Where it is or will be.
-        state: What it will be complete for.
-        any_python: Keep an environment that works even if it is of another Python than this.
-        extra: The name of a further lock, or "".
-
-    Raises:
-        RuntimeError: If it cannot be made; the text says what to do.
+    With `any_python`, one that works is kept even if it is of another Python than this. `extra` names a further lock.
+    Raises a RuntimeError that says what to do if it cannot be made.
     """
     with only_one_set_up() as lock_fd:
         if is_usable(venv_dir, any_python) and _is_complete(venv_dir, state):
             return
         cuda = system.wants_cuda()
         size_gb = INSTALLED_CUDA_GB if cuda else INSTALLED_GB
-        check_disk(venv_dir, size_gb)
+        system.check_disk(venv_dir, size_gb)
         start_secs = time.monotonic()
-        driver = ", with CUDA for the NVIDIA driver" if cuda else ""
         make_venv(venv_dir, any_python)
-        python = venv_dir / "bin" / "python"
-        lines = _locked(extra) + (packages.locked(CUDA_LOCK_PATH) if cuda else [])
         locks = "requirements.txt" + (f" and requirements-{extra}.txt" if extra else "")
+        driver = ", with CUDA for the NVIDIA driver" if cuda else ""
         print(f"installing {locks} into {venv_dir} ({size_gb} GB, about a minute{driver})", flush=True)
-        with fluidsynth_beside():
-            packages.install(python, venv_dir, lines, lock_fd)
-            packages.check_essentials(python, f"delete {venv_dir} and run the command again", extra)
+        advice = f"delete {venv_dir} and run the command again"
+        _fill(venv_dir / "bin" / "python", _locked(extra, cuda), advice, extra, lock_fd)
         _finish(venv_dir, state)
         print(f"installed in {time.monotonic() - start_secs:.0f} s", flush=True)
 
@@ -91,27 +78,22 @@ def set_up_venv(venv_dir: Path, state: str, any_python: bool, extra: str = "") -
 def complete_active(state: str, extra: str = "") -> None:
     """Installs into the active environment what it lacks; what is there keeps its version.
 
-    Raises:
-        RuntimeError: If the environment is the system's own, or does not work afterwards.
+    Raises a RuntimeError if the environment is the system's own, or does not work afterwards.
     """
     with only_one_set_up() as lock_fd:
         prefix = Path(sys.prefix)
         present = packages.installed_versions()
-        lines = packages.missing(_locked(extra), present)
-        if "tensorflow" not in present and system.wants_cuda():
-            lines += packages.missing(packages.locked(CUDA_LOCK_PATH), present)
-        was_complete = (prefix / MARKER).exists() and not lines
+        cuda = "tensorflow" not in present and system.wants_cuda()
+        lines = packages.missing(_locked(extra, cuda), present)
         if lines:
             refuse_system_python()
-            check_disk(prefix, 1 if "tensorflow" in present else INSTALLED_GB)
+            system.check_disk(prefix, 1 if "tensorflow" in present else INSTALLED_GB)
             names = ", ".join(sorted({packages.name_of(line) for line in lines}))
             print(f"{prefix} lacks, and now gets: {names}", flush=True)
-        if not was_complete:
-            with fluidsynth_beside():
-                packages.install(Path(sys.executable), Path(tempfile.mkdtemp(prefix="setup-")), lines, lock_fd)
-                kept = f"TensorFlow {present['tensorflow']} was kept" if "tensorflow" in present else "all is new"
-                advice = f"{kept}; without VENV=none the command makes an environment of its own"
-                packages.check_essentials(Path(sys.executable), advice, extra)
+        if lines or not (prefix / MARKER).exists():
+            kept = f"TensorFlow {present['tensorflow']} was kept" if "tensorflow" in present else "all is new"
+            advice = f"{kept}; without VENV=none the command makes an environment of its own"
+            _fill(Path(sys.executable), lines, advice, extra, lock_fd)
         with contextlib.suppress(OSError):  # Not ours to write: then the next run looks again.
             _finish(prefix, state)
 
@@ -119,14 +101,15 @@ def complete_active(state: str, extra: str = "") -> None:
 def make_venv(venv_dir: Path, any_python: bool) -> None:
     """Makes the virtual environment, anew if it is not usable, and prepares an unfinished one to be finished.
 
-    Raises:
-        RuntimeError: If this Python cannot make one.
+    Raises a RuntimeError if this Python cannot make one.
     """
     if is_usable(venv_dir, any_python):
         (venv_dir / MARKER).unlink(missing_ok=True)
         packages.forget_half_installed(venv_dir)
         return
-    if venv_dir.exists():
+    if venv_dir.is_symlink():
+        venv_dir.unlink()
+    elif venv_dir.exists():
         shutil.rmtree(venv_dir)
     if not system.provide_ensurepip():
         raise RuntimeError(
@@ -140,12 +123,7 @@ def make_venv(venv_dir: Path, any_python: bool) -> None:
 
 
 def is_usable(venv_dir: Path, any_python: bool) -> bool:
-    """Returns whether packages can be installed into `venv_dir`: made there, of this Python, with pip.
-
-    Args:
-        venv_dir: A folder, which need not exist.
-        any_python: Whether another Python than this one is as good.
-    """
+    """Returns whether packages can be installed into `venv_dir`: made there, of this Python or any, with pip."""
     activate_path = venv_dir / "bin" / "activate"
     if not activate_path.exists() or str(venv_dir) not in activate_path.read_text():
         return False
@@ -157,13 +135,6 @@ def is_usable(venv_dir: Path, any_python: bool) -> bool:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except OSError:
         return False
-
-
-def check_disk(path: Path, needed_gb: float) -> None:
-    """Raises a RuntimeError if the installation would not fit on the disk."""
-    free_gb = system.free_gb(path)
-    if free_gb < needed_gb:
-        raise RuntimeError(f"{path} needs {needed_gb} GB of disk and {free_gb:.1f} are free: make room first")
 
 
 def refuse_system_python() -> None:
@@ -182,7 +153,7 @@ def only_one_set_up() -> Iterator[int]:
 
     The lock is on requirements.txt itself, and ends with the last process that holds the descriptor.
     """
-    with LOCK_PATH.open() as file:
+    with packages.lock_path().open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -206,10 +177,16 @@ def fluidsynth_beside() -> Iterator[None]:
         print(*filter(None, notes), sep="\n", end="\n" if any(notes) else "", flush=True)
 
 
-def _locked(extra: str) -> list[str]:
-    """Returns the lines of the lock and of the one called `extra`, if that is not empty."""
-    extra_lines = packages.locked(PROJECT_DIR / f"requirements-{extra}.txt") if extra else []
-    return packages.locked(LOCK_PATH) + extra_lines
+def _locked(extra: str, cuda: bool) -> list[str]:
+    """Returns the lines of the lock, of the one called `extra` if that is not empty, and of the one for CUDA."""
+    names = ["", *filter(None, [extra]), *(["cuda"] if cuda else [])]
+    return [line for name in names for line in packages.locked(packages.lock_path(name))]
+
+
+def _fill(python: Path, lines: list[str], advice: str, extra: str, lock_fd: int) -> None:
+    with fluidsynth_beside():
+        packages.install(python, lines, lock_fd)
+        packages.check_essentials(python, advice, extra)
 
 
 def _is_complete(prefix: Path, state: str) -> bool:

@@ -10,11 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-FLUIDSYNTH_PACKAGES = (
-    "libfluidsynth3",
-    "libfluidsynth2",
-    "libfluidsynth1",
-)  # One of them, by age of the system.
+FLUIDSYNTH_PACKAGES = ("libfluidsynth3", "libfluidsynth2", "libfluidsynth1")  # One of them, by age of the system.
 DRIVER_PATH = Path("/proc/driver/nvidia/version")
 APT_LISTS_DIR = Path("/var/lib/apt/lists")
 APT_TIMEOUT_SECS = 300
@@ -31,11 +27,12 @@ def wants_cuda() -> bool:
     return bool(smi) and _succeeds([smi, "-L"])
 
 
-def free_gb(path: Path) -> float:
-    """Returns the free space, in GB, of the file system that holds `path` or will hold it."""
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free / 1e9
+def check_disk(path: Path, needed_gb: float) -> None:
+    """Raises a RuntimeError if the file system that holds `path`, or will hold it, has less space free."""
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    free_gb = shutil.disk_usage(existing).free / 1e9
+    if free_gb < needed_gb:
+        raise RuntimeError(f"{path} needs {needed_gb} GB of disk and {free_gb:.1f} are free: make room first")
 
 
 def has_fluidsynth() -> bool:
@@ -91,24 +88,12 @@ def _privilege() -> list[str] | None:
 
 def _apt_install_first(packages: tuple[str, ...], privileged: list[str]) -> bool:
     """Installs the first of `packages` that apt can; returns whether there was one."""
-    apt = [
-        *privileged,
-        "env",
-        "DEBIAN_FRONTEND=noninteractive",
-        "apt-get",
-        "-qq",
-        "-o",
-        "DPkg::Lock::Timeout=60",
-    ]
-    if not any(APT_LISTS_DIR.glob("*_Packages*")):
-        _succeeds([*apt, "update"])
-    for attempt in ("with the lists as they are", "with new lists"):
-        if attempt == "with new lists":
-            _succeeds([*apt, "update"])
-        for package in packages:
-            if _succeeds([*apt, "install", "--yes", "--no-install-recommends", package]):
-                return True
-    return False
+    apt = [*privileged, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=60"]
+    install = [*apt, "install", "--yes", "--no-install-recommends"]
+    if any(APT_LISTS_DIR.glob("*_Packages*")) and any(_succeeds([*install, package]) for package in packages):
+        return True
+    _succeeds([*apt, "update"])
+    return any(_succeeds([*install, package]) for package in packages)
 
 
 def _succeeds(command: list[str]) -> bool:

@@ -257,6 +257,46 @@ class TestMarker:
         assert "SETUP" in source(finished, PYTHON=sys.executable).stdout
 
 
+class TestModulesOutsideOfTheEnvironment:
+    """`python -m …` of a Python without the packages: -S leaves out those that this one has."""
+
+    @pytest.fixture
+    def project(self, tmp_path):
+        for folder in ("pipelines", "benchmarks", "data"):
+            (tmp_path / "a b" / folder).mkdir(parents=True)
+            shutil.copy(PROJECT_DIR / folder / "__init__.py", tmp_path / "a b" / folder)
+            (tmp_path / "a b" / folder / "stage.py").write_text("print('ran')\n")
+        return tmp_path / "a b"
+
+    def run(self, *arguments: str, cwd: pathlib.Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
+
+    @pytest.mark.parametrize("folder", ["pipelines", "benchmarks", "data"])
+    def test_one_line_says_how_to_make_and_to_enter_it(self, project, folder):
+        result = self.run("-S", "-m", f"{folder}.stage", cwd=project)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert result.stderr.endswith("first: bash run_train.sh --help, which makes the environment .venv\n")
+        (project / ".venv").mkdir()
+        (project / ".venv" / ".drums-complete").write_text("")
+        result = self.run("-S", "-m", f"{folder}.stage", cwd=project)
+        assert result.stderr.count("\n") == 1
+        assert result.stderr.endswith("first: source .venv/bin/activate\n")
+
+    def test_from_another_folder_the_line_can_be_pasted_too(self, project):
+        (project / ".venv").mkdir()
+        (project / ".venv" / ".drums-complete").write_text("")
+        result = self.run("-S", "-m", "pipelines.stage", cwd=project.parent, PYTHONPATH=str(project))
+        assert result.stderr.endswith(f"first: source '{project}/.venv/bin/activate'\n")
+
+    def test_inside_of_it_nothing_is_said(self, project):
+        result = self.run("-m", "pipelines.stage", cwd=project)
+        assert (result.returncode, result.stdout, result.stderr) == (0, "ran\n", "")
+
+    def test_importing_is_left_to_the_importer(self, project):
+        assert self.run("-S", "-c", "import pipelines.stage", cwd=project).stdout == "ran\n"
+
+
 class TestInstall:
     @pytest.fixture
     def steps(self, monkeypatch):
@@ -266,7 +306,7 @@ class TestInstall:
         monkeypatch.setattr(packages, "check_essentials", lambda python, *_: done.append(("check", python)))
         monkeypatch.setattr(system, "provide_fluidsynth", lambda: "")
         monkeypatch.setattr(system, "wants_cuda", lambda: False)
-        monkeypatch.setattr(system, "free_gb", lambda _: 100.0)
+        monkeypatch.setattr(system, "check_disk", lambda *_: None)
         return done
 
     def test_an_interrupted_installation_is_finished_by_the_next(self, steps, tmp_path, monkeypatch):
@@ -284,8 +324,8 @@ class TestInstall:
         site_packages = next(venv_dir.glob("lib/python*/site-packages"))
         for name, is_whole in (("whole-1.0", True), ("half-1.0", False)):
             (site_packages / f"{name}.dist-info").mkdir()
-            if is_whole:
-                (site_packages / f"{name}.dist-info" / "INSTALLER").write_text("pip\n")
+            for file in ("INSTALLER", "RECORD") if is_whole else ("METADATA",):
+                (site_packages / f"{name}.dist-info" / file).write_text("")
         monkeypatch.setattr(packages, "install", finish)
         install.set_up_venv(venv_dir, "state", any_python=True)
         assert steps == [("install", venv_dir / "bin" / "python"), ("check", venv_dir / "bin" / "python")]
@@ -314,23 +354,32 @@ class TestInstall:
         (venv_dir / "bin" / "activate").write_text(f'VIRTUAL_ENV="{venv_dir}"\n')
         assert not install.is_usable(venv_dir, any_python=False)
 
-    def test_too_little_disk_is_an_error_before_anything_is_made(self, steps, tmp_path, monkeypatch):
-        monkeypatch.setattr(system, "free_gb", lambda _: 1.5)
+    def test_a_link_to_another_copys_environment_is_replaced_and_that_one_left_alone(self, steps, tmp_path):
+        install.set_up_venv(tmp_path / "theirs", "state", any_python=True)
+        (tmp_path / ".venv").symlink_to(tmp_path / "theirs")
+        install.set_up_venv(tmp_path / ".venv", "state", any_python=True)
+        assert not (tmp_path / ".venv").is_symlink()
+        assert (tmp_path / "theirs" / install.MARKER).exists()
+
+    def test_too_little_disk_is_an_error_before_anything_is_made(self, tmp_path, monkeypatch):
+        usage = shutil.disk_usage(tmp_path)._replace(free=1_500_000_000)
+        monkeypatch.setattr(system, "wants_cuda", lambda: False)
+        monkeypatch.setattr(system.shutil, "disk_usage", lambda _: usage)
         with pytest.raises(RuntimeError, match=r"needs 3 GB of disk and 1\.5 are free"):
-            install.set_up_venv(tmp_path / ".venv", "state", any_python=True)
-        assert not (tmp_path / ".venv").exists()
+            install.set_up_venv(tmp_path / "new" / ".venv", "state", any_python=True)
+        assert not (tmp_path / "new").exists()
 
     def test_with_a_driver_the_cuda_lock_is_installed_too(self, steps, tmp_path, monkeypatch):
         lines = []
         monkeypatch.setattr(system, "wants_cuda", lambda: True)
-        monkeypatch.setattr(packages, "install", lambda _, __, given, ___: lines.extend(given))
+        monkeypatch.setattr(packages, "install", lambda _, given, __: lines.extend(given))
         monkeypatch.setattr(install, "make_venv", lambda *_: (tmp_path / ".venv").mkdir())
         install.set_up_venv(tmp_path / ".venv", "state", any_python=True)
         assert {"tensorflow", "nvidia-cudnn-cu12"} <= {packages.name_of(line) for line in lines}
 
     def test_an_extra_lock_is_installed_where_it_is_lacking(self, steps, tmp_path, monkeypatch):
         lines = []
-        monkeypatch.setattr(packages, "install", lambda _, __, given, ___: lines.append(set(given)))
+        monkeypatch.setattr(packages, "install", lambda _, given, __: lines.append(set(given)))
         install.set_up_venv(tmp_path / ".venv", "state", any_python=True)
         install.set_up_venv(tmp_path / ".venv", "state with beam", any_python=True, extra="beam")
         install.set_up_venv(tmp_path / ".venv", "state with beam", any_python=True, extra="beam")
@@ -342,7 +391,7 @@ class TestInstall:
         lines = []
         base = {packages.name_of(line): "1" for line in packages.locked(LOCKS[0])}
         monkeypatch.setattr(packages, "installed_versions", lambda: base | {"tensorflow": "2.21.0"})
-        monkeypatch.setattr(packages, "install", lambda _, __, given, ___: lines.extend(given))
+        monkeypatch.setattr(packages, "install", lambda _, given, __: lines.extend(given))
         monkeypatch.setattr(sys, "prefix", str(tmp_path))
         install.complete_active("state with beam", "beam")
         assert {"apache-beam", "fastavro"} <= {packages.name_of(line) for line in lines}
@@ -350,8 +399,8 @@ class TestInstall:
         assert (tmp_path / install.MARKER).read_text() == "state with beam\n"
 
     def test_two_at_once_wait_for_each_other(self, tmp_path, monkeypatch, capfd):
-        monkeypatch.setattr(install, "LOCK_PATH", tmp_path / "requirements.txt")
-        install.LOCK_PATH.write_text("")
+        monkeypatch.setattr(packages, "PROJECT_DIR", tmp_path)
+        packages.lock_path().write_text("")
         order = []
 
         def second() -> None:
@@ -367,22 +416,111 @@ class TestInstall:
         assert order == ["first", "second"]
         assert "waiting for another script" in capfd.readouterr().out
 
-    def test_a_failing_pip_shows_the_end_of_its_log_and_what_to_do(self, tmp_path):
-        python = tmp_path / "python"
-        python.write_text("#!/bin/sh\nfor n in 1 2 3 4 5 6 7 8 9 10; do echo line $n; done\nexit 1\n")
-        python.chmod(0o755)
-        with pytest.raises(RuntimeError) as error, (tmp_path / "lock").open("w") as lock:
-            packages.install(python, tmp_path, ["six==1.17.0"], lock.fileno())
-        assert "line 10" in str(error.value)
-        assert "line 2\n" not in str(error.value)
-        assert "check the network connection" in str(error.value)
-
     def test_packages_that_do_not_work_together_are_named(self, tmp_path):
         python = tmp_path / "python"
         python.write_text("#!/bin/sh\necho Traceback >&2\necho ImportError: no good >&2\nexit 1\n")
         python.chmod(0o755)
         with pytest.raises(RuntimeError, match="do not work together: ImportError: no good\n  do this"):
             packages.check_essentials(python, "do this")
+
+
+@pytest.fixture
+def python(tmp_path, monkeypatch):
+    """Makes a stand-in for an environment's python, in which pip has no settings; `pip` and `uv` are what they do."""
+
+    def make(pip: str = "exit 0", uv: str = "exit 0", settings: str = "") -> pathlib.Path:
+        path = tmp_path / "python"
+        (tmp_path / "settings").write_text(settings)
+        config = f'if [ "$3" = config ]; then cat "{tmp_path}/settings"; exit 0; fi'
+        tools = f'{config}; echo "$@" >>"{tmp_path}/log"; if [ "$2" = pip ]; then {pip}; fi; {uv}'
+        path.write_text(f"#!/bin/sh\n{tools}\n")
+        path.chmod(0o755)
+        return path
+
+    for name in [name for name in os.environ if name.startswith(("UV_", "PIP_"))]:
+        monkeypatch.delenv(name)
+    return make
+
+
+def install_lines(python: pathlib.Path, *lines: str) -> list[str]:
+    """Installs with a stand-in; returns the commands it was given."""
+    with (python.parent / "lock").open("w") as lock:
+        packages.install(python, list(lines), lock.fileno())
+    return (python.parent / "log").read_text().splitlines()
+
+
+PIPS_NETWORK_ERROR = """
+echo "WARNING: Retrying (Retry(total=0)) after connection broken by 'ProxyError('no proxy')': /simple/uv/" >&2
+echo "ERROR: No matching distribution found for uv==1" >&2; exit 1"""
+UVS_NETWORK_ERROR = """
+echo "error: Request failed after 3 retries" >&2; echo "  cause: Failed to fetch: http://host/simple/six/" >&2
+echo "  cause: client error (Connect)" >&2; echo "  cause: Connection refused (os error 111)" >&2; exit 2"""
+TEN_LINES = "for n in 1 2 3 4 5 6 7 8 9 10; do echo line $n; done; exit 1"
+
+
+class TestUv:
+    def test_pip_installs_uv_and_uv_the_rest_into_this_environment(self, python):
+        path = python()
+        pip, uv = install_lines(path, "six==1.17.0", "uv==1", "old==1 ; python_version < '3'")
+        assert pip.startswith("-m pip install --no-deps") and pip.endswith(" uv==1")
+        assert uv.startswith(f"-m uv pip install --python {path} --no-deps")
+        assert uv.endswith("six==1.17.0 uv==1 old==1 ; python_version < '3'")
+        assert f"--build-constraints {LOCKS[0]}" in uv, "what has no wheel is built with the locked tools"
+
+    def test_a_uv_that_is_there_is_used_as_it_is(self, python):
+        assert len(install_lines(python(), "six==1.17.0")) == 1
+
+    def test_pips_settings_are_handed_on_and_uvs_own_precede(self, python, monkeypatch):
+        settings = (
+            ":env:.index-url='https://env/simple'\n"
+            "global.extra-index-url='\\nhttps://a/simple\\nhttps://b/simple'\n"
+            "global.index-url='https://file/simple'\n"
+            "install.find-links='/wheels /more'\n"
+            "global.timeout='9'\n"
+        )
+        found = packages.pip_settings(python(settings=settings))
+        assert found["index-url"] == "https://env/simple"
+        monkeypatch.setenv("UV_FIND_LINKS", "/mine")
+        env = packages.uv_environment(found)
+        assert env["UV_INDEX_URL"] == "https://env/simple"
+        assert env["UV_EXTRA_INDEX_URL"] == "https://a/simple https://b/simple"
+        assert env["UV_INDEX_STRATEGY"] == "unsafe-best-match"
+        assert env["UV_FIND_LINKS"] == "/mine"
+        monkeypatch.delenv("UV_FIND_LINKS")
+        assert packages.uv_environment(found)["UV_FIND_LINKS"] == "/wheels,/more"
+
+    def test_without_settings_of_pips_no_index_is_named(self, python, monkeypatch):
+        monkeypatch.setenv("UV_SYSTEM_PYTHON", "1")
+        env = packages.uv_environment(packages.pip_settings(python()))
+        assert {name for name in env if name.startswith("UV_")} <= {"UV_SYSTEM_CERTS", "UV_NO_CACHE"}
+
+    def test_a_machine_that_has_no_index_gets_none(self, python):
+        assert "--no-index" in install_lines(python(settings=":env:.no-index='1'\n"), "six==1")[0]
+
+    @pytest.mark.parametrize(
+        ("pip", "uv", "said"),
+        [
+            (PIPS_NETWORK_ERROR, "exit 0", "pip could not install everything: no connection (ProxyError)"),
+            (
+                "exit 0",
+                UVS_NETWORK_ERROR,
+                "uv could not install everything: Failed to fetch: http://host/simple/six/: Connection refused (os",
+            ),
+        ],
+    )
+    def test_without_a_network_two_lines_say_so(self, python, pip, uv, said):
+        with pytest.raises(RuntimeError) as error:
+            install_lines(python(pip, uv), "uv==1", "six==1")
+        assert said in str(error.value)
+        assert "check the network connection" in str(error.value)
+        assert str(error.value).count("\n") == 1
+
+    def test_another_failure_shows_the_end_of_what_was_said_and_what_to_do(self, python):
+        with pytest.raises(RuntimeError) as error:
+            install_lines(python(uv=TEN_LINES), "six==1.17.0")
+        assert "line 10" in str(error.value)
+        assert "line 2\n" not in str(error.value)
+        assert "run the command again" in str(error.value)
 
 
 class TestActiveEnvironment:
