@@ -10,11 +10,9 @@ import argparse
 import glob
 import importlib
 import json
-import os
 import signal
 import subprocess
 import sys
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from absl import flags
 
 from pipelines import cli
 from pipelines.dataset.inputs import sources
-from pipelines.files import atomic
+from pipelines.files import atomic, freshness
 from pipelines.runs.run_folder import SETTINGS_NAME, RunFolder
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -165,16 +163,16 @@ def convert(datasets: list[str], convert_flags: Sequence[str] = ()) -> Path:
         for name, path in zip(datasets, paths, strict=True)
     ]
     tfrecord_dir = TFRECORD_DIR / "+".join(names)
-    record_path = tfrecord_dir / "source.txt"
-    fingerprint = "".join(map(_fingerprint, datasets, paths)) + "".join(f"{flag}\n" for flag in convert_flags)
+    source_path = tfrecord_dir / "source.txt"
+    fingerprint = freshness.of_records(list(zip(datasets, paths, strict=True)), convert_flags)
     report_exists = (tfrecord_dir / "report.json").exists()
-    if report_exists and record_path.exists() and record_path.read_text() == fingerprint:
+    if report_exists and source_path.exists() and source_path.read_text() == fingerprint:
         print(f"{', '.join(datasets)}: already converted, in {shown(tfrecord_dir)}", flush=True)
         return tfrecord_dir
-    record_path.unlink(missing_ok=True)
+    source_path.unlink(missing_ok=True)
     inputs = [f"--input={name}" for name in datasets]
     run_stage("convert", *inputs, f"--output_dir={tfrecord_dir}", "--overwrite", *convert_flags)
-    atomic.write_text(record_path, fingerprint)
+    atomic.write_text(source_path, fingerprint)
     return tfrecord_dir
 
 
@@ -256,18 +254,6 @@ def _why_silent(soundfont: str | None) -> str:
     except OSError as error:
         return cli.explain(error)
     return ""
-
-
-def _fingerprint(dataset: str, path: Path) -> str:
-    """Returns a text that changes when the data set's files or the converter do."""
-    code = sorted(path for folder in ("grooves", "pipelines") for path in (PROJECT_DIR / folder).glob("*.py"))
-    converter = zlib.crc32(b"".join(path.read_bytes() for path in code))
-    lines = [f"data: {path.resolve() if path.exists() else dataset}", f"converter: {converter:08x}"]
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    for file in files:
-        stat = file.stat()
-        lines.append(f"{file.name} {stat.st_size} {stat.st_mtime_ns}")
-    return f"{lines[0]}\n{lines[1]}\n{len(files)} files: {zlib.crc32(os.fsencode(chr(10).join(lines))):08x}\n"
 
 
 def _examples(tfrecord_dir: Path, split: str) -> str:

@@ -1,7 +1,7 @@
 """NoteSequences → tensors, kept on disk.
 
 Upstream's `data.get_dataset` converts again in every process and keeps at most a few windows of a performance. Here
-every window is converted once, by all cores where that is worth it, and kept beside the TFRecords (`example_store`).
+every window is converted once, by all cores where that is worth it, and kept beside the TFRecords (`store`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import copy
 import dataclasses
 import errno
 import functools
-import hashlib
-import importlib.metadata
 import itertools
 import os
 import pathlib
@@ -24,11 +22,10 @@ import numpy as np
 import configs
 from grooves import columns, drums, grid
 from models.magenta import data, note_seq
-from pipelines.examples import example_codec, example_store, note_sequences
-from pipelines.files import atomic, progress, workers
+from pipelines.examples import note_sequences, store
+from pipelines.files import atomic, freshness, progress, workers
 
 KEPT_DIR_NAME = ".examples"
-VERSION = 2  # Of what happens around the converter; part of the key that tensors are kept under.
 RECORDS_A_JOB = 16
 WORTH_A_POOL_BYTES = 96 * 2**20  # Some eight seconds' work; a process of a pool spends five on imports first.
 JOB_TIMEOUT_SECS = 600
@@ -48,9 +45,9 @@ class Examples:
         performance: `[n]` int32, which NoteSequence it was cut out of, counted from 0.
     """
 
-    inputs: example_codec.Steps | example_codec.Cells
-    outputs: example_codec.Steps | example_codec.Cells
-    controls: example_codec.Steps | example_codec.Cells | None
+    inputs: store.Sequences
+    outputs: store.Sequences
+    controls: store.Sequences | None
     rows: np.ndarray
     lengths: np.ndarray
     qpm: np.ndarray
@@ -123,8 +120,8 @@ def load(
     fingerprint = _fingerprint(performances, converter)
     folder = pathlib.Path(cache_dir).expanduser() if cache_dir else performances.home
     kept_path = folder / KEPT_DIR_NAME / f"{performances.stem}-{fingerprint[:16]}"
-    store = example_store.read(kept_path, fingerprint)
-    return _examples(store or _build(kept_path, fingerprint, converter, performances))
+    kept = store.read(kept_path, fingerprint)
+    return _examples(kept or _build(kept_path, fingerprint, converter, performances))
 
 
 def tensors_of(converter: data.BaseNoteSequenceConverter, sequence: note_seq.NoteSequence) -> data.ConverterTensors:
@@ -137,7 +134,7 @@ def tensors_of(converter: data.BaseNoteSequenceConverter, sequence: note_seq.Not
     return converter.to_tensors(sequence)
 
 
-def encode_job(job: Job) -> example_store.Part | str:
+def encode_job(job: Job) -> store.Part | str:
     """Converts some performances; returns what is wrong where one cannot be read."""
     try:
         sequences = [note_sequences.parse(record) for record in job.records]
@@ -150,17 +147,17 @@ def encode_job(job: Job) -> example_store.Part | str:
         qpm += [grid.qpm_of(sequence)] * len(found)
         performance += [number] * len(found)
     if not tensors:
-        return example_store.Part({"num_steps": np.zeros([0], np.uint32)}, {})
+        return store.Part({"num_steps": np.zeros([0], np.int32)}, {})
     inputs, outputs, controls, lengths = zip(*tensors, strict=True)
     sequences_of = {"inputs": inputs, "outputs": outputs, "controls": controls}
-    return example_store.Part(
+    return store.Part(
         columns={
-            "num_steps": np.array([len(steps) for steps in outputs], np.uint32),
+            "num_steps": np.array([len(steps) for steps in outputs], np.int32),
             "lengths": np.array(lengths, np.int32),
             "qpm": np.array(qpm, np.float32),
             "performance": np.array(performance, np.int32),
         },
-        fields={field.name: example_codec.encode(field, sequences_of[field.name]) for field in _fields(job.converter)},
+        fields={field.name: store.pack(field, sequences_of[field.name]) for field in _fields(job.converter)},
     )
 
 
@@ -173,9 +170,7 @@ def _uncapped(converter: data.BaseNoteSequenceConverter, split: str) -> data.Bas
 
 
 def _fingerprint(performances: note_sequences.Performances, converter: data.BaseNoteSequenceConverter) -> str:
-    """Returns a hash of all that the tensors depend on: records, converter, and the code that does it."""
-    versions = [VERSION, example_store.VERSION, *map(importlib.metadata.version, ("magenta", "note-seq"))]
-    return hashlib.sha256(f"{versions} {_describe(converter)} {performances.fingerprint()}".encode()).hexdigest()
+    return freshness.of_examples(performances.fingerprint(), _describe(converter))
 
 
 def _describe(converter: data.BaseNoteSequenceConverter) -> str:
@@ -199,16 +194,16 @@ def _build(
     fingerprint: str,
     converter: data.BaseNoteSequenceConverter,
     performances: note_sequences.Performances,
-) -> example_store.Store:
+) -> store.Store:
     """Converts all performances, and keeps the result at `kept_path`, or nowhere if that cannot be."""
 
-    def parts() -> Iterator[example_store.Part]:
+    def parts() -> Iterator[store.Part]:
         yield from _convert(converter, performances)
         if _fingerprint(performances, converter) != fingerprint:
             raise ValueError(f"{performances.where}: has changed while it was read; run the command again")
 
-    def build(path: pathlib.Path) -> example_store.Store:
-        return example_store.build(path, fingerprint, _fields(converter), parts())
+    def build(path: pathlib.Path) -> store.Store:
+        return store.build(path, fingerprint, _fields(converter), parts())
 
     try:
         atomic.check_folder(kept_path.parent)
@@ -228,7 +223,7 @@ def _build(
 
 def _convert(
     converter: data.BaseNoteSequenceConverter, performances: note_sequences.Performances
-) -> Iterator[example_store.Part]:
+) -> Iterator[store.Part]:
     """Yields the encoded examples of all performances, in their order; raises ValueError where there are none."""
     jobs = _jobs(converter, progress.track(performances.read(), performances.count(), "performances"))
     num_performances = num_examples = 0
@@ -249,7 +244,7 @@ def _jobs(converter: data.BaseNoteSequenceConverter, read: Iterator[note_sequenc
         first_number += len(chunk)
 
 
-def _apply(jobs: Iterable[Job], num_bytes: int) -> Iterator[tuple[Job, example_store.Part | str]]:
+def _apply(jobs: Iterable[Job], num_bytes: int) -> Iterator[tuple[Job, store.Part | str]]:
     """Yields each job with its result, from as many processes as the amount of work is worth."""
     jobs = iter(jobs)
     first = next(jobs, None)
@@ -276,21 +271,21 @@ def _is_picklable(converter: data.BaseNoteSequenceConverter) -> bool:
     return True
 
 
-def _fields(converter: data.BaseNoteSequenceConverter) -> list[example_codec.Field]:
+def _fields(converter: data.BaseNoteSequenceConverter) -> list[store.Field]:
     described = (
         ("inputs", converter.input_depth, converter.input_dtype),
         ("outputs", converter.output_depth, converter.output_dtype),
         ("controls", converter.control_depth, converter.control_dtype),
     )
-    return [example_codec.Field(name, depth, np.dtype(dtype) == np.bool_) for name, depth, dtype in described if depth]
+    return [store.Field(name, depth, np.dtype(dtype) == np.bool_) for name, depth, dtype in described if depth]
 
 
-def _examples(store: example_store.Store) -> Examples:
-    own = {name: store.columns[name] for name in ("lengths", "qpm", "performance")}
+def _examples(kept: store.Store) -> Examples:
+    own = {name: kept.columns[name] for name in ("lengths", "qpm", "performance")}
     return Examples(
-        inputs=store.fields["inputs"],
-        outputs=store.fields["outputs"],
-        controls=store.fields.get("controls"),
-        rows=np.arange(len(store.columns["num_steps"])),
+        inputs=kept.fields["inputs"],
+        outputs=kept.fields["outputs"],
+        controls=kept.fields.get("controls"),
+        rows=np.arange(len(kept.columns["num_steps"])),
         **own,
     )

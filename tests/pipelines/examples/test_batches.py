@@ -11,7 +11,7 @@ import pytest
 
 import configs
 from models.magenta import tf
-from pipelines.examples import batches, example_codec, example_store, loading
+from pipelines.examples import batches, loading, store
 from tests import midi_files
 from tests.pipelines.examples.test_loading import PLAYED, write_records
 
@@ -31,20 +31,20 @@ def numbered(tmp_path):
 
     def make(count: int) -> loading.Examples:
         numbers = np.arange(count)
-        fields = [example_codec.Field("inputs", 3, False), example_codec.Field("outputs", count, True)]
-        part = example_store.Part(
+        fields = [store.Field("inputs", 3, False), store.Field("outputs", count, True)]
+        part = store.Part(
             columns={
-                "num_steps": np.full(count, 4, np.uint32),
+                "num_steps": np.full(count, 4, np.int32),
                 "lengths": numbers.astype(np.int32),
                 "qpm": np.full(count, 120, np.float32),
                 "performance": np.zeros(count, np.int32),
             },
             fields={
-                "inputs": example_codec.encode(fields[0], list(np.tile(numbers[:, None, None], [1, 4, 3]))),
-                "outputs": example_codec.encode(fields[1], list(np.eye(count)[np.tile(numbers[:, None], [1, 4])])),
+                "inputs": store.pack(fields[0], list(np.tile(numbers[:, None, None], [1, 4, 3]))),
+                "outputs": store.pack(fields[1], list(np.eye(count)[np.tile(numbers[:, None], [1, 4])])),
             },
         )
-        return loading._examples(example_store.build(tmp_path / "numbered", "", fields, [part]))
+        return loading._examples(store.build(tmp_path / "numbered", "", fields, [part]))
 
     return make
 

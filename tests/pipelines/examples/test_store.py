@@ -15,9 +15,8 @@ import time
 import numpy as np
 import pytest
 
-from pipelines.examples import example_codec, example_store
-from pipelines.examples.example_codec import Field
-from pipelines.examples.example_store import Part
+from pipelines.examples import store as stores
+from pipelines.examples.store import Field, Part
 
 BINARY = Field("inputs", 10, is_binary=True)
 TOKENS = Field("outputs", 512, is_binary=True)
@@ -28,13 +27,13 @@ FINGERPRINT = "f" * 64
 def part_of(fields: dict[Field, list[np.ndarray]]) -> Part:
     lengths = [len(sequence) for sequence in next(iter(fields.values()))]
     return Part(
-        {"num_steps": np.array(lengths, np.uint32), "lengths": np.array(lengths, np.int32)},
-        {field.name: example_codec.encode(field, sequences) for field, sequences in fields.items()},
+        {"num_steps": np.array(lengths, np.int32), "lengths": np.array(lengths, np.int32)},
+        {field.name: stores.pack(field, sequences) for field, sequences in fields.items()},
     )
 
 
-def build(path: pathlib.Path, *parts: dict[Field, list[np.ndarray]]) -> example_store.Store:
-    return example_store.build(path, FINGERPRINT, list(parts[0]), map(part_of, parts))
+def build(path: pathlib.Path, *parts: dict[Field, list[np.ndarray]]) -> stores.Store:
+    return stores.build(path, FINGERPRINT, list(parts[0]), map(part_of, parts))
 
 
 def random_groove(steps: int, seed: int) -> np.ndarray:
@@ -56,7 +55,7 @@ def test_grooves_survive_bit_for_bit(tmp_path):
     grooves[2][:] = 0
     grooves[3][0, :3] = np.float32([1e-45, np.nan, np.inf])
     build(tmp_path / "a", {GROOVE: grooves[:2]}, {GROOVE: grooves[2:]})
-    store = example_store.read(tmp_path / "a", FINGERPRINT)
+    store = stores.read(tmp_path / "a", FINGERPRINT)
     dense = store.fields["outputs"].dense(np.array([4, 2, 0, 1, 3, 3]))
     assert dense.dtype == np.float32
     assert dense.tobytes() == b"".join(grooves[row].tobytes() for row in (4, 2, 0, 1, 3, 3))
@@ -66,11 +65,11 @@ def test_grooves_survive_bit_for_bit(tmp_path):
 def test_tokens_survive_and_take_two_bytes_a_step(tmp_path):
     sequences = [random_tokens(64, seed) for seed in range(50)]
     build(tmp_path / "a", {TOKENS: sequences[:20]}, {TOKENS: sequences[20:]})
-    outputs = example_store.read(tmp_path / "a", FINGERPRINT).fields["outputs"]
+    outputs = stores.read(tmp_path / "a", FINGERPRINT).fields["outputs"]
     rows = np.array([49, 0, 20])
     np.testing.assert_array_equal(outputs.dense(rows), [sequences[row] for row in rows])
     np.testing.assert_array_equal(outputs.tokens(rows), [sequences[row].argmax(axis=-1) for row in rows])
-    assert (outputs.is_one_hot, outputs.index.dtype, outputs.index.nbytes) == (True, np.uint16, 50 * 64 * 2)
+    assert (outputs.is_one_hot, outputs.array.dtype, outputs.array.nbytes) == (True, np.uint16, 50 * 64 * 2)
     assert outputs.tokens(rows).dtype == np.int32
 
 
@@ -96,53 +95,7 @@ def test_steps_without_a_one_or_with_two_are_no_tokens(tmp_path):
         field = build(tmp_path / name, {BINARY: [np.eye(10, dtype=bool), sequence]}).fields["inputs"]
         assert not field.is_one_hot
         np.testing.assert_array_equal(field.dense(np.array([1])), [sequence])
-
-
-def test_what_is_the_same_twice_is_kept_once(tmp_path):
-    grooves = [random_groove(64, seed) for seed in range(3)]
-    once = build(tmp_path / "once", {Field("inputs", 27, False): grooves, GROOVE: grooves})
-    np.testing.assert_array_equal(once.fields["inputs"].dense(np.arange(3)), grooves)
-    assert not (tmp_path / "once" / "outputs.values.npy").exists()
-    other = [*grooves[:2], random_groove(64, 9)]
-    twice = build(tmp_path / "twice", {Field("inputs", 27, False): other, GROOVE: grooves})
-    np.testing.assert_array_equal(twice.fields["inputs"].dense(np.arange(3)), other)
-    np.testing.assert_array_equal(twice.fields["outputs"].dense(np.arange(3)), grooves)
-
-
-def test_steps_that_go_together_are_kept_once(tmp_path):
-    """The roll that goes in and the tokens that come out say the same: one index serves two tables."""
-    tokens = [random_tokens(64, seed) for seed in range(3)]
-    rolls = [(steps.argmax(axis=-1)[:, np.newaxis] >> np.arange(10) & 1).astype(bool) for steps in tokens]
-    rolls = [np.where(roll.any(axis=-1, keepdims=True), roll, np.arange(10) == 9) for roll in rolls]
-    store = build(tmp_path / "a", {BINARY: rolls, TOKENS: tokens})
-    np.testing.assert_array_equal(store.fields["inputs"].dense(np.arange(3)), rolls)
-    np.testing.assert_array_equal(store.fields["outputs"].dense(np.arange(3)), tokens)
-    assert files(tmp_path / "a") == [
-        *("inputs.index.npy", "inputs.table.npy", "lengths.npy"),
-        *("num_steps.npy", "outputs.table.npy", "store.json"),
-    ]
-
-
-def test_more_distinct_steps_than_two_bytes_count(tmp_path):
-    steps = np.arange(70_000)[:, np.newaxis] >> np.arange(17) & 1
-    field = Field("inputs", 17, is_binary=True)
-    read = build(tmp_path / "a", {field: list(steps.astype(bool).reshape(700, 100, 17))}).fields["inputs"]
-    assert read.index.dtype == np.uint32
-    np.testing.assert_array_equal(read.dense(np.array([699, 0])), steps.reshape(700, 100, 17)[[699, 0]])
-
-
-def test_a_large_table_stays_packed(tmp_path, monkeypatch):
-    tokens = [random_tokens(64, 1)]
-    store = build(tmp_path / "a", {TOKENS: tokens})
-    monkeypatch.setattr(example_codec, "_MAX_TABLE_CELLS", 0)
-    np.testing.assert_array_equal(store.fields["outputs"].dense(np.array([0])), tokens)
-
-
-def test_sequences_of_more_than_65536_cells(tmp_path):
-    long = random_groove(3000, 1)
-    field = build(tmp_path / "a", {GROOVE: [long, random_groove(5, 2)]}).fields["outputs"]
-    assert field.cells.dtype == np.uint32
-    np.testing.assert_array_equal(field.dense(np.array([0])), [long])
+        assert (field.array.dtype, field.array.shape) == (bool, (2, 10, 10))
 
 
 def test_the_files_do_not_depend_on_how_the_work_was_divided(tmp_path):
@@ -162,7 +115,7 @@ def test_no_rows_are_an_empty_batch(tmp_path):
 
 def test_without_examples_there_is_no_store(tmp_path):
     with pytest.raises(ValueError, match=r"^no examples$"):
-        example_store.build(tmp_path / "a", FINGERPRINT, [BINARY], [Part({"num_steps": np.zeros(0, np.uint32)}, {})])
+        stores.build(tmp_path / "a", FINGERPRINT, [BINARY], [Part({"num_steps": np.zeros(0, np.int32)}, {})])
     assert files(tmp_path) == []
 
 
@@ -172,15 +125,15 @@ def test_an_error_while_building_leaves_nothing(tmp_path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.raises(OSError, match="No space left"):
-        example_store.build(tmp_path / "a", FINGERPRINT, [GROOVE], parts())
+        stores.build(tmp_path / "a", FINGERPRINT, [GROOVE], parts())
     assert files(tmp_path) == []
 
 
 def test_another_fingerprint_is_another_store(tmp_path):
     build(tmp_path / "a", {GROOVE: [random_groove(64, 1)]})
-    assert example_store.read(tmp_path / "a", FINGERPRINT) is not None
-    assert example_store.read(tmp_path / "a", "0" * 64) is None
-    assert example_store.read(tmp_path / "b", FINGERPRINT) is None
+    assert stores.read(tmp_path / "a", FINGERPRINT) is not None
+    assert stores.read(tmp_path / "a", "0" * 64) is None
+    assert stores.read(tmp_path / "b", FINGERPRINT) is None
 
 
 class Trap:
@@ -194,7 +147,7 @@ class Trap:
 
 
 def damage(folder: pathlib.Path, kind: str) -> None:
-    values, manifest = folder / "outputs.values.npy", folder / example_store.MANIFEST_NAME
+    values, manifest = folder / "outputs.npy", folder / stores.MANIFEST_NAME
     content = values.read_bytes()
     match kind:
         case "cut off":
@@ -204,7 +157,7 @@ def damage(folder: pathlib.Path, kind: str) -> None:
         case "missing":
             values.unlink()
         case "longer":
-            np.save(values, np.append(np.load(values), np.float32(1)))
+            np.save(values, np.append(np.load(values), np.zeros([1, 64, 27], np.float32), axis=0))
         case "flipped":
             values.write_bytes(content[:200] + bytes([content[200] ^ 1]) + content[201:])
         case "other type":
@@ -215,7 +168,7 @@ def damage(folder: pathlib.Path, kind: str) -> None:
             values.write_bytes(pickle.dumps(Trap(folder.parent / "sprung")))
         case "zip":
             with values.open("wb") as file:
-                np.savez(file, np.load(folder / "outputs.cells.npy"))
+                np.savez(file, np.load(folder / "lengths.npy"))
         case "no manifest":
             manifest.unlink()
         case "cut manifest":
@@ -242,10 +195,10 @@ def test_a_damaged_store_is_none_and_is_replaced(tmp_path, kind):
     grooves = [random_groove(64, seed) for seed in range(3)]
     build(tmp_path / "a", {GROOVE: grooves})
     damage(tmp_path / "a", kind)
-    assert example_store.read(tmp_path / "a", FINGERPRINT) is None
+    assert stores.read(tmp_path / "a", FINGERPRINT) is None
     build(tmp_path / "a", {GROOVE: grooves})
     np.testing.assert_array_equal(
-        example_store.read(tmp_path / "a", FINGERPRINT).fields["outputs"].dense(np.arange(3)), grooves
+        stores.read(tmp_path / "a", FINGERPRINT).fields["outputs"].dense(np.arange(3)), grooves
     )
     assert files(tmp_path) == ["a"]  # Neither leftovers nor what the pickle would have written.
 
@@ -262,8 +215,8 @@ def test_an_open_store_outlives_its_files(tmp_path):
 RACER = """
 import pathlib, sys, time
 import numpy as np
-import test_example_store as tests
-from pipelines.examples import example_codec, example_store
+import test_store as tests
+from pipelines.examples import store as stores
 
 folder, name, rounds = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for number in range(rounds):
@@ -273,8 +226,8 @@ for number in range(rounds):
         while len(list(folder.glob(f"?{number}"))) < 2:
             time.sleep(0.0005)
     path = folder / "stores" / str(number)
-    store = example_store.build(path, tests.FINGERPRINT, [tests.GROOVE], parts())
-    for found in (store, example_store.read(path, tests.FINGERPRINT)):
+    store = stores.build(path, tests.FINGERPRINT, [tests.GROOVE], parts())
+    for found in (store, stores.read(path, tests.FINGERPRINT)):
         np.testing.assert_array_equal(found.fields["outputs"].dense(np.array([0]))[0], tests.random_groove(64, number))
 """
 
@@ -305,15 +258,15 @@ def test_two_processes_that_build_at_once_do_not_hurt_each_other(tmp_path):
 
 VICTIM = """
 import pathlib, sys, time
-import test_example_store as tests
-from pipelines.examples import example_codec, example_store
+import test_store as tests
+from pipelines.examples import store as stores
 
 def parts():
     yield tests.part_of({tests.GROOVE: [tests.random_groove(64, 1)] * 1000})
     print("half done", flush=True)
     time.sleep(60)
 
-example_store.build(pathlib.Path(sys.argv[1]), tests.FINGERPRINT, [tests.GROOVE], parts())
+stores.build(pathlib.Path(sys.argv[1]), tests.FINGERPRINT, [tests.GROOVE], parts())
 """
 
 
@@ -323,12 +276,12 @@ def test_a_killed_build_is_not_taken_for_a_store_and_swept_a_day_later(tmp_path)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=10)
     (left,) = files(tmp_path)
-    assert left.startswith(".a.") and left.endswith(example_store.PARTIAL_SUFFIX)
-    assert example_store.read(tmp_path / "a", FINGERPRINT) is None
+    assert left.startswith(".a.") and left.endswith(stores.PARTIAL_SUFFIX)
+    assert stores.read(tmp_path / "a", FINGERPRINT) is None
     build(tmp_path / "a", {GROOVE: [random_groove(64, 1)]})
     assert files(tmp_path) == [left, "a"]  # It could still be at work.
 
-    yesterday = time.time() - example_store.SWEPT_AFTER_SECS - 10
+    yesterday = time.time() - stores.SWEPT_AFTER_SECS - 10
     for path in (*(tmp_path / left).iterdir(), tmp_path / left):
         os.utime(path, (yesterday, yesterday))
     build(tmp_path / "b", {GROOVE: [random_groove(64, 1)]})
@@ -337,7 +290,7 @@ def test_a_killed_build_is_not_taken_for_a_store_and_swept_a_day_later(tmp_path)
 
 def test_the_manifest_says_what_is_there(tmp_path):
     build(tmp_path / "a", {GROOVE: [random_groove(64, 1)]})
-    manifest = json.loads((tmp_path / "a" / example_store.MANIFEST_NAME).read_text())
+    manifest = json.loads((tmp_path / "a" / stores.MANIFEST_NAME).read_text())
     assert manifest["fingerprint"] == FINGERPRINT
-    assert manifest["version"] == example_store.VERSION
+    assert manifest["version"] == stores.VERSION
     assert manifest["arrays"]["lengths"]["shape"] == [1]

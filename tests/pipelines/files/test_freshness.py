@@ -1,0 +1,88 @@
+"""Records and examples are stale where what they depend on has changed, and nowhere else."""
+
+import os
+import pathlib
+import shutil
+
+import pytest
+
+from pipelines.files import freshness
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> pathlib.Path:
+    """A copy of the project's code that a test can edit."""
+    for name in ("grooves", "models", "pipelines"):
+        shutil.copytree(
+            freshness._PROJECT_DIR / name, tmp_path / "project" / name, ignore=shutil.ignore_patterns("*.pyc")
+        )
+    monkeypatch.setattr(freshness, "_PROJECT_DIR", tmp_path / "project")
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def grooves(tmp_path) -> pathlib.Path:
+    folder = tmp_path / "my grooves" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "a.mid").write_text("a")
+    return folder.parent
+
+
+def edit(path: pathlib.Path) -> None:
+    path.write_text(path.read_text() + "\n# Edited.\n")
+
+
+@pytest.mark.parametrize(
+    ("module", "of_records", "of_examples"),
+    [
+        ("pipelines/dataset/performance.py", True, False),
+        ("pipelines/dataset/formats/midi.py", True, False),
+        ("pipelines/dataset/inputs/zips.py", True, False),
+        ("grooves/drums.py", True, True),
+        ("models/converters.py", False, True),
+        ("pipelines/examples/loading.py", False, True),
+        ("pipelines/pages/templates/dataset.html", False, False),
+        ("pipelines/dataset/report/tally.py", False, False),
+        ("pipelines/dataset/report/page.py", False, False),
+        ("pipelines/files/progress.py", False, False),
+        ("pipelines/convert.py", False, False),
+        ("models/decoders.py", False, False),
+    ],
+)
+def test_code_makes_stale_what_comes_from_it(project, grooves, module, of_records, of_examples):
+    def fingerprints():
+        return freshness.of_records([("grooves", grooves)], []), freshness.of_examples("records", "converter")
+
+    before = fingerprints()
+    assert fingerprints() == before
+    edit(project / module)
+    after = fingerprints()
+    assert [new != old for new, old in zip(after, before, strict=True)] == [of_records, of_examples]
+
+
+def test_other_files_times_and_flags_make_records_stale(grooves):
+    def fingerprint(*flags):
+        return freshness.of_records([("grooves", grooves)], flags)
+
+    found = [fingerprint(), fingerprint("--styles=rock")]
+    (grooves / "deep" / "b.mid").write_text("b")
+    found.append(fingerprint())
+    (grooves / "deep" / "b.mid").write_text("bb")
+    found.append(fingerprint())
+    os.utime(grooves / "deep" / "a.mid", (1, 1))
+    found.append(fingerprint())
+    (grooves / "deep" / "b.mid").rename(grooves / "deep" / "c.mid")
+    found.append(fingerprint())
+    assert len(set(found)) == len(found)
+    assert fingerprint() == found[-1]
+
+
+def test_a_name_that_is_no_path_counts_as_itself(tmp_path):
+    first, second = (freshness.of_records([(name, tmp_path / name)], []) for name in ("groove", "groove/4bar"))
+    assert first != second
+    assert "input groove/4bar 0 files" in second
+
+
+def test_other_records_and_converters_make_examples_stale():
+    found = {freshness.of_examples(records, converter) for records in "ab" for converter in "xy"}
+    assert len(found) == 4
