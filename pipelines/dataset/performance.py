@@ -17,6 +17,7 @@ from pipelines.dataset.selection import Selection
 if TYPE_CHECKING:
     import note_seq
 
+PRELOAD = ("pipelines.dataset.formats.midi",)  # With note_seq: a second, that a worker spends before its first file.
 MUSICXML_DRUM_CHANNEL = 10  # Counted from 1, where MIDI counts from 0.
 
 
@@ -97,7 +98,7 @@ def read_sequence(source: sources.Source) -> note_seq.NoteSequence:
     Raises:
         ValueError: "kind of reason: detail"
     """
-    from pipelines.dataset.formats import midi, musicxml  # With note_seq: a second, which only the workers spend.
+    from pipelines.dataset.formats import midi, musicxml  # Only the workers spend the second.
 
     try:
         data = source.read()

@@ -19,7 +19,8 @@ import note_seq
 import pytest
 
 from grooves import columns
-from pipelines import cli, convert
+from pipelines import cli
+from pipelines.dataset import conversion, performance, record_set
 from pipelines.dataset.inputs import sources
 from pipelines.examples import note_sequences
 from pipelines.files import atomic
@@ -67,7 +68,7 @@ def run(*arguments: str | pathlib.Path, **options) -> subprocess.CompletedProces
 
 
 def test_report_accounts_for_every_file(mixed, tmp_path):
-    report = convert.convert(str(mixed), tmp_path / "out")
+    report = conversion.convert(str(mixed), tmp_path / "out")
     written = (tmp_path / "out" / "report.json").read_text("utf-8")
     assert json.loads(written) == report
     assert "Flügel" in written
@@ -99,7 +100,7 @@ def test_report_accounts_for_every_file(mixed, tmp_path):
 
 
 def test_records_are_the_midi_files(mixed, tmp_path):
-    convert.convert(str(mixed), tmp_path)
+    conversion.convert(str(mixed), tmp_path)
     (six,) = sequences(tmp_path / "train.tfrecord")
     assert (six.filename, six.collection_name) == ("a/six bars.mid", "in put")
     assert six.id == f"/id/midi/in put/{hashlib.sha1(b'a/six bars.mid').hexdigest()}"
@@ -112,7 +113,7 @@ def test_records_are_the_midi_files(mixed, tmp_path):
 def test_without_info_csv_the_names_decide(tmp_path):
     for letter in "abjkn":
         midi_files.write(tmp_path / "in" / f"{letter}.mid", midi_files.groove(4))
-    report = convert.convert(str(tmp_path / "in"), tmp_path / "out")
+    report = conversion.convert(str(tmp_path / "in"), tmp_path / "out")
     assert {split: counts["files"] for split, counts in report["splits"].items()} == {
         "train": 2,
         "validation": 1,
@@ -127,8 +128,8 @@ def test_without_info_csv_the_names_decide(tmp_path):
 def test_windows_move_bar_by_bar_without_an_end(tmp_path, bars, windows):
     midi_files.write(tmp_path / "in" / "a.mid", midi_files.groove(bars))
     source = next(sources.open_collections([str(tmp_path / "in")]).walk())
-    assert len(convert.convert_file(source, convert.Options()).facts.window_digests) == windows
-    every_third = convert.convert_file(source, convert.Options(stride_bars=3))
+    assert len(performance.convert_file(source, performance.Options()).facts.window_digests) == windows
+    every_third = performance.convert_file(source, performance.Options(stride_bars=3))
     assert len(every_third.facts.window_digests) == (windows + 2) // 3
 
 
@@ -137,12 +138,12 @@ def test_a_zip_with_a_damaged_member_gives_the_rest(mixed, tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in contents(mixed).items():
             archive.writestr(f"groove/{name}", content)
-    whole = convert.convert(str(path), tmp_path / "out")
-    assert whole["windows"] == convert.convert(str(mixed), tmp_path / "folder")["windows"]
+    whole = conversion.convert(str(path), tmp_path / "out")
+    assert whole["windows"] == conversion.convert(str(mixed), tmp_path / "folder")["windows"]
     content = path.read_bytes()
     start = content.index(b"MThd", content.index(b"groove/a/same bars.mid"))
     path.write_bytes(content[:start] + b"????" + content[start + 4 :])
-    report = convert.convert(str(path), tmp_path / "out")
+    report = conversion.convert(str(path), tmp_path / "out")
     assert report["skipped"]["groove/a/same bars.mid"] == "unreadable: damaged in the zip (wrong checksum)"
     assert report["skipped_by_reason"]["unreadable"] == 1
     assert report["files_kept"] == whole["files_kept"] - 1
@@ -150,7 +151,7 @@ def test_a_zip_with_a_damaged_member_gives_the_rest(mixed, tmp_path):
 
 @pytest.mark.parametrize("num_shards", [2, 3, 30])
 def test_shards_hold_every_record_once(starter_records, tmp_path, num_shards):
-    convert.convert("starter", tmp_path, num_shards=num_shards, num_workers=1)
+    conversion.convert("starter", tmp_path, num_shards=num_shards, num_workers=1)
     for split in SPLITS:
         names = [f"{split}.tfrecord-{number:05d}-of-{num_shards:05d}" for number in range(num_shards)]
         assert sorted(path.name for path in tmp_path.glob(f"{split}.*")) == names
@@ -162,19 +163,19 @@ def test_shards_hold_every_record_once(starter_records, tmp_path, num_shards):
 
 def test_another_sharding_replaces_the_old_one_and_nothing_else(mixed, tmp_path):
     out = tmp_path / "out"
-    convert.convert(str(mixed), out, num_shards=3)
+    conversion.convert(str(mixed), out, num_shards=3)
     (out / "train.tfrecord.backup").write_text("somebody else's")
-    convert.convert(str(mixed), out, overwrite=True)
+    conversion.convert(str(mixed), out, overwrite=True)
     records = ["test.tfrecord", "train.tfrecord", "train.tfrecord.backup", "validation.tfrecord"]
     assert sorted(contents(out)) == ["report.html", "report.json", *records]
-    convert.convert(str(mixed), out, num_shards=2, overwrite=True)
+    conversion.convert(str(mixed), out, num_shards=2, overwrite=True)
     assert not (out / "train.tfrecord").exists()
     assert len(list(out.glob("*.tfrecord-*-of-00002"))) == 6
 
 
 def test_output_of_other_settings_is_not_replaced_unasked(mixed, tmp_path):
     out = tmp_path / "out"
-    convert.convert(str(mixed), out)
+    conversion.convert(str(mixed), out)
     before = contents(out)
     ended = run(f"--input={mixed}", f"--output_dir={out}", "--drum_map=gm", "--min_bpm=90", "--splits=train,validation")
     assert (ended.returncode, ended.stdout) == (cli.FAILED, "")
@@ -185,20 +186,20 @@ def test_output_of_other_settings_is_not_replaced_unasked(mixed, tmp_path):
     ]
     assert contents(out) == before
     with pytest.raises(ValueError, match=rf"--input: {mixed} then, starter now"):
-        convert.convert("starter", out)
-    convert.convert(str(mixed), out)
+        conversion.convert("starter", out)
+    conversion.convert(str(mixed), out)
     assert contents(out) == before
 
 
 def test_records_of_somebody_else_are_not_replaced_unasked(mixed, tmp_path):
     (tmp_path / "train.tfrecord").write_bytes(b"precious")
     with pytest.raises(ValueError, match=r"\(train.tfrecord is there, and no report.json that says how it was made\)"):
-        convert.convert(str(mixed), tmp_path)
+        conversion.convert(str(mixed), tmp_path)
     assert (tmp_path / "train.tfrecord").read_bytes() == b"precious"
 
 
 def test_the_same_input_gives_the_same_bytes(starter_records, tmp_path):
-    convert.convert("starter", tmp_path, num_workers=1)
+    conversion.convert("starter", tmp_path, num_workers=1)
     expected = {name: content for name, content in contents(starter_records).items() if not name.startswith(".")}
     assert contents(tmp_path) == expected
 
@@ -221,20 +222,20 @@ def test_nothing_usable_is_an_error_and_writes_nothing(tmp_path, bars, metre, ex
     folder = tmp_path / "in"
     midi_files.write(folder / "a.mid", midi_files.groove(bars), metre=metre)
     with pytest.raises(ValueError, match="no usable examples") as caught:
-        convert.convert(str(folder), tmp_path / "out")
+        conversion.convert(str(folder), tmp_path / "out")
     assert str(caught.value) == f"{folder}: {expected}"
     assert not (tmp_path / "out").exists()
 
 
 def test_output_dir_is_checked_before_the_work(mixed, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        convert, "convert_file", lambda *_, **__: pytest.fail("converted before the folder was checked")
+        conversion, "convert_file", lambda *_, **__: pytest.fail("converted before the folder was checked")
     )
     (tmp_path / "file").write_text("old")
     with pytest.raises(ValueError, match=r"file: is a file; --output_dir takes a folder$"):
-        convert.convert(str(mixed), tmp_path / "file")
+        conversion.convert(str(mixed), tmp_path / "file")
     with pytest.raises(NotADirectoryError) as caught:
-        convert.convert(str(mixed), tmp_path / "file" / "below")
+        conversion.convert(str(mixed), tmp_path / "file" / "below")
     assert caught.value.filename == str(tmp_path / "file" / "below")
     assert (tmp_path / "file").read_text() == "old"
 
@@ -242,14 +243,14 @@ def test_output_dir_is_checked_before_the_work(mixed, tmp_path, monkeypatch):
 @pytest.mark.parametrize("when", ["write", "write_report"])
 def test_an_interruption_leaves_the_old_output_whole(mixed, tmp_path, monkeypatch, when):
     out = tmp_path / "out"
-    convert.convert(str(mixed), out)
+    conversion.convert(str(mixed), out)
     before = contents(out)
     midi_files.write(mixed / "more.mid", midi_files.groove(9))
 
-    interrupted = {"write": convert.record_set.RecordFiles, "write_report": convert.record_set}[when]
+    interrupted = {"write": record_set.RecordFiles, "write_report": record_set.Folder}[when]
     monkeypatch.setattr(interrupted, when, lambda *_: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
-        convert.convert(str(mixed), out)
+        conversion.convert(str(mixed), out)
     assert contents(out) == before
 
 
@@ -268,10 +269,10 @@ def tiny_disk(tmp_path) -> pathlib.Path:
 
 def test_a_full_disk_leaves_the_old_output_whole(mixed, tmp_path, tiny_disk):
     out = tiny_disk / "out"
-    convert.convert(str(mixed), out)
+    conversion.convert(str(mixed), out)
     before = contents(out)
     with pytest.raises(Exception, match="No space left on device") as caught:
-        convert.convert("starter", out, num_workers=1, overwrite=True)
+        conversion.convert("starter", out, num_workers=1, overwrite=True)
     explained = cli.explain(caught.value)
     assert explained.startswith("the disk is full (")
     assert explained.endswith("; free some space and run the command again")
@@ -340,7 +341,7 @@ def test_tfds_on_the_command_line(tmp_path):
 @pytest.fixture
 def many(tmp_path) -> pathlib.Path:
     """A folder of as many files as a pool is worth."""
-    for number in range(2 * convert.FILES_A_PROCESS):
+    for number in range(2 * conversion.FILES_A_PROCESS):
         midi_files.write(tmp_path / "many" / f"{number}.mid", midi_files.groove(5 + number % 3))
     (tmp_path / "many" / "broken.mid").write_bytes(b"")
     return tmp_path / "many"
@@ -348,7 +349,7 @@ def many(tmp_path) -> pathlib.Path:
 
 @pytest.mark.slow
 def test_a_pool_gives_what_one_process_gives(many, tmp_path):
-    convert.convert(str(many), tmp_path / "one", num_workers=1)
+    conversion.convert(str(many), tmp_path / "one", num_workers=1)
     ended = run(f"--input={many}", f"--output_dir={tmp_path}/pool", "--num_workers=2")
     assert (ended.returncode, errors(ended)) == (0, [])
     assert contents(tmp_path / "pool") == contents(tmp_path / "one")
@@ -359,7 +360,7 @@ def test_a_pool_gives_what_one_process_gives(many, tmp_path):
 @pytest.mark.parametrize("after_secs", [0, 0.2, 0.5])
 def test_ctrl_c_ends_at_once_and_leaves_the_old_output_whole(many, mixed, tmp_path, num_workers, after_secs):
     out = tmp_path / "out"
-    convert.convert(str(mixed), out)
+    conversion.convert(str(mixed), out)
     before = contents(out)
     command = [sys.executable, "-m", "pipelines.convert", f"--input={many}", f"--output_dir={out}", "--overwrite"]
     process = subprocess.Popen(
@@ -423,9 +424,9 @@ def test_kill_leaves_the_old_output_or_the_new_one(many, mixed, tmp_path):
     out, drawn = tmp_path / "out", random.Random(1)
     outputs = []
     for given in (mixed, many):
-        convert.convert(str(given), tmp_path / "whole" / given.name, num_shards=2)
+        conversion.convert(str(given), tmp_path / "whole" / given.name, num_shards=2)
         outputs.append(contents(tmp_path / "whole" / given.name))
-    convert.convert(str(mixed), out, num_shards=2)
+    conversion.convert(str(mixed), out, num_shards=2)
     command = [sys.executable, "-m", "pipelines.convert", f"--output_dir={out}", "--overwrite", "--num_shards=2"]
     started = time.monotonic()
     subprocess.run([*command, f"--input={many}"], cwd=ROOT, check=True, capture_output=True)
@@ -445,7 +446,7 @@ def test_kill_leaves_the_old_output_or_the_new_one(many, mixed, tmp_path):
         ]
         assert [] in differing, f"turn {turn}: a mixture"
     assert killed
-    convert.convert(str(mixed), out, num_shards=2, overwrite=True)
+    conversion.convert(str(mixed), out, num_shards=2, overwrite=True)
     assert contents(out) == outputs[0], "leftovers"
 
 
@@ -489,7 +490,7 @@ def test_the_columns_travel_into_the_notesequence(starter_records):
 def test_the_hits_choose_the_drum_map(tmp_path, pitches, chosen):
     played = [(4 * beat, pitches[beat % 3], 90) for beat in range(20)]
     midi_files.write(tmp_path / "in" / "a.mid", played)
-    report = convert.convert(str(tmp_path / "in"), tmp_path / "out")
+    report = conversion.convert(str(tmp_path / "in"), tmp_path / "out")
     assert report["by_drum_map"] == {chosen: {"files": 1, "windows": sum(report["windows"].values())}}
     assert report["hits_per_class"]["high tom" if chosen == "roland" else "mid tom"] == 6
 
@@ -497,28 +498,28 @@ def test_the_hits_choose_the_drum_map(tmp_path, pitches, chosen):
 def test_a_performance_that_fits_both_maps_follows_its_collection(tmp_path):
     for name, hat in (("a", 22), ("b", 26), ("c", 42), ("d", 42)):
         midi_files.write(tmp_path / "in" / f"{name}.mid", [(4 * beat, (36, hat)[beat % 2], 90) for beat in range(20)])
-    report = convert.convert(str(tmp_path / "in"), tmp_path / "auto")
+    report = conversion.convert(str(tmp_path / "in"), tmp_path / "auto")
     assert report["by_drum_map"]["roland"]["files"] == 4
-    forced = convert.convert(str(tmp_path / "in"), tmp_path / "gm", options=convert.Options(drum_map="gm"))
+    forced = conversion.convert(str(tmp_path / "in"), tmp_path / "gm", options=performance.Options(drum_map="gm"))
     assert forced["by_drum_map"]["gm"]["files"] == 4
 
 
 def test_hits_in_no_class_are_counted_by_pitch(tmp_path):
     midi_files.write(tmp_path / "in" / "a.mid", [*midi_files.groove(5), (70, 88, 90), (71, 88, 90), (72, 24, 90)])
-    report = convert.convert(str(tmp_path / "in"), tmp_path / "out")
+    report = conversion.convert(str(tmp_path / "in"), tmp_path / "out")
     assert {pitch: counted["hits"] for pitch, counted in report["unmapped_pitches"].items()} == {"88": 2, "24": 1}
 
 
 def test_converted_records_convert_again_to_the_same(starter_records, tmp_path):
     """TFRecords of NoteSequences as input, whose columns, names and splits stay."""
-    report = convert.convert(str(starter_records / "train.tfrecord"), tmp_path / "out")
+    report = conversion.convert(str(starter_records / "train.tfrecord"), tmp_path / "out")
     assert report["files_kept"] == 60
     assert (tmp_path / "out" / "train.tfrecord").read_bytes() == (starter_records / "train.tfrecord").read_bytes()
 
 
 @pytest.mark.slow
 def test_groove_is_used_whole(groove_zip, tmp_path):
-    report = convert.convert(str(groove_zip), tmp_path)
+    report = conversion.convert(str(groove_zip), tmp_path)
     assert report["files_found"] == report["files_kept"] + report["files_skipped"]
     assert report["windows"]["train"] == 15_629
     assert report["windows"]["validation"] == 1_910
@@ -556,7 +557,7 @@ def test_scores_give_drums_where_their_channel_is_the_drums(tmp_path):
     (folder / "beat.xml").write_text(score(channel=10, bars=5))
     (folder / "piano.musicxml").write_text(score(channel=1, bars=5))
     (folder / "settings.xml").write_text("<settings/>")
-    report = convert.convert(str(folder), tmp_path / "out")
+    report = conversion.convert(str(folder), tmp_path / "out")
     assert report["files_kept"] == 2
     assert report["skipped"]["piano.musicxml"] == "no drums: nothing on MIDI channel 10"
     assert report["skipped"]["settings.xml"] == "no notes"

@@ -19,7 +19,7 @@ from pipelines.dataset import record_set
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import remote_folders, sources
 from pipelines.dataset.inputs.locations import Inline, Unreadable
-from pipelines.dataset.performance import Converted, Options, convert_file, lost
+from pipelines.dataset.performance import PRELOAD, Converted, Options, convert_file, lost
 from pipelines.dataset.report.tally import Tally
 from pipelines.files import workers
 
@@ -116,9 +116,7 @@ class ConvertFiles(beam.DoFn):
 
     def setup(self) -> None:
         self._open = contextlib.ExitStack()
-        self._pool = self._open.enter_context(
-            workers.Pool(1, self._file_timeout_secs, preload=("pipelines.dataset.formats.midi",))
-        )
+        self._pool = self._open.enter_context(workers.Pool(1, self._file_timeout_secs, preload=PRELOAD))
 
     def process(self, chunk: Chunk) -> Iterator[tuple[Key, Numbered] | beam.pvalue.TaggedOutput]:
         places, found = zip(*chunk, strict=True)

@@ -27,9 +27,9 @@ import apache_beam
 from apache_beam.io import filesystem, localfilesystem
 from apache_beam.options.pipeline_options import DirectOptions
 
-import grooves
-from pipelines import cli, convert
-from pipelines.dataset import record_set
+from pipelines import cli
+from pipelines.dataset import conversion
+from pipelines.dataset import inputs as inputs_package
 from pipelines.dataset.beam import output, transforms
 from pipelines.dataset.beam import runner as beam_runner
 from pipelines.dataset.formats import tfrecords
@@ -76,7 +76,7 @@ def plain(inputs, tmp_path_factory) -> dict[int, dict[str, bytes]]:
     written = {}
     for num_shards in (1, 3):
         folder = tmp_path_factory.mktemp("plain")
-        convert.convert(inputs, folder, num_shards=num_shards, num_workers=1)
+        conversion.convert(inputs, folder, num_shards=num_shards, num_workers=1)
         written[num_shards] = contents(folder)
     return written
 
@@ -85,7 +85,7 @@ def plain(inputs, tmp_path_factory) -> dict[int, dict[str, bytes]]:
 def folder_alone(inputs, tmp_path_factory) -> tuple[dict, dict[str, bytes]]:
     """The report and all that is written for the folder alone, in more shards than there are performances."""
     folder = tmp_path_factory.mktemp("alone")
-    return convert.convert(inputs[0], folder, num_shards=30, num_workers=1), contents(folder)
+    return conversion.convert(inputs[0], folder, num_shards=30, num_workers=1), contents(folder)
 
 
 def contents(folder: pathlib.Path) -> dict[str, bytes]:
@@ -174,7 +174,7 @@ def test_without_beam_it_is_said_how_to_install_it(inputs, tmp_path, monkeypatch
 def test_without_beam_a_url_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam.io.filesystem", None)
     monkeypatch.delitem(sys.modules, "pipelines.dataset.inputs.remote_folders")
-    monkeypatch.delattr(grooves, "remote_folders")
+    monkeypatch.delattr(inputs_package, "remote_folders")
     with pytest.raises(ValueError, match=r"needs Apache Beam, which .* --no-deps -r requirements-beam\.txt"):
         sources.open_collections(["gs://bucket/midi"])
 
@@ -249,9 +249,9 @@ def test_python_may_lie_below_a_folder_with_a_space(monkeypatch):
 def test_nothing_usable_is_said_as_without_beam(tmp_path):
     midi_files.write(tmp_path / "in" / "short.mid", midi_files.groove(2))
     said = []
-    for conversion in (convert.convert, lambda *given: beam_runner.convert(*given, "DirectRunner")):
+    for convert in (conversion.convert, lambda *given: beam_runner.convert(*given, "DirectRunner")):
         with pytest.raises(ValueError) as error:
-            conversion(str(tmp_path / "in"), tmp_path / "out")
+            convert(str(tmp_path / "in"), tmp_path / "out")
         said.append(str(error.value))
     assert said[0] == said[1]
     assert not (tmp_path / "out").exists()
@@ -373,18 +373,18 @@ def test_a_remote_folder_is_read_and_written_as_a_local_one(remote, folder_alone
 def test_a_remote_output_of_other_settings_is_not_replaced_unless_asked(remote):
     folder = on_disk(f"{remote}/out")
     folder.mkdir()
-    output.check(f"{remote}/out", {"a": 1}, overwrite=False)
+    output.Folder(f"{remote}/out").check({"a": 1}, overwrite=False)
     (folder / "train.tfrecord").touch()
     (folder / "notes.txt").write_text("mine")
     for report, refused in (("", True), ('{"settings": {"a": 2}}', True), ('{"settings": {"a": 1}}', False)):
         (folder / "report.json").write_text(report)
-        output.check(f"{remote}/out", {"a": 1}, overwrite=True)
+        output.Folder(f"{remote}/out").check({"a": 1}, overwrite=True)
         if refused:
-            with pytest.raises(ValueError, match=f"{remote}/out holds the output of other settings;\n  --overwrite"):
-                output.check(f"{remote}/out", {"a": 1}, overwrite=False)
+            with pytest.raises(ValueError, match=rf"{remote}/out holds the output of other settings \(.*;\n  --over"):
+                output.Folder(f"{remote}/out").check({"a": 1}, overwrite=False)
         else:
-            output.check(f"{remote}/out", {"a": 1}, overwrite=False)
-    with output.replacing_all(f"{remote}/out", record_set.is_output) as staging:
+            output.Folder(f"{remote}/out").check({"a": 1}, overwrite=False)
+    with output.Folder(f"{remote}/out").replacing() as staging:
         for name in ("report.json", "train.tfrecord-00000-of-00001"):
             with remote_folders.writing(f"{staging}/{name}") as file:
                 file.write(b"new")
@@ -398,7 +398,7 @@ def test_a_remote_output_of_other_settings_is_not_replaced_unless_asked(remote):
 def test_a_failed_run_leaves_a_remote_folder_as_it_was(remote):
     on_disk(f"{remote}/out").mkdir()
     (on_disk(f"{remote}/out") / "train.tfrecord").write_bytes(b"old")
-    with pytest.raises(OSError, match="broken"), output.replacing_all(f"{remote}/out", lambda _: True) as staging:
+    with pytest.raises(OSError, match="broken"), output.Folder(f"{remote}/out").replacing() as staging:
         with remote_folders.writing(f"{staging}/train.tfrecord") as file:
             file.write(b"new")
         raise OSError("broken")
@@ -433,7 +433,7 @@ def test_an_unknown_kind_of_url_is_an_error(tmp_path):
 
 @pytest.mark.slow
 def test_groove_is_the_same_with_two_processes(groove_zip, tmp_path):
-    convert.convert(str(groove_zip), tmp_path / "plain", num_shards=3)
+    conversion.convert(str(groove_zip), tmp_path / "plain", num_shards=3)
     status, _, _ = run(f"--input={groove_zip}", f"--output_dir={tmp_path / 'beam'}", *TWO_PROCESSES, "--num_shards=3")
     assert status == 0
     assert contents(tmp_path / "beam") == contents(tmp_path / "plain")

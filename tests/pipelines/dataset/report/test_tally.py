@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from grooves import drums, grid
-from pipelines.convert import Converted
 from pipelines.dataset.inputs import sources
+from pipelines.dataset.performance import Converted
 from pipelines.dataset.report import table, tally
 
 KICK, SNARE = 0, 1
@@ -398,9 +398,9 @@ def test_a_printed_report_stays_small(capsys):
 
 
 def test_groove_is_counted_whole(groove_zip, tmp_path):
-    from pipelines import convert
+    from pipelines.dataset import conversion
 
-    report = convert.convert(str(groove_zip), tmp_path, num_workers=1)
+    report = conversion.convert(str(groove_zip), tmp_path, num_workers=1)
     assert report["windows"] == {"train": 15_629, "validation": 1_910, "test": 0}
     assert report["skipped_by_reason"] == {"not in 4/4": 12}
     assert report["steps"]["hits"] == {
