@@ -43,8 +43,8 @@ def track(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
 class Steps:
     """Tells on stderr how training goes: a bar on a terminal, elsewhere lines, often at first, then every ten seconds.
 
-    The speed is a moving average over the last steps; the time left counts pauses (checkpoints, validation) as well, which
-    are taken to come as often as they did. The first step, which is slow, is no measure of the others.
+    The speed is a moving average over the last steps; the time left counts pauses (checkpoints, validation) as well,
+    which are taken to come as often as they did. The first step, which is slow, is no measure of the others.
     """
 
     def __init__(self, first_step: int, num_steps: int | None, batch_size: int) -> None:

@@ -13,6 +13,7 @@ from grooves import columns
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import folders, sequence_files, tfds_input, zips
 from pipelines.dataset.inputs.locations import Files, InFolder, Inline, Location
+from pipelines.files import midi_files
 
 SPLITS = columns.SPLITS
 STARTER = "starter"
@@ -20,7 +21,8 @@ STARTER_DIR = pathlib.Path(__file__).resolve().parents[3] / "data" / "starter"
 GROOVE = "groove"
 GROOVE_TFDS_NAME = "groove/full-midionly"
 MIDI, MUSICXML, NOTESEQUENCE = "midi", "musicxml", "notesequence"
-KIND_BY_SUFFIX = {".mid": MIDI, ".midi": MIDI, ".musicxml": MUSICXML, ".xml": MUSICXML, ".mxl": MUSICXML}
+MUSICXML_SUFFIXES = (".musicxml", ".xml", ".mxl")
+KIND_BY_SUFFIX = dict.fromkeys(midi_files.SUFFIXES, MIDI) | dict.fromkeys(MUSICXML_SUFFIXES, MUSICXML)
 MAX_MIDI_BYTES = 16 * 2**20  # The largest file of Groove has 0.16 MB; a zip can promise anything.
 MAX_TABLE_BYTES = 64 * 2**20  # Of an info.csv; Groove's has 0.18 MB.
 

@@ -85,4 +85,4 @@ def test_steps_without_an_end_tell_no_time_left(capsys, clock):
         clock.secs += 2
         steps.step(step, loss=1.0)
     steps.say("a line")
-    assert capsys.readouterr().err.splitlines()[-2:] == ["step 3  loss 1.00  4 examples/s", "a line"]
+    assert capsys.readouterr().err.splitlines()[-2:] == ["step 2  loss 1.00  4 examples/s", "a line"]
