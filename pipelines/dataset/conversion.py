@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from grooves import drums
 from pipelines.dataset import record_set
@@ -27,28 +28,51 @@ FILES_A_PROCESS = 200  # Starting one takes as long as converting so many files.
 SAMPLE_FILES = 64  # To see which kit a collection was played on.
 
 
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What is converted, and how.
+
+    Attributes:
+        inputs: Each "starter", a folder, a zip, "groove", a TFDS name or a TFRecord of NoteSequences.
+        options: What to take and how to read it; everything, where nothing is said.
+        num_shards: TFRecord files a split.
+        num_workers: Processes; None is one a core, or what Beam's runner chooses.
+        file_timeout_secs: A file that takes longer is skipped.
+        tfds_data_dir: Where TFDS keeps its data sets; None is its own choice.
+    """
+
+    inputs: Sequence[str]
+    options: Options = dataclasses.field(default_factory=Options)
+    num_shards: int = 1
+    num_workers: int | None = None
+    file_timeout_secs: float = FILE_TIMEOUT_SECS
+    tfds_data_dir: str | None = None
+
+    def settings(self) -> dict:
+        """Returns what the output depends on, apart from the data themselves, by the names of the flags."""
+        paths = [pathlib.Path(name).expanduser() for name in self.inputs]
+        inputs = [str(path.resolve()) if path.exists() else name for name, path in zip(self.inputs, paths, strict=True)]
+        selected = {name: value for name, value in dataclasses.asdict(self.options.selection).items() if value}
+        return {
+            "version": VERSION,
+            "input": inputs,
+            "drum_map": self.options.drum_map,
+            "stride_bars": self.options.stride_bars,
+            "num_shards": self.num_shards,
+            **json.loads(json.dumps(selected)),
+        }
+
+
 def convert(
-    given: str | Sequence[str],
-    output_dir: str | os.PathLike[str],
-    *,
-    options: Options | None = None,
-    num_shards: int = 1,
-    num_workers: int | None = None,
-    file_timeout_secs: float = FILE_TIMEOUT_SECS,
-    tfds_data_dir: str | None = None,
-    overwrite: bool = False,
+    given: str | Sequence[str], output_dir: str | os.PathLike[str], *, overwrite: bool = False, **choices: Any
 ) -> dict:
     """Converts collections of MIDI files to TFRecords of NoteSequences.
 
     Args:
-        given: One or several of: "starter", a folder, a zip, "groove", a TFDS name, a TFRecord of NoteSequences.
+        given: One of the inputs of a `Job`, or several.
         output_dir: Where the TFRecords and the report go; those of an earlier run with the same settings are replaced.
-        options: What to take and how to read it; None is everything.
-        num_shards: TFRecord files a split.
-        num_workers: Processes; None is one a core.
-        file_timeout_secs: A file that takes longer is skipped.
-        tfds_data_dir: Where TFDS keeps its data sets.
         overwrite: Replaces the output of an earlier run with other settings, too.
+        **choices: The other attributes of the `Job`.
 
     Returns:
         The report, as written to report.json.
@@ -58,52 +82,40 @@ def convert(
         ValueError: nothing in it gives a four-bar window of drums, or `output_dir` has the output of other settings.
         OSError: `output_dir` cannot be written to.
     """
+    job = Job([given] if isinstance(given, str) else list(given), **choices)
 
-    def write_records(collection: sources.Collection, options: Options, staging: pathlib.Path) -> Tally:
+    def write_records(collection: sources.Collection, staging: pathlib.Path) -> Tally:
         counts = Tally()
-        num_processes = num_workers or min(os.cpu_count() or 1, 1 + collection.size // FILES_A_PROCESS)
-        with workers.Pool(num_processes, file_timeout_secs, preload=PRELOAD) as pool:
-            options = settle_drum_map(options, collection, pool.run)
-            with record_set.RecordFiles(staging, num_shards) as files:
+        num_workers = job.num_workers or min(os.cpu_count() or 1, 1 + collection.size // FILES_A_PROCESS)
+        with workers.Pool(num_workers, job.file_timeout_secs, preload=PRELOAD) as pool:
+            options = settle_drum_map(job.options, collection, pool.run)
+            with record_set.RecordFiles(staging, job.num_shards) as files:
                 for converted in _convert_all(collection, options, pool):
                     counts.add(converted)
                     files.write(converted)
         return counts
 
-    output = record_set.Folder(output_dir)
-    return replace_output(output, write_records, given, options or Options(), num_shards, tfds_data_dir, overwrite)
+    return replace_output(record_set.Folder(output_dir), write_records, job, overwrite)
 
 
-def replace_output(
-    output: record_set.Folder,
-    write_records: Callable[..., Tally],
-    given: str | Sequence[str],
-    options: Options,
-    num_shards: int,
-    tfds_data_dir: str | None,
-    overwrite: bool,
-) -> dict:
-    """Replaces what is in a folder by a conversion's records and their report, after all checks: both conversions.
+def replace_output(output: record_set.Folder, write_records: Callable[..., Tally], job: Job, overwrite: bool) -> dict:
+    """Replaces what is in a folder by the records of a job and their report, after all checks: any conversion's frame.
 
     Args:
         output: The folder.
-        write_records: Takes the collection, the options and a folder to write to; returns what it counted.
-        given: As of `convert`, like the arguments after it, what is returned and what is raised.
-        options: As there.
-        num_shards: As there.
-        tfds_data_dir: As there.
-        overwrite: As there.
+        write_records: Takes the collection and a folder to write to; returns what it counted.
+        job: What is converted.
+        overwrite: As of `convert`, like what is returned and raised.
     """
-    given = [given] if isinstance(given, str) else list(given)
-    settings = describe_settings(given, options, num_shards)
+    settings = job.settings()
     output.check(settings, overwrite)
-    collection = sources.open_collections(given, tfds_data_dir)
-    options.selection.check(collection.known)
+    collection = sources.open_collections(job.inputs, job.tfds_data_dir)
+    job.options.selection.check(collection.known)
     with output.replacing() as staging:
-        counts = write_records(collection, options, staging)
-        report = counts.report(given, settings, collection.missing, collection.unlisted, collection.repeated)
+        counts = write_records(collection, staging)
+        report = counts.report(job.inputs, settings, collection.missing, collection.unlisted, collection.repeated)
         if not sum(report["windows"].values()):
-            raise ValueError(f"{', '.join(given)}: {_explain_nothing(report)}")
+            raise ValueError(f"{report['input']}: {_explain_nothing(report)}")
         output.write_report(report, staging)
     return report
 
@@ -125,20 +137,6 @@ def settle_drum_map(options: Options, collection: sources.Collection, run: Calla
     sample = itertools.islice(collection.walk(), 0, None, every)
     votes = collections.Counter(outcome.result for outcome in run(find_evidence, sample))
     return dataclasses.replace(options, otherwise=drums.ROLAND if votes[drums.ROLAND] > votes[drums.GM] else drums.GM)
-
-
-def describe_settings(given: Sequence[str], options: Options, num_shards: int) -> dict:
-    """Returns what the output depends on, apart from the data themselves, by the names of the flags."""
-    inputs = [str(pathlib.Path(name).expanduser().resolve()) if pathlib.Path(name).exists() else name for name in given]
-    selected = {name: value for name, value in dataclasses.asdict(options.selection).items() if value}
-    return {
-        "version": VERSION,
-        "input": inputs,
-        "drum_map": options.drum_map,
-        "stride_bars": options.stride_bars,
-        "num_shards": num_shards,
-        **json.loads(json.dumps(selected)),
-    }
 
 
 def _explain_nothing(report: dict) -> str:

@@ -13,6 +13,7 @@ PYTHONPATH and its requirements, for instance in the image that `--environment_c
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import difflib
 import importlib.util
 import io
@@ -24,7 +25,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import absl.logging
 
@@ -52,57 +53,40 @@ def convert(
     runner: str,
     beam_flags: Sequence[str] = (),
     *,
-    options: Options | None = None,
-    num_shards: int = 1,
-    num_workers: int | None = None,
-    file_timeout_secs: float = conversion.FILE_TIMEOUT_SECS,
-    tfds_data_dir: str | None = None,
     overwrite: bool = False,
+    **choices: Any,
 ) -> dict:
-    """Converts collections of MIDI files as `conversion.convert` does.
+    """Converts collections of MIDI files as `conversion.convert` does, with a report and errors as there.
 
     Args:
         given: As there.
         output_dir: As there, or a folder of one of Beam's file systems.
         runner: One of Beam's, or the full name of a class.
         beam_flags: What Beam takes on a command line: "--name=value", or name and value apart.
-        options: As there.
-        num_shards: As there; each TFRecord is sorted and written by one worker, in its memory.
-        num_workers: What the runner is asked for; None leaves it to the runner and to `beam_flags`.
-        file_timeout_secs: As there.
-        tfds_data_dir: As there.
         overwrite: As there.
-
-    Returns:
-        The report, as written to report.json.
+        **choices: As there; each TFRecord is sorted and written by one worker, in its memory.
 
     Raises:
-        FileNotFoundError: there is no such collection.
-        ValueError: as there; or Beam is not installed, does not know the runner or a flag, or its run failed.
-        OSError: `output_dir` cannot be written to.
+        ValueError: Beam is not installed, does not know the runner or a flag, or its run failed.
     """
-    given = [given] if isinstance(given, str) else list(given)
+    job = conversion.Job([given] if isinstance(given, str) else list(given), **choices)
     with _logging(_SILENT), _importable():
-        pipeline = prepare(runner, [*_worker_flags(runner, num_workers), *beam_flags])
+        pipeline = prepare(runner, [*_worker_flags(runner, job.num_workers), *beam_flags])
         from pipelines.dataset.beam import transforms  # Beam is installed.
 
-        def write_records(collection: sources.Collection, options: Options, staging: str | pathlib.Path) -> Tally:
-            options = _settle_drum_map(options, collection, file_timeout_secs)
+        def write_records(collection: sources.Collection, staging: str | pathlib.Path) -> Tally:
+            options = _settle_drum_map(job, collection)
             print(f"{collection.size:,} files are converted by Beam's {runner}", file=sys.stderr, flush=True)
-            _ = pipeline | transforms.Convert(
-                given, options, str(staging), num_shards, file_timeout_secs, tfds_data_dir
-            )
+            transforms.convert(pipeline, dataclasses.replace(job, options=options), str(staging))
             if _is_local(runner):
                 with _without_stderr(), _quoted_python():
                     run(pipeline)
             else:
                 with _logging(logging.INFO):
                     run(pipeline)
-            return _take_tally(str(staging), num_shards)
+            return _take_tally(str(staging), job.num_shards)
 
-        return conversion.replace_output(
-            _folder(output_dir), write_records, given, options or Options(), num_shards, tfds_data_dir, overwrite
-        )
+        return conversion.replace_output(_folder(output_dir), write_records, job, overwrite)
 
 
 def prepare(runner: str, beam_flags: Sequence[str]) -> apache_beam.Pipeline:
@@ -183,14 +167,14 @@ def run(pipeline: apache_beam.Pipeline) -> None:
         raise ValueError(f"the run with Beam ended as {state}{advice}")
 
 
-def _settle_drum_map(options: Options, collection: sources.Collection, file_timeout_secs: float) -> Options:
+def _settle_drum_map(job: conversion.Job, collection: sources.Collection) -> Options:
     from pipelines.dataset.beam import transforms
 
-    if options.drum_map != drums.AUTO:
-        return options
-    with workers.Pool(None, file_timeout_secs, preload=PRELOAD) as pool:
+    if job.options.drum_map != drums.AUTO:
+        return job.options
+    with workers.Pool(None, job.file_timeout_secs, preload=PRELOAD) as pool:
         return conversion.settle_drum_map(
-            options, collection, lambda function, found: pool.run(function, transforms.fetch(found, options))
+            job.options, collection, lambda function, found: pool.run(function, transforms.fetch(found, job.options))
         )
 
 

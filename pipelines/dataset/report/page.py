@@ -41,7 +41,7 @@ def page_html(report: Mapping) -> str:
 
     duplicates = report["duplicates"]
     return template.render(
-        "dataset.html",
+        "report.html",
         title=_title(report),
         tiles=_tiles(report),
         facts=_facts(report),

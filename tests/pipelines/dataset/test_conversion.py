@@ -18,6 +18,7 @@ from grooves import columns
 from pipelines import cli
 from pipelines.dataset import conversion, performance, record_set
 from pipelines.dataset.inputs import sources
+from pipelines.dataset.inputs.source import split_by_hash
 from tests import midi_files
 from tests.conversions import SPLITS, contents, sequences
 
@@ -76,7 +77,7 @@ def test_without_info_csv_the_names_decide(tmp_path):
     }
     for split in SPLITS:
         for sequence in sequences(tmp_path / "out" / f"{split}.tfrecord"):
-            assert sources.split_by_hash(sequence.filename) == split
+            assert split_by_hash(sequence.filename) == split
 
 
 def test_a_zip_with_a_damaged_member_gives_the_rest(mixed, tmp_path):

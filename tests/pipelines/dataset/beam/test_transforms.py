@@ -17,9 +17,11 @@ import pytest
 
 from pipelines.dataset.beam import runner as beam_runner
 from pipelines.dataset.beam import transforms
+from pipelines.dataset.conversion import Job
 from pipelines.dataset.formats import tfrecords
-from pipelines.dataset.inputs import remote_folders, sources
+from pipelines.dataset.inputs import remote_folders
 from pipelines.dataset.inputs.locations import Inline
+from pipelines.dataset.inputs.source import Source
 from pipelines.dataset.performance import Options
 from pipelines.dataset.selection import Selection
 from tests import bad_locations
@@ -36,11 +38,8 @@ def test_a_crash_and_a_hang_cost_one_file_each(inputs, tmp_path):
     ]
     chunks[0] += [(100 + place, source) for place, source in enumerate(bad)]
     pipeline = beam_runner.prepare("DirectRunner", [])
-    _ = (
-        pipeline
-        | apache_beam.Create(chunks)
-        | transforms.ConvertChunks(Options(), str(tmp_path), num_shards=1, file_timeout_secs=3)
-    )
+    job = Job(inputs, file_timeout_secs=3)
+    transforms.convert_chunks(pipeline | apache_beam.Create(chunks), job, str(tmp_path))
     beam_runner.run(pipeline)
     report = pickle.loads((tmp_path / transforms.TALLY_NAME).read_bytes()).report(inputs, {})
     assert report["skipped"] == {
@@ -54,7 +53,7 @@ def test_a_crash_and_a_hang_cost_one_file_each(inputs, tmp_path):
 def test_remote_files_are_read_in_the_worker_unless_their_row_rules_them_out(remote):
     (on_disk(remote) / "a.mid").write_bytes(b"MThd")
     there, gone = (remote_folders.InFileSystem(f"{remote}/{name}.mid") for name in ("a", "gone"))
-    source = sources.Source("a.mid", "x", "train", "midi", {"style": "rock"}, there)
+    source = Source("a.mid", "x", "train", "midi", {"style": "rock"}, there)
     fetched, missing = transforms.fetch([source, dataclasses.replace(source, location=gone)], Options())
     assert fetched.location == Inline(b"MThd")
     with pytest.raises(ValueError, match=r"No such file.*gone\.mid"):
