@@ -19,6 +19,7 @@ from grooves import drums
 from pipelines.dataset import record_set
 from pipelines.dataset.inputs import sources
 from pipelines.dataset.performance import PRELOAD, Converted, Options, convert_file, find_evidence, lost
+from pipelines.dataset.report import page
 from pipelines.dataset.report.tally import Tally
 from pipelines.files import progress, workers
 
@@ -88,6 +89,7 @@ def convert(
         counts = Tally()
         num_workers = job.num_workers or min(os.cpu_count() or 1, 1 + collection.size // FILES_A_PROCESS)
         with workers.Pool(num_workers, job.file_timeout_secs, preload=PRELOAD) as pool:
+            page.prepare()  # While the workers start.
             options = settle_drum_map(job.options, collection, pool.run)
             with record_set.RecordFiles(staging, job.num_shards) as files:
                 for converted in _convert_all(collection, options, pool):

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from pipelines.dataset.report import table
 
+TEMPLATE = "report.html"
 MAX_NAMES = 1000  # Of each list; report.json has them all.
 MAX_ROWS = 12
 NUM_COLOURS = 6  # Those in the template for parts of a whole, the last for all further parts.
@@ -35,13 +36,20 @@ _STEP_NAMES = {
 Row = tuple[str, int, int, str]  # Of a table with bars: its name, a count, what a full bar stands for, and a note.
 
 
+def prepare() -> None:
+    """Loads the template, for whoever has time before there is a report."""
+    from pipelines.pages import template
+
+    template.load(TEMPLATE)
+
+
 def page_html(report: Mapping) -> str:
     """Returns the whole page of a `Tally`'s report; the same report gives the same page, byte for byte."""
-    from pipelines.pages import template  # Jinja takes a thirtieth of a second, and nothing before the end needs it.
+    from pipelines.pages import template
 
     duplicates = report["duplicates"]
     return template.render(
-        "report.html",
+        TEMPLATE,
         title=_title(report),
         tiles=_tiles(report),
         facts=_facts(report),
