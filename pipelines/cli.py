@@ -85,6 +85,11 @@ def explain(error: Exception) -> str:
     return f"unexpected {kind}: {_first_line(text)}\n  --verbosity=1 shows where it happened"
 
 
+def count(number: int, noun: str) -> str:
+    """Returns "1 file" or "2 files"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def define_log_flag() -> None:
     """Defines `--log`, as Magenta's commands have it."""
     flags.DEFINE_enum("log", "WARN", LOG_LEVELS, "How much TensorFlow tells: DEBUG, INFO, WARN, ERROR or FATAL.")

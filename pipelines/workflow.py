@@ -247,10 +247,10 @@ def _train_quick(config: str | None) -> Path:
 
 def _why_silent(soundfont: str | None) -> str:
     """Returns why there will be no sound; empty if there will be."""
-    from pipelines import render
+    from pipelines.audio import rendering
 
     try:
-        render.check(soundfont)
+        rendering.check(soundfont)
     except OSError as error:
         return cli.explain(error)
     return ""

@@ -21,11 +21,11 @@ def starter_records(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
     Keeps what later tests make of it in `.examples`; copy the files where a test changes them.
     """
-    from pipelines import convert
+    from pipelines.dataset import conversion
     from pipelines.dataset.inputs import sources
 
     folder = tmp_path_factory.mktemp("starter")
-    convert.convert(sources.STARTER, folder, num_workers=1)
+    conversion.convert(sources.STARTER, folder, num_workers=1)
     return folder
 
 

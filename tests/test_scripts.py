@@ -14,7 +14,8 @@ import zipfile
 
 import pytest
 
-from pipelines import render, workflow
+from pipelines import workflow
+from pipelines.audio import rendering
 
 PROJECT_DIR = pathlib.Path(__file__).resolve().parent.parent
 
@@ -35,7 +36,7 @@ def stages(tmp_path, monkeypatch):
 
     monkeypatch.setattr(workflow, "run_stage", run_stage)
     monkeypatch.setattr(workflow, "_check_flags", lambda *_: None)
-    monkeypatch.setattr(render, "check", lambda _: pathlib.Path("some.sf2"))
+    monkeypatch.setattr(rendering, "check", lambda _: pathlib.Path("some.sf2"))
     for name in ("RUNS_DIR", "TFRECORD_DIR", "GENERATED_DIR"):
         monkeypatch.setattr(workflow, name, tmp_path / name.lower())
     monkeypatch.setattr(workflow, "QUICK_RUN_DIR", tmp_path / "runs_dir" / "quick")
@@ -215,7 +216,7 @@ class TestGenerate:
         def missing(_: str | None) -> pathlib.Path:
             raise OSError("libfluidsynth was not found: sudo apt-get install libfluidsynth3")
 
-        monkeypatch.setattr(render, "check", missing)
+        monkeypatch.setattr(rendering, "check", missing)
         workflow.generate(["--run_dir=r"])
         assert [stage[0] for stage in stages] == ["generate", "report"]
         assert "sudo apt-get install" in capsys.readouterr().out
@@ -224,7 +225,7 @@ class TestGenerate:
         def wrong(_: str | None) -> pathlib.Path:
             raise ValueError("--soundfont=a.sf2: no such file")
 
-        monkeypatch.setattr(render, "check", wrong)
+        monkeypatch.setattr(rendering, "check", wrong)
         with pytest.raises(ValueError, match="no such file"):
             workflow.generate(["--soundfont=a.sf2"])
         assert stages == []

@@ -11,12 +11,14 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from grooves import columns, drums, grid
-from pipelines.dataset.inputs import sequence_files, sources
+from pipelines.dataset.inputs import sequence_files
+from pipelines.dataset.inputs.source import MIDI, MUSICXML, NOTESEQUENCE, Source
 from pipelines.dataset.selection import Selection
 
 if TYPE_CHECKING:
     import note_seq
 
+PRELOAD = ("pipelines.dataset.formats.midi",)  # With note_seq: a second, that a worker spends before its first file.
 MUSICXML_DRUM_CHANNEL = 10  # Counted from 1, where MIDI counts from 0.
 
 
@@ -58,7 +60,7 @@ class Converted:
     facts: grid.Facts | None = None
 
 
-def convert_file(source: sources.Source, options: Options) -> Converted:
+def convert_file(source: Source, options: Options) -> Converted:
     """Converts one file; nothing in it makes this raise."""
     skip = functools.partial(Converted, source.name, source.collection, source.split)
     reason = options.selection.reason_before_reading(source)
@@ -79,33 +81,33 @@ def convert_file(source: sources.Source, options: Options) -> Converted:
         drum_map = options.drum_map
     if drum_map not in drums.DRUM_MAPS:
         drum_map = drums.choose_map(sequence, options.otherwise)
-    if source.kind != sources.NOTESEQUENCE:
+    if source.kind != NOTESEQUENCE:
         identify(sequence, source)
     columns.write(sequence, row, drum_map)
     facts = grid.describe(sequence, drum_map, row.get("style", ""), options.stride_bars)
     return skip(record=sequence.SerializeToString(deterministic=True), facts=facts)
 
 
-def lost(source: sources.Source, reason: str) -> Converted:
+def lost(source: Source, reason: str) -> Converted:
     """Returns what is left of a file that crashed the process that read it, or took too long: the reason."""
     return Converted(source.name, source.collection, source.split, skipped=f"unreadable: {reason}")
 
 
-def read_sequence(source: sources.Source) -> note_seq.NoteSequence:
+def read_sequence(source: Source) -> note_seq.NoteSequence:
     """Reads a file, of whatever kind.
 
     Raises:
         ValueError: "kind of reason: detail"
     """
-    from pipelines.dataset.formats import midi, musicxml  # With note_seq: a second, which only the workers spend.
+    from pipelines.dataset.formats import midi, musicxml  # Only the workers spend the second.
 
     try:
         data = source.read()
     except (OSError, ValueError) as error:
         raise ValueError(f"unreadable: {error}") from error
-    if source.kind == sources.MUSICXML:
+    if source.kind == MUSICXML:
         return mark_drums(musicxml.read_musicxml(data, source.name))
-    if source.kind == sources.MIDI:
+    if source.kind == MIDI:
         return midi.read_midi(data)
     try:
         return sequence_files.parse(data)
@@ -120,14 +122,14 @@ def mark_drums(score: note_seq.NoteSequence) -> note_seq.NoteSequence:
     return score
 
 
-def identify(sequence: note_seq.NoteSequence, source: sources.Source) -> None:
+def identify(sequence: note_seq.NoteSequence, source: Source) -> None:
     """Says in a NoteSequence where it comes from, in the form of Magenta's convert_dir_to_note_sequences."""
     sequence.filename = source.name
     sequence.collection_name = source.collection
     sequence.id = f"/id/{source.kind}/{source.collection}/{hashlib.sha1(source.name.encode()).hexdigest()}"
 
 
-def find_evidence(source: sources.Source) -> str:
+def find_evidence(source: Source) -> str:
     """Returns the drum map that a file's hits speak for, empty where they fit both or it cannot be read."""
     try:
         return drums.evidence(drums.drum_pitches(read_sequence(source)))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import pathlib
 import re
 import zlib
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pipelines.dataset.formats import tfrecords
@@ -63,41 +66,62 @@ def is_output(name: str) -> bool:
     return name in (tally.REPORT_NAME, tally.PAGE_NAME) or bool(_RECORD_NAME.fullmatch(name))
 
 
-def check(output_dir: pathlib.Path, settings: dict, overwrite: bool) -> None:
-    """Checks that the output can be written, and replaces none of other settings.
+class Folder:
+    """A folder on a disk that takes the output of a conversion; `beam.output.Folder` is one elsewhere."""
 
-    Raises:
-        ValueError: `output_dir` is a file, or holds other TFRecords, and `overwrite` is not set.
-        OSError: files cannot be made there.
-    """
-    if output_dir.exists() and not output_dir.is_dir():
-        raise ValueError(f"{output_dir}: is a file; --output_dir takes a folder")
-    atomic.check_folder(output_dir)
-    if output_dir.is_dir() and not overwrite:
-        differences = _differences(output_dir, settings)
-        if differences:
-            raise ValueError(
-                f"{output_dir} holds the output of other settings ({differences});\n"
-                "  --overwrite replaces it; another --output_dir keeps both"
-            )
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = pathlib.Path(path).expanduser()
+
+    def check(self, settings: dict, overwrite: bool) -> None:
+        """Checks that the output can be written, and replaces none of other settings unless `overwrite` is set.
+
+        Raises:
+            ValueError: it is a file, or holds TFRecords of other settings.
+            OSError: files cannot be made there.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"{self.path}: is a file; --output_dir takes a folder")
+        atomic.check_folder(self.path)
+        if self.path.is_dir() and not overwrite:
+            names = [path.name for path in self.path.iterdir()]
+            refuse_other_settings(self.path, names, (self.path / tally.REPORT_NAME).read_bytes, settings)
+
+    def replacing(self) -> contextlib.AbstractContextManager[pathlib.Path]:
+        """Yields an empty folder to write to; on a clean exit its files replace those of an earlier conversion."""
+        return atomic.replacing_all(self.path, is_output)
+
+    def write_report(self, report: dict, staging: pathlib.Path) -> None:
+        """Writes report.json and its page into the folder that `replacing` yielded."""
+        for name, content in report_files(report).items():
+            (staging / name).write_bytes(content)
 
 
-def write_report(report: dict, folder: pathlib.Path) -> None:
-    """Writes report.json and its page."""
+def report_files(report: dict) -> dict[str, bytes]:
+    """Returns the content of report.json and of its page."""
     text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-    (folder / tally.REPORT_NAME).write_text(text, encoding="utf-8")
-    page.write(report, folder / tally.PAGE_NAME)
+    return {tally.REPORT_NAME: text.encode(), tally.PAGE_NAME: page.page_html(report).encode()}
 
 
-def _differences(output_dir: pathlib.Path, settings: dict) -> str:
+def refuse_other_settings(
+    folder: object, names: Iterable[str], read_report: Callable[[], bytes], settings: dict
+) -> None:
+    """Raises ValueError where the files `names` of a folder are not the output of a conversion with these settings."""
+    differences = _differences(sorted(filter(is_output, names)), read_report, settings)
+    if differences:
+        raise ValueError(
+            f"{folder} holds the output of other settings ({differences});\n"
+            "  --overwrite replaces it; another --output_dir keeps both"
+        )
+
+
+def _differences(found: Sequence[str], read_report: Callable[[], bytes], settings: dict) -> str:
     """Returns how the settings of the output that is there differ from `settings`; empty where there is none."""
-    found = [path.name for path in output_dir.iterdir() if is_output(path.name)]
     if not found:
         return ""
     try:
-        before = json.loads((output_dir / tally.REPORT_NAME).read_text(encoding="utf-8"))["settings"]
+        before = json.loads(read_report())["settings"]
     except (OSError, ValueError, KeyError, TypeError):
-        return f"{sorted(found)[0]} is there, and no {tally.REPORT_NAME} that says how it was made"
+        return f"{found[0]} is there, and no {tally.REPORT_NAME} that says how it was made"
     names = [name for name in {**before, **settings} if before.get(name) != settings.get(name)]
     return ", ".join(f"--{name}: {_shown(before.get(name))} then, {_shown(settings.get(name))} now" for name in names)
 

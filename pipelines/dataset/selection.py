@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from grooves import columns
 
 if TYPE_CHECKING:
-    from pipelines.dataset.inputs.sources import Source
+    from pipelines.dataset.inputs.source import Source
 
 DEFAULT_METRE = "4/4"  # Of a MIDI file that names none.
 _NOUN_BY_COLUMN = {"style": "style", "drummer": "drummer", "beat_type": "beat type"}

@@ -130,7 +130,7 @@ def _find_tfds(name: str, split: str, data_dir: str | None) -> Performances:
             if example.split == split:
                 where = f"{name}: {example.name}"
                 try:
-                    yield Record(where, midi.read_midi(example.midi).SerializeToString())
+                    yield Record(where, midi.read_midi(example.read()).SerializeToString())
                 except ValueError as error:
                     raise ValueError(f"{where}: {error}") from error
 

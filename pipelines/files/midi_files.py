@@ -11,9 +11,7 @@ SUFFIXES = (".mid", ".midi")
 
 
 def find(path: str | os.PathLike[str]) -> list[pathlib.Path]:
-    """Returns the MIDI file `path`, or every one in the folder `path` and below, sorted.
-
-    Hidden files are left out: macOS puts a `._name.mid` that is no MIDI beside each file it archives.
+    """Returns the MIDI file `path`, or every one in the folder `path` and below, sorted, without hidden files.
 
     Raises:
         ValueError: `path` does not exist, is no MIDI file, or is a folder without any.
@@ -21,7 +19,7 @@ def find(path: str | os.PathLike[str]) -> list[pathlib.Path]:
     path = pathlib.Path(path)
     endings = " or ".join(SUFFIXES)
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if _is_midi(p) and not p.name.startswith("."))
+        found = sorted(p for p in path.rglob("*") if _is_midi(p) and not is_hidden(p.name))
         if not found:
             raise ValueError(
                 f"{path}: this folder has no MIDI files (names ending in {endings}), nor have its subfolders"
@@ -32,6 +30,11 @@ def find(path: str | os.PathLike[str]) -> list[pathlib.Path]:
     if not _is_midi(path):
         raise ValueError(f"{path}: not a MIDI file; its name should end in {endings}")
     return [path]
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is left out: macOS puts a `._name.mid` that is no MIDI beside each file it archives."""
+    return name.startswith(".") or name == "__MACOSX"
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import shutil
 import sys
@@ -14,7 +13,8 @@ import tqdm
 
 Item = TypeVar("Item")
 PLAIN_LINE_EVERY_SECS = 10
-SPEED_OVER_SECS = 60  # A speed is the mean over so long.
+SMOOTHING = 0.05  # Of a step's duration: half of what is told comes from the last 14 steps.
+_LINE = "{desc}: {n} of {total}, {rate_noinv:.3g} a second, {remaining} left"
 _BAR = "step {n_fmt} of {total_fmt} |{bar}| {desc}"
 _NO_BAR = "step {n_fmt}  {desc}"
 
@@ -36,17 +36,14 @@ def track(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
         now = time.monotonic()
         if now - last > PLAIN_LINE_EVERY_SECS:
             last = now
-            rate = done / (now - started)
-            left_secs = max(0, total - done) / rate
-            print(
-                f"{what}: {done} of {total}, {rate:.3g} a second, {left_secs:.0f} s left", file=sys.stderr, flush=True
-            )
+            line = tqdm.tqdm.format_meter(done, total, now - started, prefix=what, bar_format=_LINE)
+            print(line, file=sys.stderr, flush=True)
 
 
 class Steps:
     """Tells on stderr how training goes: a bar on a terminal, elsewhere lines, often at first, then every ten seconds.
 
-    The time left is that of the steps, at their speed of the last minute, and of the pauses (checkpoints, validation),
+    The speed is a moving average over the last steps; the time left counts pauses (checkpoints, validation) as well,
     which are taken to come as often as they did. The first step, which is slow, is no measure of the others.
     """
 
@@ -72,7 +69,8 @@ class Steps:
                 nrows=size.lines,
             )
         self._first: tuple[int, float] | None = None  # The first step, and when it was done.
-        self._recent: collections.deque[tuple[int, float]] = collections.deque()  # Steps, and training time until each.
+        self._latest: tuple[int, float] | None = None  # The latest step, and the training time until it was done.
+        self._step_secs = tqdm.std.EMA(SMOOTHING)
         self._paused_secs = 0.0
         self._told_secs = 0.0
         self._note = ""
@@ -82,9 +80,9 @@ class Steps:
         now = time.monotonic()
         if self._first is None:
             self._first = step, now
-        self._recent.append((step, now - self._paused_secs))
-        while self._recent[-1][1] - self._recent[0][1] > SPEED_OVER_SECS and len(self._recent) > 2:
-            self._recent.popleft()
+        else:
+            self._step_secs((now - self._paused_secs - self._latest[1]) / (step - self._latest[0]))
+        self._latest = step, now - self._paused_secs
         if self._bar is not None:
             self._bar.set_description_str("  ".join(self._describe(step, loss)), refresh=False)
             self._bar.update(step - self._bar.n)
@@ -120,17 +118,11 @@ class Steps:
 
     def _describe(self, step: int, loss: float) -> list[str]:
         told = [f"loss {loss:.2f}"]
-        (oldest_step, oldest_secs), (_, newest_secs) = self._recent[0], self._recent[-1]
-        if step > oldest_step and newest_secs > oldest_secs:
-            step_secs = (newest_secs - oldest_secs) / (step - oldest_step)
+        step_secs = self._step_secs()
+        if step_secs > 0:
             told.append(f"{self._batch_size / step_secs:.0f} examples/s")
             if self._num_steps:
                 pause_secs = self._paused_secs / (step - self._first[0])
-                told.append(f"{clock((self._num_steps - step) * (step_secs + pause_secs))} left")
+                left_secs = (self._num_steps - step) * (step_secs + pause_secs)
+                told.append(f"{tqdm.tqdm.format_interval(left_secs)} left")
         return [*told, self._note] if self._note else told
-
-
-def clock(secs: float) -> str:
-    """Returns a duration as `m:ss` or `h:mm:ss`."""
-    hours, minutes = divmod(int(secs) // 60, 60)
-    return f"{hours}:{minutes:02d}:{int(secs) % 60:02d}" if hours else f"{minutes}:{int(secs) % 60:02d}"

@@ -1,11 +1,11 @@
-"""The output of a conversion on one of Apache Beam's file systems: what `record_set` and `atomic` do on a disk."""
+"""The output of a conversion on one of Apache Beam's file systems, which have no rename of many files at once."""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import functools
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from pipelines.dataset import record_set
 from pipelines.dataset.inputs import remote_folders
@@ -15,57 +15,46 @@ from pipelines.dataset.report import tally
 _STAGING_NAME = ".partial-"
 
 
-@contextlib.contextmanager
-def replacing_all(folder: str, is_ours: Callable[[str], bool]) -> Iterator[str]:
-    """Yields a folder to write to; on a clean exit its files replace those of `folder`.
+class Folder(record_set.Folder):
+    """A folder that a URL names."""
 
-    There is no rename of many files at once here as on a disk. So the old report goes first and the new one comes last:
-    records beside a report belong to it.
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
 
-    Args:
-        folder: Where the files belong.
-        is_ours: Whether an older file of this name is to go.
+    def check(self, settings: dict, overwrite: bool) -> None:
+        if not overwrite:
+            names = remote_folders.names(self.url)
+            read_report = functools.partial(remote_folders.read, f"{self.url}/{tally.REPORT_NAME}")
+            record_set.refuse_other_settings(self.url, names, read_report, settings)
 
-    Raises:
-        OSError: the folder cannot be written to.
-    """
-    folder = folder.rstrip("/")
-    staging = f"{folder}/{_STAGING_NAME}{secrets.token_hex(4)}"
-    with contextlib.suppress(OSError):  # There already.
-        FileSystems.mkdirs(folder)
-    try:
-        FileSystems.mkdirs(staging)
-        yield staging
-        new = sorted(remote_folders.walk(staging), key=_report_last)
-        old = sorted(
-            (f"{folder}/{name}" for name in remote_folders.names(folder) if is_ours(name)),
-            key=_report_last,
-            reverse=True,
-        )
-        for path in old:
-            FileSystems.delete([path])
-        for path in new:
-            FileSystems.rename([path], [f"{folder}/{path.rsplit('/', 1)[-1]}"])
-    finally:
-        with contextlib.suppress(OSError):
-            FileSystems.delete(list(remote_folders.walk(staging)))
-            FileSystems.delete([staging])
+    @contextlib.contextmanager
+    def replacing(self) -> Iterator[str]:
+        """As there; the old report goes first and the new one comes last, so that none lies beside others' records."""
+        staging = f"{self.url}/{_STAGING_NAME}{secrets.token_hex(4)}"
+        with contextlib.suppress(OSError):  # There already.
+            FileSystems.mkdirs(self.url)
+        try:
+            FileSystems.mkdirs(staging)
+            yield staging
+            new = sorted(remote_folders.walk(staging), key=_report_last)
+            old = sorted(
+                (f"{self.url}/{name}" for name in remote_folders.names(self.url) if record_set.is_output(name)),
+                key=_report_last,
+                reverse=True,
+            )
+            for path in old:
+                FileSystems.delete([path])
+            for path in new:
+                FileSystems.rename([path], [f"{self.url}/{path.rsplit('/', 1)[-1]}"])
+        finally:
+            with contextlib.suppress(OSError):
+                FileSystems.delete(list(remote_folders.walk(staging)))
+                FileSystems.delete([staging])
 
-
-def check(output_dir: str, settings: dict, overwrite: bool) -> None:
-    """Checks that a folder holds no output of other settings, unless it may be replaced; as `record_set.check`."""
-    there = set(remote_folders.names(output_dir))
-    if overwrite or not any(map(record_set.is_output, there)):
-        return
-    before = None
-    if tally.REPORT_NAME in there:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            before = json.loads(remote_folders.read(f"{output_dir.rstrip('/')}/{tally.REPORT_NAME}"))["settings"]
-    if before != json.loads(json.dumps(settings)):
-        raise ValueError(
-            f"{output_dir} holds the output of other settings;\n"
-            "  --overwrite replaces it; another --output_dir keeps both"
-        )
+    def write_report(self, report: dict, staging: str) -> None:
+        for name, content in record_set.report_files(report).items():
+            with remote_folders.writing(f"{staging}/{name}") as file:
+                file.write(content)
 
 
 def _report_last(path: str) -> tuple[bool, str]:

@@ -5,7 +5,7 @@
     python -m pipelines.convert --input=gs://bucket/lakh --output_dir=gs://bucket/lakh_records --num_shards=100 \\
         --runner=FlinkRunner --flink_master=localhost:8081 --environment_type=LOOPBACK
 
-Inputs and output are as ever, or folders of Beam's file systems (`grooves/remote_folders.py`), info.csv included. What
+Inputs and output are as ever, or folders of Beam's file systems (`inputs/remote_folders.py`), info.csv included. What
 is named by a path lies where all workers see it under that path. Workers on other machines need this project on their
 PYTHONPATH and its requirements, for instance in the image that `--environment_config` or `--sdk_container_image` names.
 """
@@ -13,6 +13,7 @@ PYTHONPATH and its requirements, for instance in the image that `--environment_c
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import difflib
 import importlib.util
 import io
@@ -23,19 +24,17 @@ import pickle
 import re
 import shlex
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import absl.logging
 
 from grooves import drums
-from pipelines import convert as plain
-from pipelines.dataset import record_set
+from pipelines.dataset import conversion, record_set
 from pipelines.dataset.inputs import sources
-from pipelines.dataset.performance import Options
+from pipelines.dataset.performance import PRELOAD, Options
 from pipelines.dataset.report.tally import Tally
-from pipelines.files import atomic, workers
+from pipelines.files import workers
 
 if TYPE_CHECKING:
     import apache_beam
@@ -54,62 +53,40 @@ def convert(
     runner: str,
     beam_flags: Sequence[str] = (),
     *,
-    options: Options | None = None,
-    num_shards: int = 1,
-    num_workers: int | None = None,
-    file_timeout_secs: float = plain.FILE_TIMEOUT_SECS,
-    tfds_data_dir: str | None = None,
     overwrite: bool = False,
+    **choices: Any,
 ) -> dict:
-    """Converts collections of MIDI files as `convert.convert` does, which all arguments not named here are from.
+    """Converts collections of MIDI files as `conversion.convert` does, with a report and errors as there.
 
     Args:
         given: As there.
         output_dir: As there, or a folder of one of Beam's file systems.
         runner: One of Beam's, or the full name of a class.
         beam_flags: What Beam takes on a command line: "--name=value", or name and value apart.
-        options: As there.
-        num_shards: As there; each TFRecord is sorted and written by one worker, in its memory.
-        num_workers: What the runner is asked for; None leaves it to the runner and to `beam_flags`.
-        file_timeout_secs: As there.
-        tfds_data_dir: As there.
         overwrite: As there.
-
-    Returns:
-        The report, as written to report.json.
+        **choices: As there; each TFRecord is sorted and written by one worker, in its memory.
 
     Raises:
-        FileNotFoundError: there is no such collection.
-        ValueError: as there; or Beam is not installed, does not know the runner or a flag, or its run failed.
-        OSError: `output_dir` cannot be written to.
+        ValueError: Beam is not installed, does not know the runner or a flag, or its run failed.
     """
-    given = [given] if isinstance(given, str) else list(given)
-    options = options or Options()
+    job = conversion.Job([given] if isinstance(given, str) else list(given), **choices)
     with _logging(_SILENT), _importable():
-        pipeline = prepare(runner, [*_worker_flags(runner, num_workers), *beam_flags])
+        pipeline = prepare(runner, [*_worker_flags(runner, job.num_workers), *beam_flags])
         from pipelines.dataset.beam import transforms  # Beam is installed.
 
-        settings = plain.describe_settings(given, options, num_shards)
-        output_dir, check, replacing_all = _output(output_dir)
-        check(output_dir, settings, overwrite)
-        collection = sources.open_collections(given, tfds_data_dir)
-        options.selection.check(collection.known)
-        with replacing_all(output_dir, record_set.is_output) as staging:
-            options = _settle_drum_map(options, collection, file_timeout_secs)
+        def write_records(collection: sources.Collection, staging: str | pathlib.Path) -> Tally:
+            options = _settle_drum_map(job, collection)
             print(f"{collection.size:,} files are converted by Beam's {runner}", file=sys.stderr, flush=True)
-            _ = pipeline | transforms.Convert(
-                given, options, str(staging), num_shards, file_timeout_secs, tfds_data_dir
-            )
+            transforms.convert(pipeline, dataclasses.replace(job, options=options), str(staging))
             if _is_local(runner):
                 with _without_stderr(), _quoted_python():
                     run(pipeline)
             else:
                 with _logging(logging.INFO):
                     run(pipeline)
-            counts = _take_tally(str(staging), num_shards)
-            report = plain.make_report(counts, given, settings, collection)
-            _write_report(report, str(staging))
-    return report
+            return _take_tally(str(staging), job.num_shards)
+
+        return conversion.replace_output(_folder(output_dir), write_records, job, overwrite)
 
 
 def prepare(runner: str, beam_flags: Sequence[str]) -> apache_beam.Pipeline:
@@ -190,25 +167,24 @@ def run(pipeline: apache_beam.Pipeline) -> None:
         raise ValueError(f"the run with Beam ended as {state}{advice}")
 
 
-def _settle_drum_map(options: Options, collection: sources.Collection, file_timeout_secs: float) -> Options:
+def _settle_drum_map(job: conversion.Job, collection: sources.Collection) -> Options:
     from pipelines.dataset.beam import transforms
 
-    if options.drum_map != drums.AUTO:
-        return options
-    with workers.Pool(None, file_timeout_secs, preload=("pipelines.dataset.formats.midi",)) as pool:
-        return plain.settle_drum_map(
-            options, collection, lambda function, found: pool.run(function, transforms.fetch(found, options))
+    if job.options.drum_map != drums.AUTO:
+        return job.options
+    with workers.Pool(None, job.file_timeout_secs, preload=PRELOAD) as pool:
+        return conversion.settle_drum_map(
+            job.options, collection, lambda function, found: pool.run(function, transforms.fetch(found, job.options))
         )
 
 
-def _output(output_dir: str | os.PathLike[str]) -> tuple[str | pathlib.Path, Callable, Callable]:
-    """Returns an output folder, and the functions that check and replace it."""
+def _folder(output_dir: str | os.PathLike[str]) -> record_set.Folder:
     from pipelines.dataset.beam import output
     from pipelines.dataset.inputs import remote_folders
 
     if remote_folders.is_remote(output_dir):
-        return str(output_dir), output.check, output.replacing_all
-    return pathlib.Path(output_dir).expanduser().absolute(), record_set.check, atomic.replacing_all
+        return output.Folder(str(output_dir))
+    return record_set.Folder(pathlib.Path(output_dir).expanduser().absolute())  # Workers have folders of their own.
 
 
 def _take_tally(staging: str, num_shards: int) -> Tally:
@@ -230,16 +206,6 @@ def _take_tally(staging: str, num_shards: int) -> Tally:
     counts = pickle.loads(remote_folders.read(path))
     remote_folders.delete(path)
     return counts
-
-
-def _write_report(report: dict, staging: str) -> None:
-    from pipelines.dataset.inputs import remote_folders
-
-    with tempfile.TemporaryDirectory() as folder:
-        record_set.write_report(report, pathlib.Path(folder))
-        for path in pathlib.Path(folder).iterdir():
-            with remote_folders.writing(f"{staging}/{path.name}") as file:
-                file.write(path.read_bytes())
 
 
 def _worker_flags(runner: str, num_workers: int | None) -> list[str]:

@@ -16,10 +16,12 @@ from collections.abc import Iterable, Iterator, Sequence
 import apache_beam as beam
 
 from pipelines.dataset import record_set
+from pipelines.dataset.conversion import Job
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import remote_folders, sources
 from pipelines.dataset.inputs.locations import Inline, Unreadable
-from pipelines.dataset.performance import Converted, Options, convert_file, lost
+from pipelines.dataset.inputs.source import Source
+from pipelines.dataset.performance import PRELOAD, Converted, Options, convert_file, lost
 from pipelines.dataset.report.tally import Tally
 from pipelines.files import workers
 
@@ -31,70 +33,32 @@ _NO_RECORD = (-1, b"")
 
 Key = tuple[str, int]  # A split and the number of a shard.
 Numbered = tuple[int, bytes]  # A source's place in the order, and its record.
-Chunk = list[tuple[int, sources.Source]]
+Chunk = list[tuple[int, Source]]
 
 
-class Convert(beam.PTransform):
-    """Converts what `--input` names into the TFRecords of a folder and a `Tally` beside them.
-
-    Args:
-        given: As of `sources.open_collections`; workers open it, too.
-        options: How to convert.
-        staging: The folder, which workers can write to.
-        num_shards: TFRecord files a split.
-        file_timeout_secs: A file that takes longer is skipped.
-        tfds_data_dir: Where TFDS keeps its data sets.
-    """
-
-    def __init__(
-        self,
-        given: Sequence[str],
-        options: Options,
-        staging: str,
-        num_shards: int,
-        file_timeout_secs: float,
-        tfds_data_dir: str | None = None,
-    ) -> None:
-        super().__init__()
-        self._given, self._options, self._staging = list(given), options, staging
-        self._num_shards, self._file_timeout_secs, self._tfds_data_dir = num_shards, file_timeout_secs, tfds_data_dir
-
-    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
-        chunks = (
-            begin
-            | "Inputs" >> beam.Create([self._given])
-            | "List" >> beam.FlatMap(list_chunks, self._tfds_data_dir)
-            | "Spread" >> beam.Reshuffle()
-        )
-        return chunks | "Files" >> ConvertChunks(
-            self._options, self._staging, self._num_shards, self._file_timeout_secs
-        )
+def convert(pipeline: beam.Pipeline, job: Job, staging: str) -> None:
+    """Adds to a pipeline that a job's inputs become TFRecords in the folder `staging`, with a `Tally` beside them."""
+    chunks = (
+        pipeline
+        | "Inputs" >> beam.Create([list(job.inputs)])
+        | "List" >> beam.FlatMap(list_chunks, job.tfds_data_dir)
+        | "Spread" >> beam.Reshuffle()
+    )
+    convert_chunks(chunks, job, staging)
 
 
-class ConvertChunks(beam.PTransform):
-    """Converts chunks of sources; arguments as of `Convert`."""
-
-    def __init__(self, options: Options, staging: str, num_shards: int, file_timeout_secs: float) -> None:
-        super().__init__()
-        self._options, self._staging = options, staging
-        self._num_shards, self._file_timeout_secs = num_shards, file_timeout_secs
-
-    def expand(self, chunks: beam.PCollection) -> beam.PCollection:
-        convert_files = ConvertFiles(self._options, self._num_shards, self._file_timeout_secs)
-        converted = chunks | "Convert" >> beam.ParDo(convert_files).with_outputs(COUNTED, main="records")
-        shards = [(split, shard) for split in sources.SPLITS for shard in range(self._num_shards)]
-        every_shard = chunks.pipeline | "Shards" >> beam.Create([(key, _NO_RECORD) for key in shards])
-        _ = (
-            converted[COUNTED]
-            | "Count" >> beam.CombineGlobally(Count())
-            | "WriteTally" >> beam.Map(write_tally, self._staging)
-        )
-        return (
-            (converted.records, every_shard)
-            | "WithEmptyShards" >> beam.Flatten()
-            | "ByShard" >> beam.GroupByKey()
-            | "WriteShard" >> beam.Map(write_shard, self._staging, self._num_shards)
-        )
+def convert_chunks(chunks: beam.PCollection, job: Job, staging: str) -> None:
+    """The same for chunks of sources."""
+    converted = chunks | "Convert" >> beam.ParDo(ConvertFiles(job)).with_outputs(COUNTED, main="records")
+    shards = [(split, shard) for split in sources.SPLITS for shard in range(job.num_shards)]
+    every_shard = chunks.pipeline | "Shards" >> beam.Create([(key, _NO_RECORD) for key in shards])
+    _ = converted[COUNTED] | "Count" >> beam.CombineGlobally(Count()) | "WriteTally" >> beam.Map(write_tally, staging)
+    _ = (
+        (converted.records, every_shard)
+        | "WithEmptyShards" >> beam.Flatten()
+        | "ByShard" >> beam.GroupByKey()
+        | "WriteShard" >> beam.Map(write_shard, staging, job.num_shards)
+    )
 
 
 def list_chunks(given: Sequence[str], tfds_data_dir: str | None) -> Iterator[Chunk]:
@@ -110,23 +74,22 @@ class ConvertFiles(beam.DoFn):
     Each has a process of its own to convert in, so that a file that crashes or hangs it is lost alone.
     """
 
-    def __init__(self, options: Options, num_shards: int, file_timeout_secs: float) -> None:
+    def __init__(self, job: Job) -> None:
         super().__init__()
-        self._options, self._num_shards, self._file_timeout_secs = options, num_shards, file_timeout_secs
+        self._job = job
 
     def setup(self) -> None:
         self._open = contextlib.ExitStack()
-        self._pool = self._open.enter_context(
-            workers.Pool(1, self._file_timeout_secs, preload=("pipelines.dataset.formats.midi",))
-        )
+        self._pool = self._open.enter_context(workers.Pool(1, self._job.file_timeout_secs, preload=PRELOAD))
 
     def process(self, chunk: Chunk) -> Iterator[tuple[Key, Numbered] | beam.pvalue.TaggedOutput]:
         places, found = zip(*chunk, strict=True)
-        outcomes = self._pool.run(functools.partial(convert_file, options=self._options), fetch(found, self._options))
+        options = self._job.options
+        outcomes = self._pool.run(functools.partial(convert_file, options=options), fetch(found, options))
         for place, outcome in zip(places, outcomes, strict=True):
             converted = outcome.result or lost(outcome.item, outcome.failed)
             if not converted.skipped:
-                shard = record_set.shard_of(converted, self._num_shards)
+                shard = record_set.shard_of(converted, self._job.num_shards)
                 yield (converted.split, shard), (place, converted.record)
             yield beam.pvalue.TaggedOutput(COUNTED, dataclasses.replace(converted, record=b""))
 
@@ -134,7 +97,7 @@ class ConvertFiles(beam.DoFn):
         self._open.close()
 
 
-def fetch(found: Iterable[sources.Source], options: Options) -> list[sources.Source]:
+def fetch(found: Iterable[Source], options: Options) -> list[Source]:
     """Reads what lies in a cloud's storage, several files at a time; other sources stay as they are."""
     with concurrent.futures.ThreadPoolExecutor(READS_AT_A_TIME) as threads:
         return list(threads.map(functools.partial(_fetch, options=options), found))
@@ -170,7 +133,7 @@ class Count(beam.CombineFn):
         return tally
 
 
-def _fetch(source: sources.Source, options: Options) -> sources.Source:
+def _fetch(source: Source, options: Options) -> Source:
     if not isinstance(source.location, remote_folders.InFileSystem) or options.selection.reason_before_reading(source):
         return source
     try:

@@ -11,7 +11,8 @@ import os
 import pathlib
 from collections.abc import Callable
 
-from pipelines.dataset.inputs.locations import Files, InFolder, Location, Unreadable, is_hidden
+from pipelines.dataset.inputs.locations import Files, InFolder, Location, Unreadable
+from pipelines.files.midi_files import is_hidden
 
 
 def list_files(root: pathlib.Path, is_wanted: Callable[[str], bool]) -> Files:

@@ -67,8 +67,3 @@ class Files:
     names: tuple[str, ...]
     locate: Callable[[str], Location]
     repeated: Mapping[str, str]
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder is left out: macOS puts a `._name.mid` that is no MIDI beside each file it archives."""
-    return name.startswith(".") or name == "__MACOSX"

@@ -13,7 +13,8 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from pipelines.dataset.inputs.locations import Files, is_hidden
+from pipelines.dataset.inputs.locations import Files
+from pipelines.files.midi_files import is_hidden
 
 try:
     from apache_beam.io.filesystem import CompressionTypes

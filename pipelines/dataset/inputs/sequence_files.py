@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import glob
 import itertools
 import pathlib
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from grooves import columns
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs.locations import Inline, Location, Unreadable
+from pipelines.dataset.inputs.source import NOTESEQUENCE, Source, split_by_hash
 
 if TYPE_CHECKING:
     from note_seq import NoteSequence
@@ -20,16 +20,6 @@ if TYPE_CHECKING:
 _SPLIT_BY_WORD = {"train": "train", "valid": "validation", "eval": "validation", "test": "test"}
 _SHARD = re.compile(r"-\d{5,}-of-(\d{5,})$")
 _SUFFIX = re.compile(r"\.tfrecords?(?=[.-]|$).*", re.IGNORECASE)
-
-
-@dataclasses.dataclass(frozen=True)
-class Record:
-    """One record: what it is called, its split (empty where nothing says it), its columns, and its bytes' place."""
-
-    name: str
-    split: str
-    columns: dict[str, str]
-    location: Location
 
 
 def find(given: str) -> list[pathlib.Path]:
@@ -84,18 +74,22 @@ def split_of(file_name: str) -> str:
     return ""
 
 
-def walk(paths: Sequence[pathlib.Path]) -> Iterator[Record]:
-    """Yields the records in their order; of a name that comes again, the second is "name (2)"."""
+def walk(paths: Sequence[pathlib.Path], collection: str) -> Iterator[Source]:
+    """Yields the records of a collection in their order; of a name that comes again, the second is "name (2)"."""
     used: set[str] = set()
+
+    def source(name: str, split: str, kept: dict[str, str], location: Location) -> Source:
+        name = _unused(name, used)
+        return Source(name, collection, split or split_by_hash(name), NOTESEQUENCE, kept, location)
+
     for path in paths:
         split, number = split_of(path.name), 0
         try:
             for number, content in enumerate(tfrecords.read(path), start=1):
-                record = _describe(content, f"{path.name} record {number - 1}", split)
-                yield dataclasses.replace(record, name=_unused(record.name, used))
+                yield source(*_describe(content, f"{path.name} record {number - 1}", split))
         except (OSError, ValueError) as error:
             reason = f"{error}; nothing after it in this file is read"
-            yield Record(_unused(f"{path.name} record {number}", used), split, {}, Unreadable(reason))
+            yield source(f"{path.name} record {number}", split, {}, Unreadable(reason))
 
 
 def _unused(name: str, used: set[str]) -> str:
@@ -106,19 +100,15 @@ def _unused(name: str, used: set[str]) -> str:
     return unused
 
 
-def _describe(content: bytes, fallback: str, split: str) -> Record:
+def _describe(content: bytes, fallback: str, split: str) -> tuple[str, str, dict[str, str], Location]:
+    """Returns a record's name, its split ("" where nothing says it), its columns and the place of its bytes."""
     try:
         sequence = parse(content)
     except ValueError as error:
-        return Record(fallback, split, {}, Unreadable(f"no NoteSequence ({error})"))
+        return fallback, split, {}, Unreadable(f"no NoteSequence ({error})")
     kept, _ = columns.read(sequence)
-    name = sequence.filename or sequence.id or fallback
-    return Record(name, split or _known_split(kept), kept, Inline(content))
-
-
-def _known_split(kept: dict[str, str]) -> str:
-    split = kept.get("split", "")
-    return split if split in columns.SPLITS else ""
+    known = kept.get("split", "") if kept.get("split") in columns.SPLITS else ""
+    return sequence.filename or sequence.id or fallback, split or known, kept, Inline(content)
 
 
 def parse(content: bytes) -> NoteSequence:

@@ -4,55 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import pathlib
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from grooves import columns
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import folders, sequence_files, tfds_input, zips
-from pipelines.dataset.inputs.locations import Files, InFolder, Inline, Location
+from pipelines.dataset.inputs.locations import Files, InFolder, Location
+from pipelines.dataset.inputs.source import MIDI, Source, kind_of, split_by_hash
 
 SPLITS = columns.SPLITS
 STARTER = "starter"
 STARTER_DIR = pathlib.Path(__file__).resolve().parents[3] / "data" / "starter"
 GROOVE = "groove"
 GROOVE_TFDS_NAME = "groove/full-midionly"
-MIDI, MUSICXML, NOTESEQUENCE = "midi", "musicxml", "notesequence"
-KIND_BY_SUFFIX = {".mid": MIDI, ".midi": MIDI, ".musicxml": MUSICXML, ".xml": MUSICXML, ".mxl": MUSICXML}
-MAX_MIDI_BYTES = 16 * 2**20  # The largest file of Groove has 0.16 MB; a zip can promise anything.
 MAX_TABLE_BYTES = 64 * 2**20  # Of an info.csv; Groove's has 0.18 MB.
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """One performance, not read yet.
-
-    Attributes:
-        name: Its path inside of the collection, with forward slashes.
-        collection: The collection's name.
-        split: "train", "validation" or "test".
-        kind: "midi", "musicxml" or "notesequence".
-        columns: Its row of info.csv, or what TFDS says of it; {} where nothing does.
-        location: Where its bytes are.
-    """
-
-    name: str
-    collection: str
-    split: str
-    kind: str
-    columns: Mapping[str, str]
-    location: Location
-
-    def read(self) -> bytes:
-        """Returns the MIDI or MusicXML file, or the serialized NoteSequence.
-
-        Raises:
-            OSError: it cannot be read.
-            ValueError: it is damaged, refused or larger than `MAX_MIDI_BYTES`; says which.
-        """
-        return self.location.read(MAX_MIDI_BYTES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,12 +83,6 @@ def open_collections(inputs: Sequence[str], tfds_data_dir: str | None = None) ->
     return opened[0] if len(opened) == 1 else _join(opened)
 
 
-def split_by_hash(name: str) -> str:
-    """Returns a split that depends on nothing but the name: 80 % train, 10 % validation, 10 % test."""
-    tenth = int(hashlib.sha256(name.encode()).hexdigest(), 16) % 10
-    return SPLITS[max(0, tenth - 7)]
-
-
 def _path(given: str) -> pathlib.Path:
     return STARTER_DIR if given == STARTER else pathlib.Path(given).expanduser()
 
@@ -158,7 +119,7 @@ def _open(given: str, tfds_data_dir: str | None, used_names: Sequence[str]) -> C
     path = _path(given)
     if path.is_dir():
         return _open_files(_unused(path.resolve().name, used_names), folders.list_files(path, _is_wanted))
-    if path.is_file() and _kind(path.name):
+    if path.is_file() and kind_of(path.name):
         return _open_files(_unused(path.stem, used_names), Files((path.name,), lambda _: InFolder(str(path)), {}))
     if path.is_file() and _is_zip(path):
         return _open_files(_unused(path.stem, used_names), zips.list_files(path, _is_wanted))
@@ -184,11 +145,7 @@ def _unused(name: str, used_names: Sequence[str]) -> str:
 
 
 def _is_wanted(file_name: str) -> bool:
-    return file_name == columns.TABLE_NAME or _kind(file_name) is not None
-
-
-def _kind(name: str) -> str | None:
-    return KIND_BY_SUFFIX.get(pathlib.PurePosixPath(name).suffix.lower())
+    return file_name == columns.TABLE_NAME or kind_of(file_name) is not None
 
 
 def _open_files(name: str, files: Files) -> Collection:
@@ -205,7 +162,7 @@ def _open_files(name: str, files: Files) -> Collection:
         for file in names:
             row = rows.get(columns.key(file))
             split = row.split if row else split_by_hash(file)
-            yield Source(file, name, split, _kind(file) or MIDI, row.columns() if row else {}, files.locate(file))
+            yield Source(file, name, split, kind_of(file) or MIDI, row.columns() if row else {}, files.locate(file))
 
     return Collection(
         name,
@@ -230,26 +187,15 @@ def _read_table(name: str, location: Location) -> dict[str, columns.Row]:
 
 def _open_records(paths: Sequence[pathlib.Path], used_names: Sequence[str]) -> Collection:
     for path in paths:
-        if _kind(path.name):
+        if kind_of(path.name):
             raise ValueError(f"{path}: globs are for TFRecords; give the folder that it lies in, or the file alone")
     name = _unused(sequence_files.label(paths), used_names)
-
-    def walk() -> Iterator[Source]:
-        for record in sequence_files.walk(paths):
-            split = record.split or split_by_hash(record.name)
-            yield Source(record.name, name, split, NOTESEQUENCE, record.columns, record.location)
-
-    return Collection(name, sequence_files.count(paths), walk)
+    return Collection(name, sequence_files.count(paths), functools.partial(sequence_files.walk, paths, name))
 
 
 def _open_tfds(name: str, data_dir: str | None) -> Collection:
     dataset = tfds_input.open_dataset(name, data_dir)
-
-    def walk() -> Iterator[Source]:
-        for example in dataset.walk():
-            yield Source(example.name, name, example.split, MIDI, example.columns, Inline(example.midi))
-
-    return Collection(name, dataset.size, walk)
+    return Collection(name, dataset.size, dataset.walk)
 
 
 def _join(opened: Sequence[Collection]) -> Collection:

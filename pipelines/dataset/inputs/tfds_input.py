@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from absl import logging
 
 from grooves.columns import SPLITS
+from pipelines.dataset.inputs.locations import Inline
+from pipelines.dataset.inputs.source import MIDI, Source
 
 NAMES = "groove/full-midionly, groove/2bar-midionly and groove/4bar-midionly"
 _COLUMN_BY_FEATURE = {"type": "beat_type"}  # The others have the same names.
@@ -16,23 +18,14 @@ SERVER = "https://storage.googleapis.com"  # Where TFDS downloads Groove from.
 
 
 @dataclasses.dataclass(frozen=True)
-class Example:
-    """One example of a dataset: its name and split, the MIDI file's bytes, and its columns."""
-
-    name: str
-    split: str
-    midi: bytes
-    columns: dict[str, str]
-
-
-@dataclasses.dataclass(frozen=True)
 class Dataset:
     """A dataset that lies prepared on disk."""
 
+    name: str
     builder: object
     size: int
 
-    def walk(self) -> Iterator[Example]:
+    def walk(self) -> Iterator[Source]:
         """Yields the examples, split by split, in TFDS's own order, which is always the same."""
         from models import magenta
 
@@ -40,7 +33,8 @@ class Dataset:
         for split in _splits(self.builder):
             for number, example in enumerate(tfds.as_numpy(self.builder.as_dataset(split=split))):
                 columns = _columns(self.builder.info.features, example, split)
-                yield Example(f"{columns.get('id', number)}.mid", split, example["midi"], columns)
+                name = f"{columns.get('id', number)}.mid"
+                yield Source(name, self.name, split, MIDI, columns, Inline(example["midi"]))
 
 
 def open_dataset(name: str, data_dir: str | None) -> Dataset:
@@ -72,7 +66,7 @@ def open_dataset(name: str, data_dir: str | None) -> Dataset:
     if "midi" not in builder.info.features:
         raise ValueError(f"{name}: has no MIDI in it; {NAMES} do")
     _prepare(builder, name)
-    return Dataset(builder, sum(builder.info.splits[split].num_examples for split in _splits(builder)))
+    return Dataset(name, builder, sum(builder.info.splits[split].num_examples for split in _splits(builder)))
 
 
 def _splits(builder) -> list[str]:

@@ -14,7 +14,8 @@ import zipfile
 import zlib
 from collections.abc import Callable
 
-from pipelines.dataset.inputs.locations import Files, is_hidden
+from pipelines.dataset.inputs.locations import Files
+from pipelines.files.midi_files import is_hidden
 
 MAX_RATIO = 200  # Groove's info.csv unpacks to 10 times its size; a bomb to a thousand times.
 MAX_UNSUSPICIOUS_BYTES = 2**20  # Below, no ratio does harm.

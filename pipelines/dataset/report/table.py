@@ -52,6 +52,11 @@ def describe_duplicates(report: Mapping, *, with_names: bool = True) -> list[str
     return sentences
 
 
+def commonest_unmapped(report: Mapping) -> list[tuple[str, Mapping]]:
+    """Returns the pitches that are in no class, those with the most hits first."""
+    return sorted(report["unmapped_pitches"].items(), key=lambda item: (-item[1]["hits"], int(item[0])))
+
+
 def _reason_lines(report: Mapping) -> list[str]:
     names_by_reason = collections.defaultdict(list)
     for name, reason in report["skipped"].items():
@@ -81,7 +86,7 @@ def _hit_lines(report: Mapping) -> list[str]:
         f" sixteenths → {tokens['distinct']} of {tokens['of']} tokens"
     ]
     if hits["in_no_class"]:
-        commonest = sorted(report["unmapped_pitches"].items(), key=lambda item: (-item[1]["hits"], int(item[0])))
+        commonest = commonest_unmapped(report)
         named = [f"{drum['name']} {drum['hits']:,}" for _, drum in commonest[:4]]
         named += [f"{len(commonest) - 4} others"] if len(commonest) > 4 else []
         lines.append(f"  {hits['in_no_class']:,} hits in no class, left out: {', '.join(named)}")

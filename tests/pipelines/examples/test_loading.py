@@ -600,9 +600,9 @@ def test_starter_set_gives_what_its_report_promises(starter_records, tmp_path):
 
 @pytest.mark.slow
 def test_groove_is_there_whole_small_and_at_once(groove_zip, tmp_path):
-    from pipelines import convert
+    from pipelines.dataset import conversion
 
-    convert.convert(str(groove_zip), tmp_path)
+    conversion.convert(str(groove_zip), tmp_path)
     for name, split, count, max_bytes in (
         ("hier-drums_4bar_small", "train", 15_629, 160),  # Dense float32 takes 133,632.
         ("hier-drums_4bar_small", "validation", 1_910, 160),

@@ -378,7 +378,8 @@ def test_advice_for_programmers_is_not_shown():
 
 
 def test_import_is_silent_and_without_tensorflow():
-    program = "import sys, grooves.midi; print(sorted({'tensorflow', 'magenta', 'models'} & set(sys.modules)))"
+    modules = "{'tensorflow', 'magenta', 'models'} & {*sys.modules}"
+    program = f"import sys, pipelines.dataset.formats.midi; print(sorted({modules}))"
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=pathlib.Path(__file__).resolve().parents[4]
     )

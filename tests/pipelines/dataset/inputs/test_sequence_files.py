@@ -76,7 +76,7 @@ def test_records_are_called_what_they_call_themselves_each_another(tmp_path):
             b"\xff no message",
         ],
     )
-    found = list(sequence_files.walk([path]))
+    found = list(sequence_files.walk([path], "x"))
     assert [record.name for record in found] == [
         "a.mid",
         "/id/2",
@@ -95,9 +95,9 @@ def test_columns_of_an_earlier_conversion_are_kept_and_say_the_split(tmp_path):
     with_columns = note_seq.NoteSequence(filename="a.mid")
     columns.write(with_columns, {"style": "rock", "split": "test"}, "gm")
     content = with_columns.SerializeToString()
-    (record,) = sequence_files.walk([write(tmp_path / "data.tfrecord", [content])])
+    (record,) = sequence_files.walk([write(tmp_path / "data.tfrecord", [content])], "x")
     assert (record.split, record.columns) == ("test", {"style": "rock", "split": "test"})
-    (record,) = sequence_files.walk([write(tmp_path / "train.tfrecord", [content])])
+    (record,) = sequence_files.walk([write(tmp_path / "train.tfrecord", [content])], "x")
     assert record.split == "train"
 
 
@@ -108,7 +108,7 @@ def test_damage_in_the_middle_costs_what_comes_after_it_in_this_file(tmp_path):
     middle = len(content) // 2
     content[middle : middle + 4] = b"oops"
     path.write_bytes(content)
-    *good, damaged, last = sequence_files.walk([path, other])
+    *good, damaged, last = sequence_files.walk([path, other], "x")
     assert [record.name for record in good] == ["0.mid"]
     assert (damaged.name, last.name) == ("1.tfrecord record 1", "other.mid")
     with pytest.raises(
@@ -120,7 +120,7 @@ def test_damage_in_the_middle_costs_what_comes_after_it_in_this_file(tmp_path):
 def test_compressed_files_are_read(tmp_path):
     path = write(tmp_path / "a.tfrecord", [sequence(filename="a.mid")])
     path.write_bytes(gzip.compress(path.read_bytes()))
-    assert [record.name for record in sequence_files.walk([path])] == ["a.mid"]
+    assert [record.name for record in sequence_files.walk([path], "x")] == ["a.mid"]
 
 
 def test_what_is_no_tfrecord_of_notesequences_is_an_error_at_once(tmp_path):

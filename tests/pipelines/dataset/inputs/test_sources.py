@@ -14,6 +14,7 @@ import pytest
 
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import sources
+from pipelines.dataset.inputs.source import MAX_MIDI_BYTES, Source, split_by_hash
 from tests import midi_files
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
@@ -43,7 +44,7 @@ def write_records(path: pathlib.Path, names: list[str]) -> pathlib.Path:
     return path
 
 
-def walk(*given) -> dict[str, sources.Source]:
+def walk(*given) -> dict[str, Source]:
     collection = sources.open_collections([str(one) for one in given])
     found = {source.name: source for source in collection.walk()}
     assert len(found) == collection.size
@@ -71,7 +72,7 @@ def test_a_folder_gives_every_file_of_every_kind_below_it_sorted(tmp_path):
     assert list(found) == list(kinds)
     for name, source in found.items():
         assert source.collection == "mine"
-        assert source.split == sources.split_by_hash(name)
+        assert source.split == split_by_hash(name)
         assert source.columns == {}
         assert pickle.loads(pickle.dumps(source)).read() == (tmp_path / "mine" / name).read_bytes()
 
@@ -91,7 +92,7 @@ def test_info_csv_says_splits_and_columns_wherever_it_lies(tmp_path, folder):
         f"{folder}s/1.mid": "test",
         f"{folder}s/2.mid": "train",
         f"{folder}s/3.mid": "validation",
-        f"{folder}s/other.mid": sources.split_by_hash(f"{folder}s/other.mid"),
+        f"{folder}s/other.mid": split_by_hash(f"{folder}s/other.mid"),
     }
     found = walk(tmp_path)
     assert found[f"{folder}s/1.mid"].columns == {"midi_filename": "s/1.mid", "split": "test", "style": "rock"}
@@ -135,28 +136,6 @@ def test_an_info_csv_that_cannot_be_followed_is_an_error_that_names_it(tmp_path)
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "split"),
-    [
-        ("a.mid", "train"),
-        ("b.mid", "train"),
-        ("j.mid", "test"),
-        ("k.mid", "validation"),
-        ("groove/x.midi", "validation"),
-        ("größe/é.MID", "validation"),
-        ("drummer1/session1/1_rock_96_beat_4-4.mid", "train"),
-    ],
-)
-def test_split_by_hash_never_changes(name, split):
-    assert sources.split_by_hash(name) == split
-
-
-def test_split_by_hash_is_80_10_10():
-    names = [f"drummer{number % 10}/session{number % 7}/{number}.mid" for number in range(1000)]
-    counts = collections.Counter(map(sources.split_by_hash, names))
-    assert counts == {"train": 804, "validation": 98, "test": 98}
-
-
 def test_a_zip_gives_what_its_folder_gives(tmp_path):
     folder = fill(tmp_path / "groove", ["s/1.mid", "s/2.MID", "Grüße an/3.midi"])
     (folder / "info.csv").write_text(f"{HEADER}s/1.mid,test\ngone.mid,train\n")
@@ -180,7 +159,7 @@ def test_a_zip_whatever_its_name_is_is_read(tmp_path):
 def test_a_bad_member_of_a_zip_costs_only_itself(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("../evil.mid", b"evil")
-        archive.writestr("bomb.mid", bytes(sources.MAX_MIDI_BYTES + 1))
+        archive.writestr("bomb.mid", bytes(MAX_MIDI_BYTES + 1))
         archive.writestr("good.mid", b"good")
     found = walk(tmp_path / "a.zip")
     assert list(found) == ["../evil.mid", "bomb.mid", "good.mid"]
@@ -273,7 +252,7 @@ def test_tfrecords_are_taken_by_path_glob_or_prefix(tmp_path):
     write_records(folder / "data.tfrecord-00000-of-00002", ["3.mid"])
     write_records(folder / "data.tfrecord-00001-of-00002", ["4.mid"])
     assert splits(folder / "train.tfrecord") == {"1.mid": "train", "2.mid": "train"}
-    assert splits(folder / "data.tfrecord") == {name: sources.split_by_hash(name) for name in ("3.mid", "4.mid")}
+    assert splits(folder / "data.tfrecord") == {name: split_by_hash(name) for name in ("3.mid", "4.mid")}
     found = walk(folder / "*")
     assert list(found) == ["3.mid", "4.mid", "1.mid", "2.mid"]
     assert {(source.kind, source.collection) for source in found.values()} == {("notesequence", "mine")}

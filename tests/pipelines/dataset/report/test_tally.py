@@ -9,102 +9,10 @@ import random
 import numpy as np
 import pytest
 
-from grooves import drums, grid
-from pipelines.convert import Converted
+from grooves import drums
 from pipelines.dataset.inputs import sources
-from pipelines.dataset.report import table, tally
-
-KICK, SNARE = 0, 1
-
-
-def facts(**changes) -> grid.Facts:
-    """Returns the facts of a bar with a kick on the first sixteenth and a snare on the fifth, changed."""
-    onsets = np.zeros([16, 9], np.uint32)
-    onsets[0, KICK] = onsets[4, SNARE] = 1
-    given = {
-        "drum_map": "roland",
-        "style": "funk/groove1",
-        "bpm": 120.0,
-        "metres": ("4/4",),
-        "num_hits": 2,
-        "unmapped": {},
-        "onsets": onsets,
-        "num_steps": 16,
-        "tokens": np.array([], np.uint16),
-        "grid_digest": b"one bar.",
-        "window_digests": np.array([], np.uint64),
-    }
-    return grid.Facts(**{**given, **changes})
-
-
-def kept(name: str, split: str = "train", collection: str = "groove", **changes) -> Converted:
-    return Converted(name, collection, split, record=b"a NoteSequence", facts=facts(**changes))
-
-
-def skipped(name: str, reason: str, collection: str = "groove") -> Converted:
-    return Converted(name, collection, "train", skipped=reason)
-
-
-def windows(*digests: int) -> np.ndarray:
-    return np.array(digests, np.uint64)
-
-
-def busy() -> np.ndarray:
-    """Returns onsets of three kicks on the first sixteenth, of three bars, and a snare on the last one."""
-    onsets = np.zeros([16, 9], np.uint32)
-    onsets[0, KICK], onsets[15, SNARE] = 3, 1
-    return onsets
-
-
-FILES = (
-    kept(
-        "a.mid",
-        num_hits=9,  # Two of them are in no class, three fall on another.
-        unmapped={54: 1, 90: 1},
-        onsets=busy(),
-        num_steps=96,
-        tokens=np.array([0, 1, 3], np.uint16),
-        grid_digest=b"grid  a.",
-        window_digests=windows(1, 2, 3),
-    ),
-    kept("b.mid", style="funk", bpm=99.9, unmapped={54: 2}, num_hits=4, grid_digest=b"grid  b."),
-    kept(
-        "c.mid",
-        "validation",
-        style="",
-        bpm=60,
-        num_steps=64,
-        tokens=np.array([3, 511], np.uint16),
-        window_digests=windows(3, 2**64 - 1),
-    ),
-    kept(
-        "d.mid",
-        "test",
-        collection="mine",
-        drum_map="gm",
-        style="jazz",
-        metres=("4/4", "3/4"),
-        num_hits=7,  # Five more than on the grid.
-        window_digests=windows(3, 3, 4),
-    ),
-    skipped("w.mid", "not in 4/4: 3/4"),
-    skipped("x.mid", "unreadable MIDI: the file ends too early"),
-    skipped("y.mid", "no drums: nothing on MIDI channel 10"),
-    skipped("z.mid", "not selected: style"),
-    skipped("s.mid", "no notes"),
-    skipped("t.mid", "not in 4/4: 6/8"),
-)
-
-
-def count(files) -> tally.Tally:
-    counts = tally.Tally()
-    for file in files:
-        counts.add(file)
-    return counts
-
-
-def report_of(*files: Converted) -> dict:
-    return count(files).report("in", {})
+from pipelines.dataset.report import tally
+from tests.tallies import FILES, KICK, SNARE, count, kept, report_of, skipped, windows
 
 
 def test_every_number_of_a_report():
@@ -355,52 +263,10 @@ def test_nothing_gives_a_report():
     assert list(report["splits"]) == list(sources.SPLITS)
 
 
-def test_print_report(capsys):
-    report = count(FILES).report("in", {}, ["gone.mid"], ["u", "v"])
-    table.print_report(report, "out dir")
-    assert capsys.readouterr().out.splitlines() == [
-        "10 files found, 4 kept, 6 skipped",
-        "  no drums: 1 (y.mid)",
-        "  no notes: 1 (s.mid)",
-        "  not in 4/4: 2 (t.mid, w.mid)",
-        "  not selected: 1 (z.mid)",
-        "  unreadable MIDI: 1 (x.mid)",
-        "  listed in info.csv but not there: 1",
-        "  there but not listed in info.csv: 2",
-        "22 hits → 18 in the nine classes → 10 on the grid of sixteenths → 4 of 512 tokens",
-        "  4 hits in no class, left out: tambourine 3, pitch 90 1",
-        "split          files   windows   bpm            files   windows   style          files   windows",
-        "train              2         3   60-79              1         2   funk               2         3",
-        "validation         1         2   80-99              1         0   jazz               1         3",
-        "test               1         3   120-139            2         6   unknown            1         2",
-        "  1 of the files kept have no four bars without a pause",
-        "  1 performance is in more than one split (c.mid = d.mid)",
-        "  1 of 2 distinct validation windows are in train too",
-        "  1 of 2 distinct test windows are in train too",
-        "  1 of 2 distinct test windows are in validation too",
-        "written to out dir; each skipped file with its reason is in report.json, pictures are in report.html",
-    ]
-
-
-def test_a_printed_report_stays_small(capsys):
-    files = [
-        kept(f"{n}.mid", style=f"a style with a long name {n}", bpm=10 + 7 * n, unmapped={n: 1}, num_hits=3)
-        for n in range(40)
-    ]
-    files += [skipped(f"{'folder/' * 12}{n}.mid", "no notes") for n in range(5)]
-    table.print_report(report_of(*files), "out")
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) <= 16
-    assert lines[1] == f"  no notes: 5 ({'folder/' * 12}0.mid, …)"
-    assert lines[3] == "  40 hits in no class, left out: pitch 0 1, pitch 1 1, pitch 2 1, pitch 3 1, 36 others"
-    assert lines[-3].endswith("32 others         32         0")
-    assert max(map(len, lines[2:-1])) <= 96
-
-
 def test_groove_is_counted_whole(groove_zip, tmp_path):
-    from pipelines import convert
+    from pipelines.dataset import conversion
 
-    report = convert.convert(str(groove_zip), tmp_path, num_workers=1)
+    report = conversion.convert(str(groove_zip), tmp_path, num_workers=1)
     assert report["windows"] == {"train": 15_629, "validation": 1_910, "test": 0}
     assert report["skipped_by_reason"] == {"not in 4/4": 12}
     assert report["steps"]["hits"] == {

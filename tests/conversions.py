@@ -1,0 +1,34 @@
+"""What tests of the conversion share: running the command, and reading what it wrote."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+
+import note_seq
+
+from pipelines.examples import note_sequences
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+SPLITS = ("train", "validation", "test")
+
+
+def contents(folder: pathlib.Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def sequences(*paths: pathlib.Path) -> list[note_seq.NoteSequence]:
+    return list(note_sequences.read_records(paths))
+
+
+def errors(ended: subprocess.CompletedProcess) -> list[str]:
+    """Returns what is on stderr, without the progress that a slow machine shows."""
+    return [line for line in ended.stderr.splitlines() if not line.startswith("files: ")]
+
+
+def run(*arguments: str | pathlib.Path, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pipelines.convert", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, **options)
