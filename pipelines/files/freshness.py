@@ -13,7 +13,10 @@ from collections.abc import Iterable, Sequence
 
 _PROJECT_DIR = pathlib.Path(__file__).resolve().parents[2]
 # The code that a record's bytes come from, and that which makes tensors of records.
-_RECORD_CODE = ("grooves", "pipelines/dataset/formats", "pipelines/dataset/inputs", "pipelines/dataset/performance.py")
+_RECORD_CODE = (
+    *("grooves", "pipelines/dataset/formats", "pipelines/dataset/inputs"),
+    *(f"pipelines/dataset/{module}.py" for module in ("conversion", "performance", "record_set", "selection")),
+)
 _EXAMPLE_CODE = ("grooves", "models/converters.py", "pipelines/examples")
 _EXAMPLE_PACKAGES = ("magenta", "note-seq")
 
