@@ -18,6 +18,7 @@ from pathlib import Path
 
 from absl import flags
 
+from grooves import metadata
 from pipelines import cli
 from pipelines.dataset.inputs import sources
 from pipelines.files import atomic, freshness
@@ -76,7 +77,7 @@ def train(argv: list[str]) -> None:
     parser.add_argument("--config", help=f"what to train (default: that of the run, or {DEFAULT_CONFIG})")
     parser.add_argument("--run_dir", help="folder of the run (default: runs/CONFIG)")
     parser.add_argument("--mode", default="train", choices=["train", "eval"], help="eval only evaluates")
-    parser.add_argument("--split", default="validation", choices=sources.SPLITS, help="the one to evaluate on")
+    parser.add_argument("--split", default="validation", choices=metadata.SPLITS, help="the one to evaluate on")
     parser.add_argument("--examples_path", help="TFRecords to use as they are, in place of --dataset")
     parser.add_argument("--tfds_name", help="a TFDS data set to use as it is, in place of --dataset")
     parser.add_argument(

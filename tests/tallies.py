@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from grooves import grid
 from pipelines.dataset.performance import Converted
 from pipelines.dataset.report import tally
+from pipelines.dataset.report.facts import Facts
 
 KICK, SNARE = 0, 1
 
 
-def facts(**changes) -> grid.Facts:
+def facts(**changes) -> Facts:
     """Returns the facts of a bar with a kick on the first sixteenth and a snare on the fifth, changed."""
     onsets = np.zeros([16, 9], np.uint32)
     onsets[0, KICK] = onsets[4, SNARE] = 1
@@ -28,7 +28,7 @@ def facts(**changes) -> grid.Facts:
         "grid_digest": b"one bar.",
         "window_digests": np.array([], np.uint64),
     }
-    return grid.Facts(**{**given, **changes})
+    return Facts(**{**given, **changes})
 
 
 def kept(name: str, split: str = "train", collection: str = "groove", **changes) -> Converted:

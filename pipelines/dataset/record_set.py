@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from grooves import metadata
 from pipelines.dataset.formats import tfrecords
-from pipelines.dataset.inputs import sources
 from pipelines.dataset.report import page, tally
 from pipelines.files import atomic
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipelines.dataset.performance import Converted
 
 MAX_SHARDS = 1000  # Files open at a time, for each of three splits.
-_RECORD_NAME = re.compile(rf"({'|'.join(sources.SPLITS)})\.tfrecord(-\d{{5,}}-of-\d{{5,}})?")
+_RECORD_NAME = re.compile(rf"({'|'.join(metadata.SPLITS)})\.tfrecord(-\d{{5,}}-of-\d{{5,}})?")
 
 
 class RecordFiles:
@@ -33,7 +33,7 @@ class RecordFiles:
         self._num_shards = num_shards
         self._files = {
             (split, shard): (folder / shard_name(split, shard, num_shards)).open("wb")
-            for split in sources.SPLITS
+            for split in metadata.SPLITS
             for shard in range(num_shards)
         }
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 import configs
-from grooves import columns, drums, grid
+from grooves import drums, metadata, timing
 from models.magenta import data, note_seq
 from pipelines.examples import note_sequences, store
 from pipelines.files import atomic, freshness, progress, workers
@@ -127,7 +127,7 @@ def load(
 def tensors_of(converter: data.BaseNoteSequenceConverter, sequence: note_seq.NoteSequence) -> data.ConverterTensors:
     """Converts one NoteSequence; drums are moved onto the Roland kit first, where every pitch has a class."""
     if isinstance(converter, data.DrumsConverter | data.GrooveConverter):
-        _, drum_map = columns.read(sequence)
+        _, drum_map = metadata.read(sequence)
         if drum_map not in drums.DRUM_MAPS:
             drum_map = drums.choose_map(sequence)
         sequence = drums.on_kit(sequence, drum_map)
@@ -144,7 +144,7 @@ def encode_job(job: Job) -> store.Part | str:
     for number, sequence in enumerate(sequences, start=job.first_number):
         found = list(zip(*tensors_of(job.converter, sequence), strict=True))
         tensors += found
-        qpm += [grid.qpm_of(sequence)] * len(found)
+        qpm += [timing.qpm_of(sequence)] * len(found)
         performance += [number] * len(found)
     if not tensors:
         return store.Part({"num_steps": np.zeros([0], np.int32)}, {})

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import absl.logging
 
-from grooves import drums
+from grooves import drums, metadata
 from pipelines.dataset import conversion, record_set
 from pipelines.dataset.inputs import sources
 from pipelines.dataset.performance import PRELOAD, Options
@@ -196,7 +196,7 @@ def _take_tally(staging: str, num_shards: int) -> Tally:
     from pipelines.dataset.beam import transforms
     from pipelines.dataset.inputs import remote_folders
 
-    wanted = {record_set.shard_name(split, n, num_shards) for split in sources.SPLITS for n in range(num_shards)}
+    wanted = {record_set.shard_name(split, n, num_shards) for split in metadata.SPLITS for n in range(num_shards)}
     if not {*wanted, transforms.TALLY_NAME} <= set(remote_folders.names(staging)):
         raise ValueError(
             "Beam's workers wrote the records to disks of their own;"

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import apache_beam as beam
 
+from grooves import metadata
 from pipelines.dataset import record_set
 from pipelines.dataset.conversion import Job
 from pipelines.dataset.formats import tfrecords
@@ -50,7 +51,7 @@ def convert(pipeline: beam.Pipeline, job: Job, staging: str) -> None:
 def convert_chunks(chunks: beam.PCollection, job: Job, staging: str) -> None:
     """The same for chunks of sources."""
     converted = chunks | "Convert" >> beam.ParDo(ConvertFiles(job)).with_outputs(COUNTED, main="records")
-    shards = [(split, shard) for split in sources.SPLITS for shard in range(job.num_shards)]
+    shards = [(split, shard) for split in metadata.SPLITS for shard in range(job.num_shards)]
     every_shard = chunks.pipeline | "Shards" >> beam.Create([(key, _NO_RECORD) for key in shards])
     _ = converted[COUNTED] | "Count" >> beam.CombineGlobally(Count()) | "WriteTally" >> beam.Map(write_tally, staging)
     _ = (

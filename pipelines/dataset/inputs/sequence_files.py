@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from grooves import columns
+from grooves import metadata
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs.locations import Inline, Location, Unreadable
 from pipelines.dataset.inputs.source import NOTESEQUENCE, Source, split_by_hash
@@ -106,8 +106,8 @@ def _describe(content: bytes, fallback: str, split: str) -> tuple[str, str, dict
         sequence = parse(content)
     except ValueError as error:
         return fallback, split, {}, Unreadable(f"no NoteSequence ({error})")
-    kept, _ = columns.read(sequence)
-    known = kept.get("split", "") if kept.get("split") in columns.SPLITS else ""
+    kept, _ = metadata.read(sequence)
+    known = kept.get("split", "") if kept.get("split") in metadata.SPLITS else ""
     return sequence.filename or sequence.id or fallback, split or known, kept, Inline(content)
 
 

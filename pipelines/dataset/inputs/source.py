@@ -7,7 +7,7 @@ import hashlib
 import pathlib
 from collections.abc import Mapping
 
-from grooves.columns import SPLITS
+from grooves.metadata import SPLITS
 from pipelines.dataset.inputs.locations import Location
 from pipelines.files import midi_files
 

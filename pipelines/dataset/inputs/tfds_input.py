@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from absl import logging
 
-from grooves.columns import SPLITS
+from grooves.metadata import SPLITS
 from pipelines.dataset.inputs.locations import Inline
 from pipelines.dataset.inputs.source import MIDI, Source
 

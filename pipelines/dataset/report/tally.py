@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grooves import drums, grid
-from pipelines.dataset.inputs import sources
+from grooves import drums, metadata, timing, tokens
 
 if TYPE_CHECKING:
     from pipelines.dataset.performance import Converted
@@ -58,12 +57,14 @@ class Tally:
         }
         self._totals = collections.Counter()
         self._unmapped = collections.Counter()
-        self._onsets = np.zeros((drums.STEPS_PER_BAR, grid.NUM_CLASSES), np.uint64)
-        self._has_token = np.zeros(grid.NUM_TOKENS, bool)
+        self._onsets = np.zeros((timing.STEPS_PER_BAR, drums.NUM_CLASSES), np.uint64)
+        self._has_token = np.zeros(tokens.NUM_TOKENS, bool)
         self._skipped: list[tuple[str, str, str]] = []  # Name, collection, reason.
-        self._grids = {split: array.array("Q") for split in sources.SPLITS}
-        self._names = {split: bytearray() for split in sources.SPLITS}  # One for each of `_grids`, each ended by a NUL.
-        self._windows = {split: array.array("Q") for split in sources.SPLITS}
+        self._grids = {split: array.array("Q") for split in metadata.SPLITS}
+        self._names = {
+            split: bytearray() for split in metadata.SPLITS
+        }  # One for each of `_grids`, each ended by a NUL.
+        self._windows = {split: array.array("Q") for split in metadata.SPLITS}
 
     def add(self, converted: Converted) -> Tally:
         """Counts one file, kept or skipped, and returns the tally itself."""
@@ -82,7 +83,7 @@ class Tally:
             {lost_to: num_in_classes - num_cells},
             in_classes=num_in_classes,
             hits=facts.num_hits,
-            bars=facts.num_steps // drums.STEPS_PER_BAR,
+            bars=facts.num_steps // timing.STEPS_PER_BAR,
             ms=_duration_ms(facts.num_steps, facts.bpm),
             without_a_window=not num_windows,
         )
@@ -105,7 +106,7 @@ class Tally:
         self._onsets += other._onsets
         self._has_token |= other._has_token
         self._skipped += other._skipped
-        for split in sources.SPLITS:
+        for split in metadata.SPLITS:
             self._grids[split] += other._grids[split]
             self._names[split] += other._names[split]
             self._windows[split] += other._windows[split]
@@ -128,7 +129,7 @@ class Tally:
             unlisted: Files that are there and that no table lists.
             repeated: Files that were reached a second time, through a link, and left out.
         """
-        splits = {split: self._files_and_windows("split", split) for split in sources.SPLITS}
+        splits = {split: self._files_and_windows("split", split) for split in metadata.SPLITS}
         num_kept, num_skipped = self._counts["split"][0].total(), len(self._skipped)
         return {
             "input": given if isinstance(given, str) else ", ".join(given),
@@ -188,9 +189,9 @@ class Tally:
                 "fell_together_or_outside_4/4": self._totals["fell_together_or_outside_4/4"],
                 "cells": int(self._onsets.sum()),
             },
-            "tokens": {"distinct": int(self._has_token.sum()), "of": grid.NUM_TOKENS},
+            "tokens": {"distinct": int(self._has_token.sum()), "of": tokens.NUM_TOKENS},
             "windows": {
-                "bars": grid.BARS,
+                "bars": timing.BARS,
                 "stride_bars": settings.get("stride_bars", 1),
                 "by_split": {split: len(digests) for split, digests in self._windows.items()},
             },
@@ -204,14 +205,14 @@ class Tally:
         values, num_splits = np.unique(once_a_split, return_counts=True)
         groups = self._name_groups(grids, values[num_splits > 1])
         return {
-            "within": {split: len(grids[split]) - len(distinct[split]) for split in sources.SPLITS},
+            "within": {split: len(grids[split]) - len(distinct[split]) for split in metadata.SPLITS},
             "across": {"groups": len(groups), "named": groups[:MAX_GROUPS_NAMED]},
         }
 
     def _name_groups(self, grids: Mapping[str, np.ndarray], shared: np.ndarray) -> list[dict]:
         """Returns, for each digest in `shared`, how many files have it and their first names by split."""
         names = {digest: {} for digest in shared.tolist()}
-        for split in sources.SPLITS:
+        for split in metadata.SPLITS:
             found = np.flatnonzero(np.isin(grids[split], shared))
             all_names = self._names[split].split(b"\0") if len(found) else []
             for index in found:
@@ -228,10 +229,10 @@ class Tally:
     def _duplicate_windows(self) -> dict:
         """Counts windows that occur more than once in a split, and distinct ones that two splits share."""
         distinct = {split: np.unique(np.array(digests)) for split, digests in self._windows.items()}
-        pairs = [(one, other) for i, one in enumerate(sources.SPLITS) for other in sources.SPLITS[i + 1 :]]
+        pairs = [(one, other) for i, one in enumerate(metadata.SPLITS) for other in metadata.SPLITS[i + 1 :]]
         return {
             "distinct": {split: len(digests) for split, digests in distinct.items()},
-            "within": {split: len(self._windows[split]) - len(distinct[split]) for split in sources.SPLITS},
+            "within": {split: len(self._windows[split]) - len(distinct[split]) for split in metadata.SPLITS},
             "across": {
                 f"{one}/{other}": len(np.intersect1d(distinct[one], distinct[other], assume_unique=True))
                 for one, other in pairs
@@ -283,7 +284,7 @@ def _values(converted: Converted) -> dict[str, str]:
 
 def _duration_ms(num_steps: int, bpm: float) -> int:
     """Returns how long sixteenths last; whole numbers, because a sum of fractions depends on its order."""
-    return round(num_steps * 15_000 / bpm) if math.isfinite(bpm) and bpm > 0 else 0
+    return round(timing.steps_to_ms(num_steps, bpm)) if math.isfinite(bpm) and bpm > 0 else 0
 
 
 def _encode(name: str) -> bytes:

@@ -12,6 +12,7 @@ import zipfile
 import note_seq
 import pytest
 
+from grooves import metadata
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import sources
 from pipelines.dataset.inputs.source import MAX_MIDI_BYTES, Source, split_by_hash
@@ -234,7 +235,7 @@ def test_the_starter_set_is_found_by_name():
     counts = collections.Counter(source.split for source in collection.walk())
     assert (collection.name, collection.missing, collection.unlisted) == ("starter", (), ())
     assert sum(counts.values()) == collection.size
-    assert all(counts[split] for split in sources.SPLITS)
+    assert all(counts[split] for split in metadata.SPLITS)
     assert collection.known("drummer") == ("drummer1", "drummer2", "drummer3")
 
 

@@ -10,8 +10,8 @@ import zipfile
 import pytest
 import requests
 
-from grooves import columns
-from pipelines.dataset.inputs import sources, tfds_input
+from grooves import metadata
+from pipelines.dataset.inputs import info_csv, sources, tfds_input
 from pipelines.dataset.selection import Selection
 
 FILES_A_SPLIT = 4
@@ -43,9 +43,9 @@ def tfds_dir(tmp_path, monkeypatch, offline) -> pathlib.Path:
 @pytest.fixture
 def unpacked(tmp_path) -> pathlib.Path:
     """What TFDS would have unpacked: a folder with Groove's folder in it, here of three files, one a split."""
-    with (sources.STARTER_DIR / columns.TABLE_NAME).open(newline="") as file:
+    with (sources.STARTER_DIR / info_csv.TABLE_NAME).open(newline="") as file:
         rows = list(csv.DictReader(file))
-    chosen = [next(row for row in rows if row["split"] == split) for split in sources.SPLITS]
+    chosen = [next(row for row in rows if row["split"] == split) for split in metadata.SPLITS]
     files = {row["midi_filename"]: (sources.STARTER_DIR / row["midi_filename"]).read_bytes() for row in chosen}
     return unpack(tmp_path / "unpacked", chosen, files)
 
@@ -54,7 +54,7 @@ def unpack(folder: pathlib.Path, rows: list[dict[str, str]], files: dict[str, by
     for name, content in files.items():
         (folder / "groove" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "groove" / name).write_bytes(content)
-    with (folder / "groove" / columns.TABLE_NAME).open("w", newline="") as file:
+    with (folder / "groove" / info_csv.TABLE_NAME).open("w", newline="") as file:
         table = csv.DictWriter(file, list(rows[0]))
         table.writeheader()
         table.writerows(rows)
@@ -76,9 +76,9 @@ def groove_rows(groove_zip) -> tuple[list[dict[str, str]], dict[str, bytes]]:
         rows = list(csv.DictReader(io.StringIO(archive.read("groove/info.csv").decode())))
         by_kind = {(row["style"], row["time_signature"], row["beat_type"], row["drummer"]): row for row in rows}
         chosen = sorted(by_kind.values(), key=lambda row: (row["time_signature"] == "4-4", row["id"]))
-        chosen = chosen[: FILES_A_SPLIT * len(sources.SPLITS)]
+        chosen = chosen[: FILES_A_SPLIT * len(metadata.SPLITS)]
         for number, row in enumerate(chosen):
-            row["split"] = sources.SPLITS[number % len(sources.SPLITS)]
+            row["split"] = metadata.SPLITS[number % len(metadata.SPLITS)]
         return chosen, {row["midi_filename"]: archive.read(f"groove/{row['midi_filename']}") for row in chosen}
 
 
@@ -99,7 +99,7 @@ def test_groove_prepared_elsewhere_is_read_without_internet(tfds_dir, groove_row
         assert set(source.columns) == {"drummer", "id", "style", "bpm", "beat_type", "time_signature", "split"}
     assert collection.known("time_signature") == tuple(sorted({row["time_signature"] for row in rows}))
     Selection(styles=[rows[0]["style"]]).check(collection.known)
-    for split in sources.SPLITS:
+    for split in metadata.SPLITS:
         loaded = tfds.load("groove/full-midionly", split=split, data_dir=str(elsewhere), download=False)
         midi = [example["midi"] for example in tfds.as_numpy(loaded)]
         assert midi == [source.read() for source in collection.walk() if source.split == split]

@@ -9,8 +9,7 @@ import random
 import numpy as np
 import pytest
 
-from grooves import drums
-from pipelines.dataset.inputs import sources
+from grooves import drums, metadata
 from pipelines.dataset.report import tally
 from tests.tallies import FILES, KICK, SNARE, count, kept, report_of, skipped, windows
 
@@ -260,7 +259,7 @@ def test_nothing_gives_a_report():
     report = report_of()
     assert report["files_found"] == 0
     assert report["duplicates"]["windows"]["across"] == {"train/validation": 0, "train/test": 0, "validation/test": 0}
-    assert list(report["splits"]) == list(sources.SPLITS)
+    assert list(report["splits"]) == list(metadata.SPLITS)
 
 
 def test_groove_is_counted_whole(groove_zip, tmp_path):
