@@ -15,7 +15,10 @@ _PROJECT_DIR = pathlib.Path(__file__).resolve().parents[2]
 # The code that a record's bytes come from, and that which makes tensors of records.
 _RECORD_CODE = (
     *("grooves", "pipelines/dataset/formats", "pipelines/dataset/inputs"),
-    *(f"pipelines/dataset/{module}.py" for module in ("conversion", "performance", "record_set", "selection")),
+    *(
+        f"pipelines/dataset/{module}.py"
+        for module in ("conversion", "performance", "record_set", "report/facts", "selection")
+    ),
 )
 _EXAMPLE_CODE = ("grooves", "models/converters.py", "pipelines/examples")
 _EXAMPLE_PACKAGES = ("magenta", "note-seq")

@@ -61,9 +61,7 @@ class Tally:
         self._has_token = np.zeros(tokens.NUM_TOKENS, bool)
         self._skipped: list[tuple[str, str, str]] = []  # Name, collection, reason.
         self._grids = {split: array.array("Q") for split in metadata.SPLITS}
-        self._names = {
-            split: bytearray() for split in metadata.SPLITS
-        }  # One for each of `_grids`, each ended by a NUL.
+        self._names = {split: bytearray() for split in metadata.SPLITS}  # One for each of `_grids`, ended by a NUL.
         self._windows = {split: array.array("Q") for split in metadata.SPLITS}
 
     def add(self, converted: Converted) -> Tally:
