@@ -9,13 +9,12 @@ import itertools
 import json
 import os
 import pathlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks import step_log
+from models import checkpoint_files
 
 EVALUATIONS_NAME = "evaluations.json"
-_CHECKPOINT = re.compile(r"model\.ckpt-(\d+)\.index")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,12 +47,8 @@ def read(folder: str | os.PathLike[str]) -> Curve:
 
 def checkpoints(train_dir: str | os.PathLike[str]) -> dict[int, str]:
     """Returns the prefixes of all checkpoints of a run by step, without the one before the first step."""
-    found = {}
-    for path in pathlib.Path(train_dir).glob("model.ckpt-*.index"):
-        step = int(_CHECKPOINT.fullmatch(path.name)[1])
-        if step:
-            found[step] = str(path.with_suffix(""))
-    return dict(sorted(found.items()))
+    by_step = {checkpoint_files.step_of(prefix): prefix for prefix in checkpoint_files.all_complete(train_dir)}
+    return {step: prefix for step, prefix in by_step.items() if step}
 
 
 def steps_at_intervals(log: step_log.StepLog, steps: Iterable[int], interval_mins: float) -> list[int]:

@@ -177,7 +177,8 @@ def contender_dir(tmp_path):
     (folder / "run" / "train").mkdir(parents=True)
     write_log(folder / "steps.jsonl", [30.0 * n for n in range(1, 11)], [100.0 - n for n in range(1, 11)])
     for step in (0, 2, 5, 6, 10):
-        (folder / "run" / "train" / f"model.ckpt-{step}.index").touch()
+        for ending in ("index", "data-00000-of-00001"):
+            (folder / "run" / "train" / f"model.ckpt-{step}.{ending}").touch()
     judged = {"10": {"loss": 91.0, "hit_f1": 0.5}, "5": {"loss": 95.5, "hit_f1": 0.4}}
     (folder / curve.EVALUATIONS_NAME).write_text(json.dumps(judged))
     return folder
