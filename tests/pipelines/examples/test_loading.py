@@ -17,7 +17,7 @@ import pytest
 from magenta.models.music_vae import data
 
 import configs
-from grooves import columns
+from grooves import metadata
 from models import converters
 from models.magenta import tf
 from pipelines.dataset.formats import tfrecords
@@ -125,7 +125,7 @@ def test_the_drum_map_that_a_record_names_is_the_one_it_is_read_by(tmp_path):
     for drum_map in ("roland", "gm", ""):  # Pitch 48 is Roland's high tom, General MIDI's mid tom.
         sequence = midi_files.sequence(played)
         if drum_map:
-            columns.write(sequence, {}, drum_map)
+            metadata.write(sequence, {}, drum_map)
         loaded = load("groovae_4bar", sequence, tmp_path=tmp_path)
         classes[drum_map] = np.flatnonzero(everything(loaded)[1][0, 19, :CLASSES]).tolist()
     assert classes == {"roland": [6], "gm": [5], "": [6]}
