@@ -48,7 +48,7 @@ def nearest_steps(secs: np.ndarray, qpm: float, steps_per_quarter: int = STEPS_P
 def offsets_of(
     secs: np.ndarray, steps: np.ndarray, qpm: float, steps_per_quarter: int = STEPS_PER_QUARTER
 ) -> np.ndarray:
-    """Returns how far times `[n]` in seconds are from their steps `[n]`: 1 is half a step early, -1 half a step late."""
+    """Returns how far times `[n]` in seconds are from their steps `[n]`, 1 for half a step early, -1 for late."""
     step_secs = steps_to_secs(1, qpm, steps_per_quarter)
     return (step_secs * steps - secs) / step_secs * _OFFSETS_PER_STEP
 
