@@ -10,7 +10,6 @@ from grooves.drums import NUM_CLASSES
 from grooves.timing import QPM
 
 NUM_PARTS = 3  # Of a step in a tensor: hits | velocities | offsets, one value a drum each.
-DEPTH = NUM_PARTS * NUM_CLASSES
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,7 +7,6 @@ import numpy as np
 from grooves.drums import NUM_CLASSES
 
 NUM_TOKENS = 2**NUM_CLASSES
-PADDING = -1  # Behind a sequence that is shorter than others; reads as silence.
 
 
 def from_hits(hits: np.ndarray) -> np.ndarray:
@@ -16,11 +15,11 @@ def from_hits(hits: np.ndarray) -> np.ndarray:
 
 
 def to_hits(tokens: np.ndarray) -> np.ndarray:
-    """Returns the hits `[…, 9]`, booleans, of tokens `[…]`."""
+    """Returns the hits `[…, 9]`, booleans, of tokens `[…]`; padding (-1) is silence."""
     bits = np.arange(NUM_CLASSES, dtype=tokens.dtype)
     return (np.maximum(tokens, 0)[..., np.newaxis] >> bits & 1).astype(bool)
 
 
 def to_one_hot(tokens: np.ndarray) -> np.ndarray:
-    """Returns `[…, 512]` booleans, one of them set a step, of tokens `[…]`; none for padding."""
+    """Returns `[…, 512]` booleans, one of them set a step, of tokens `[…]`; none for padding (-1)."""
     return tokens[..., np.newaxis] == np.arange(NUM_TOKENS, dtype=tokens.dtype)

@@ -25,10 +25,6 @@ def test_split_and_join(shape):
     assert split.join().dtype == np.float32
 
 
-def test_depth_is_three_values_for_each_of_nine_drums():
-    assert (groove.NUM_PARTS, groove.DEPTH) == (3, 27)
-
-
 def test_a_groove_stays_as_it_is():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Groove.split(np.zeros([64, 27])).qpm = 90

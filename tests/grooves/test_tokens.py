@@ -26,8 +26,8 @@ def test_all_tokens_there_and_back_in_any_integers():
 
 
 def test_padding_is_silence():
-    assert not tokens.to_hits(np.array([[tokens.PADDING, 0]])).any()
-    assert not tokens.to_one_hot(np.array([tokens.PADDING])).any()
+    assert not tokens.to_hits(np.array([[-1, 0]])).any()
+    assert not tokens.to_one_hot(np.array([-1])).any()
 
 
 def test_one_hot():

@@ -16,6 +16,10 @@ def performances():
     return [midi_files.sequence(midi_files.at_random(seed), qpm=60 + 31.7 * seed) for seed in range(4)]
 
 
+def as_bytes(values) -> bytes:
+    return np.float64(values).tobytes()
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -27,7 +31,7 @@ def performances():
         {"fixed_velocities": True},
         {"split_bars": 2, "hop_size": 8},
         {"steps_per_quarter": 2},
-        {"pitch_classes": CLASSES[:3] + [[pitch for pitches in CLASSES[3:] for pitch in pitches]]},  # Four drums.
+        {"pitch_classes": [*CLASSES[:3], [pitch for pitches in CLASSES[3:] for pitch in pitches]]},  # Four drums.
         {"hits_as_controls": True},
         {"split_instruments": True},
         {"add_instruments": [0, 3]},
@@ -43,9 +47,7 @@ def test_grooves_are_magentas(options):
         ours = converters.GrooveConverter(**options).to_tensors(performance)
         theirs = data.GrooveConverter(**options).to_tensors(performance)
         for made, expected in zip(ours, theirs, strict=True):
-            assert [np.float64(array).tobytes() for array in made] == [
-                np.float64(array).tobytes() for array in expected
-            ]
+            assert list(map(as_bytes, made)) == list(map(as_bytes, expected))
         total += len(ours.outputs)
     assert total >= 4
 
