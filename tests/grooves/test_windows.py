@@ -89,6 +89,16 @@ def test_stride(stride_bars, expected):
     assert len(some) == expected
 
 
+@pytest.mark.parametrize(("pause_steps", "expected"), [(16, 3), (17, 1)])
+def test_more_than_a_bar_without_a_hit_ends_a_track(pause_steps, expected):
+    """Six bars in two times three make windows only where they are one track."""
+    first = [(step, 36, 90) for step in (*range(0, 33, 4), 34)]
+    sequence = midi_files.sequence([*first, *((34 + pause_steps + step, 38, 90) for step in range(0, 46, 3))])
+    found = windows.cut(sequence, drums.ROLAND)
+    assert sorted(found.tolist()) == windows_of_magenta(sequence, drums.ROLAND)
+    assert len(found) == expected
+
+
 def test_windows_that_are_alike_count_once():
     assert len(windows.cut(midi_files.sequence(midi_files.groove(10, alike=True)), drums.ROLAND)) == 1
 
