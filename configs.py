@@ -13,8 +13,7 @@ import collections
 import copy
 import difflib
 
-from grooves.drums import STEPS_PER_BAR
-from grooves.grid import BARS, STEPS
+from grooves.timing import BARS, STEPS, STEPS_PER_BAR, STEPS_PER_QUARTER
 from models import converters, decoders, encoders
 from models.magenta import HParams, data, lstm_models, magenta_configs, merge_hparams
 from models.vae import MusicVAE
@@ -113,8 +112,8 @@ def _groovae(**converter_options) -> Config:
         ),
         data_converter=converters.GrooveConverter(
             split_bars=BARS,
-            steps_per_quarter=4,
-            quarters_per_bar=4,
+            steps_per_quarter=STEPS_PER_QUARTER,
+            quarters_per_bar=STEPS_PER_BAR // STEPS_PER_QUARTER,
             max_tensors_per_notesequence=20,
             pitch_classes=data.ROLAND_DRUM_PITCH_CLASSES,
             **converter_options,

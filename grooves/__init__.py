@@ -1,1 +1,1 @@
-"""What a groove is, and where it comes from: files, NoteSequences, drums, the grid. Needs no TensorFlow."""
+"""What a groove is: its type and layout, transforms, time, tokens, windows, kits, metadata. NumPy alone."""

@@ -11,13 +11,10 @@ import numpy as np
 if TYPE_CHECKING:
     from note_seq import NoteSequence
 
-QPM = 120.0  # The tempo of a NoteSequence that says none, and the one that Magenta's converters write.
-STEPS_PER_QUARTER = 4
-STEPS_PER_BAR = 16
-
 CLASS_NAMES = (
     "kick", "snare", "closed hi-hat", "open hi-hat", "low tom", "mid tom", "high tom", "crash", "ride",
 )  # fmt: skip
+NUM_CLASSES = len(CLASS_NAMES)
 
 # magenta.models.music_vae.data.ROLAND_DRUM_PITCH_CLASSES: the Roland TD-11 that Groove was played on.
 ROLAND_CLASSES = (

@@ -6,11 +6,9 @@ import copy
 
 import numpy as np
 
-from grooves import drums, grid
+from grooves import drums, groove, timing, tokens, transforms, windows
 from models.magenta import data, note_seq
 
-_VELOCITIES, _OFFSETS = 1, 2  # Behind the hits.
-_TAPPED = 3  # The class that GrooveConverter taps on.
 # What a performance can have that keeps Magenta's GrooveConverter from converting it.
 _UNFIT = (
     note_seq.BadTimeSignatureError,
@@ -33,8 +31,8 @@ class DrumsConverter(data.DrumsConverter):
     def __init__(self, stride_bars: int = 1) -> None:
         super().__init__(
             max_bars=None,
-            slice_bars=grid.BARS,
-            steps_per_quarter=drums.STEPS_PER_QUARTER,
+            slice_bars=timing.BARS,
+            steps_per_quarter=timing.STEPS_PER_QUARTER,
             roll_input=True,
             pitch_classes=data.ROLAND_DRUM_PITCH_CLASSES,
             max_tensors_per_notesequence=None,
@@ -47,11 +45,10 @@ class DrumsConverter(data.DrumsConverter):
         Returns:
             inputs `[64, 10]`, nine hits and whether there is none, and outputs `[64, 512]`, one-hot tokens; booleans.
         """
-        tokens = grid.windows(item, drums.ROLAND, self.stride_bars)
-        hits = (tokens[..., np.newaxis] >> np.arange(grid.NUM_CLASSES, dtype=np.uint16) & 1).astype(bool)
+        cut = windows.cut(item, drums.ROLAND, self.stride_bars)
+        hits = tokens.to_hits(cut)
         inputs = np.concatenate([hits, ~hits.any(axis=-1, keepdims=True)], axis=-1)
-        outputs = tokens[..., np.newaxis] == np.arange(grid.NUM_TOKENS, dtype=np.uint16)
-        return data.ConverterTensors(inputs=list(inputs), outputs=list(outputs))
+        return data.ConverterTensors(inputs=list(inputs), outputs=list(tokens.to_one_hot(cut)))
 
 
 class GrooveConverter(data.GrooveConverter):
@@ -71,68 +68,58 @@ class GrooveConverter(data.GrooveConverter):
         """Converts a performance on the Roland kit.
 
         Returns:
-            inputs and outputs `[steps, 27]`, 9 hits | 9 velocities in [0, 1] | 9 offsets in [-1, 1], float64.
+            inputs and outputs `[steps, 27]`, the layout of `grooves.groove`, float64.
         """
         is_unusual = self._note_dropout or self._categorical_outputs or self._add_instruments
         if is_unusual or self._split_instruments or self._hits_as_controls or not self._split_bars:
             return super().to_tensors(item)
         played = self._play(item)
-        seen = self._hide(played)
+        seen, shown = self._hide(played).join(), played.join()
         size = self._split_bars * self._steps_per_bar
-        starts = range(0, len(played) - size + 1, self._hop_size or size)
-        inputs, outputs = (
-            [steps[start : start + size].reshape(size, -1) for start in starts] for steps in (seen, played)
-        )
+        starts = range(0, len(shown) - size + 1, self._hop_size or size)
+        inputs, outputs = ([steps[start : start + size] for start in starts] for steps in (seen, shown))
         return data.ConverterTensors(inputs=inputs, outputs=outputs)
 
-    def _play(self, sequence: note_seq.NoteSequence) -> np.ndarray:
-        """Returns `[whole bars, 3, drums]`, hits, velocities and offsets; nothing where the metre does not fit."""
-        steps, pitches, velocities, offsets = self._quantize(sequence)
+    def _play(self, sequence: note_seq.NoteSequence) -> groove.Groove:
+        """Returns a performance as a groove of whole bars; of none where the metre does not fit."""
+        notes, qpm = self._usable_notes(sequence)
+        pitches, velocities, start_secs, _ = notes.T
+        steps = timing.nearest_steps(start_secs, qpm, self._steps_per_quarter)
         num_bars = -(-(steps.max(initial=-1) + 1) // self._steps_per_bar)
-        played = np.zeros([num_bars * self._steps_per_bar, 3, self._num_drums])
         distinct, which = np.unique(pitches.astype(np.int64), return_inverse=True)
-        numbers = np.array([self.pitch_class_map[pitch] for pitch in distinct.tolist()], np.int64)[which]
-        quietest_first = np.lexsort((-np.arange(len(steps)), velocities))  # Of several hits in a cell the last stays.
-        values = np.stack([np.ones(len(steps)), velocities / 127.0, offsets], axis=1)
-        played[steps[quietest_first], :, numbers[quietest_first]] = values[quietest_first]
-        return played
+        return groove.Groove.from_notes(
+            steps,
+            np.array([self.pitch_class_map[pitch] for pitch in distinct.tolist()], np.int64)[which],
+            velocities / 127.0,
+            timing.offsets_of(start_secs, steps, qpm, self._steps_per_quarter),
+            num_steps=num_bars * self._steps_per_bar,
+            num_drums=self._num_drums,
+            qpm=qpm,
+        )
 
-    def _quantize(self, sequence: note_seq.NoteSequence) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Returns step, pitch, velocity (0 to 127) and offset (half steps, early is positive) of each note.
+    def _usable_notes(self, sequence: note_seq.NoteSequence) -> tuple[np.ndarray, float]:
+        """Returns pitch, velocity (0 to 127), start and end in seconds of each note, `[n, 4]`, and the tempo in qpm.
 
-        `[n]` each, steps int64, the others float64; of no notes where the metre does not fit.
+        There are no notes where the metre does not fit, or where one begins or ends before time 0.
         """
-        nothing = np.zeros([0], np.int64), *np.zeros([3, 0])
         bare = copy.copy(sequence)
         bare.ClearField("notes")  # note-seq would quantize them one by one.
         try:
             bare = note_seq.quantize_note_sequence(bare, self._steps_per_quarter)
-            if note_seq.steps_per_bar_in_quantized_sequence(bare) != self._steps_per_bar:
-                return nothing
+            fits = note_seq.steps_per_bar_in_quantized_sequence(bare) == self._steps_per_bar
         except _UNFIT:
-            return nothing
-        notes = np.array([(n.pitch, n.velocity, n.start_time, n.end_time) for n in sequence.notes], np.float64)
-        pitches, velocities, start_secs, end_secs = notes.reshape(-1, 4).T
-        qpm = bare.tempos[0].qpm
-        steps_per_sec = note_seq.steps_per_quarter_to_steps_per_second(self._steps_per_quarter, qpm)
-        steps, ends = (grid.nearest_steps(secs, steps_per_sec) for secs in (start_secs, end_secs))
-        if (steps < 0).any() or (ends < 0).any():
-            return nothing
-        step_secs = 60.0 / qpm / self._steps_per_quarter
-        return steps, pitches, velocities, (step_secs * steps - start_secs) / step_secs * 2
+            fits = False
+        notes = [(n.pitch, n.velocity, n.start_time, n.end_time) for n in sequence.notes]
+        notes, qpm = np.array(notes, np.float64).reshape(-1, 4), timing.qpm_of(bare)
+        fits = fits and (timing.nearest_steps(notes[:, 2:], qpm, self._steps_per_quarter) >= 0).all()
+        return notes[: len(notes) if fits else 0], qpm
 
-    def _hide(self, played: np.ndarray) -> np.ndarray:
+    def _hide(self, played: groove.Groove) -> groove.Groove:
         """Returns what the encoder gets to see."""
-        seen = played.copy()
-        if self._tapify:  # The loudest of each step, tapped on the open hi-hat.
-            loudest = played[:, _VELOCITIES].argmax(axis=-1)
-            seen[:] = 0
-            seen[:, :, _TAPPED] = played[np.arange(len(played)), :, loudest]
-        if self._humanize or self._fixed_velocities:
-            seen[:, _VELOCITIES] = 0
+        seen = transforms.tapped(played) if self._tapify else played
         if self._humanize:
-            seen[:, _OFFSETS] = 0
-        return seen
+            return transforms.only_hits(seen)
+        return transforms.with_fixed_velocities(seen) if self._fixed_velocities else seen
 
 
 def with_stride(converter: data.BaseNoteSequenceConverter, stride_bars: int) -> data.BaseNoteSequenceConverter:

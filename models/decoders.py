@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from grooves import groove
 from models import cells, objective, recurrence
 from models.magenta import base_model, lstm_models, lstm_utils, seq2seq, tf
 from models.sequences import as_one_hot, as_tokens, time_major
@@ -221,7 +222,7 @@ class GrooveLstmDecoder(_WholeSequences, lstm_models.GrooveLstmDecoder):
 
     def draw(self, outputs: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
         """Returns the next inputs in training, `[n, 27]`, drawn from the outputs `[n, 27]` of step `time`."""
-        hits, velocities, offsets = tf.split(outputs, 3, axis=1)
+        hits, velocities, offsets = tf.split(outputs, groove.NUM_PARTS, axis=1)
         drawn = self.noise.uniform(tf.shape(hits), time) < tf.sigmoid(hits)
         return tf.concat([tf.to_float(drawn), tf.sigmoid(velocities), tf.tanh(offsets)], axis=1)
 

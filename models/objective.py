@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+from grooves import groove
 from models.magenta import HParams, tf
 
 NATS_PER_BIT = math.log(2)
@@ -51,8 +52,8 @@ def groove_terms(outputs: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]
         outputs: `[…, 27]` = 9 logits of hits | 9 of velocities, before a sigmoid | 9 of offsets, before a tanh.
         targets: `[…, 27]` = 9 hits | 9 velocities in [0, 1] | 9 offsets in [-1, 1].
     """
-    hits, velocities, offsets = tf.split(targets, 3, axis=-1)
-    hit_logits, velocity_logits, offset_logits = tf.split(outputs, 3, axis=-1)
+    hits, velocities, offsets = tf.split(targets, groove.NUM_PARTS, axis=-1)
+    hit_logits, velocity_logits, offset_logits = tf.split(outputs, groove.NUM_PARTS, axis=-1)
     chance = tf.sigmoid(hit_logits)
     log_likelihood = hits * tf.math.log(chance + EPSILON) + (1 - hits) * tf.math.log(1 - chance + EPSILON)
     return {

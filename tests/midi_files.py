@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 import mido
 import note_seq
+import numpy as np
+
+from grooves import drums
 
 TICKS_PER_BEAT = 480
 TICKS_PER_STEP = TICKS_PER_BEAT // 4
@@ -30,6 +33,15 @@ def groove(bars: int, *, alike: bool = False) -> list[Hit]:
         if not alike:  # The bar's number in binary, on the sixteenths between.
             hits += [(first + 2 * bit + 1, KICK, 70) for bit in range(8) if (bar + 1) >> bit & 1]
     return sorted(hits)
+
+
+def at_random(seed: int, *, bars: int = 9) -> list[Hit]:
+    """Returns hits early and late, several in a cell, equally loud ones among them, with a silent bar in between."""
+    random = np.random.default_rng(seed)
+    steps = np.sort(random.uniform(0, 16 * bars, 40 * bars))
+    steps = steps[(steps < 64) | (steps > 83)]
+    pitches = random.choice([pitch for pitches in drums.ROLAND_CLASSES for pitch in pitches], len(steps))
+    return list(zip(steps, pitches.tolist(), random.choice([1, 40, 80, 127], len(steps)).tolist(), strict=True))
 
 
 def write(

@@ -10,8 +10,9 @@ import functools
 import hashlib
 from typing import TYPE_CHECKING
 
-from grooves import columns, drums, grid
+from grooves import drums, metadata, timing
 from pipelines.dataset.inputs import sequence_files, sources
+from pipelines.dataset.report.facts import Facts, describe
 from pipelines.dataset.selection import Selection
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Converted:
     split: str
     record: bytes = b""
     skipped: str = ""
-    facts: grid.Facts | None = None
+    facts: Facts | None = None
 
 
 def convert_file(source: sources.Source, options: Options) -> Converted:
@@ -68,10 +69,10 @@ def convert_file(source: sources.Source, options: Options) -> Converted:
         sequence = read_sequence(source)
     except ValueError as error:
         return skip(skipped=str(error))
-    row, drum_map = columns.read(sequence)  # There are some in a NoteSequence that was converted here before.
+    row, drum_map = metadata.read(sequence)  # There are some in a NoteSequence that was converted here before.
     row = dict(source.columns) or row
     reason = drums.reason_to_skip(sequence) or options.selection.reason_to_leave_out(
-        row, source.split, grid.qpm_of(sequence), drums.metres(sequence)
+        row, source.split, timing.qpm_of(sequence), drums.metres(sequence)
     )
     if reason:
         return skip(skipped=reason)
@@ -81,8 +82,8 @@ def convert_file(source: sources.Source, options: Options) -> Converted:
         drum_map = drums.choose_map(sequence, options.otherwise)
     if source.kind != sources.NOTESEQUENCE:
         identify(sequence, source)
-    columns.write(sequence, row, drum_map)
-    facts = grid.describe(sequence, drum_map, row.get("style", ""), options.stride_bars)
+    metadata.write(sequence, row, drum_map)
+    facts = describe(sequence, drum_map, row.get("style", ""), options.stride_bars)
     return skip(record=sequence.SerializeToString(deterministic=True), facts=facts)
 
 

@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from grooves import columns
+from grooves.metadata import SPLITS
+from pipelines.dataset.inputs.info_csv import TABLE_NAME
 
 if TYPE_CHECKING:
     from pipelines.dataset.inputs.sources import Source
@@ -50,13 +51,13 @@ class Selection:
             ValueError: a value is unknown, or the data says nothing of a column; says what is accepted.
         """
         self._check_bpm()
-        _check_values("splits", self.splits, columns.SPLITS)
+        _check_values("splits", self.splits, SPLITS)
         for flag, column, wanted in self._filters_of_columns():
             values = [value for value in known(column) if value]
             if not values:
                 raise ValueError(
                     f"--{flag}={','.join(wanted)}: the input does not say the {_NOUN_BY_COLUMN[column]} of its files;"
-                    f"\n  that is the column {column} of a table {columns.TABLE_NAME} beside them, as the Groove MIDI"
+                    f"\n  that is the column {column} of a table {TABLE_NAME} beside them, as the Groove MIDI"
                     f" Dataset has one (midi_filename,split,{column},…)"
                 )
             _check_values(flag, wanted, values)

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 import configs
-from grooves import columns, drums, grid
+from grooves import drums, metadata, timing
 from models.magenta import data, note_seq
 from pipelines.examples import example_codec, example_store, note_sequences
 from pipelines.files import atomic, progress, workers
@@ -130,7 +130,7 @@ def load(
 def tensors_of(converter: data.BaseNoteSequenceConverter, sequence: note_seq.NoteSequence) -> data.ConverterTensors:
     """Converts one NoteSequence; drums are moved onto the Roland kit first, where every pitch has a class."""
     if isinstance(converter, data.DrumsConverter | data.GrooveConverter):
-        _, drum_map = columns.read(sequence)
+        _, drum_map = metadata.read(sequence)
         if drum_map not in drums.DRUM_MAPS:
             drum_map = drums.choose_map(sequence)
         sequence = drums.on_kit(sequence, drum_map)
@@ -147,7 +147,7 @@ def encode_job(job: Job) -> example_store.Part | str:
     for number, sequence in enumerate(sequences, start=job.first_number):
         found = list(zip(*tensors_of(job.converter, sequence), strict=True))
         tensors += found
-        qpm += [grid.qpm_of(sequence)] * len(found)
+        qpm += [timing.qpm_of(sequence)] * len(found)
         performance += [number] * len(found)
     if not tensors:
         return example_store.Part({"num_steps": np.zeros([0], np.uint32)}, {})

@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import io
 
-from grooves.drums import QPM, STEPS_PER_BAR, STEPS_PER_QUARTER
+import numpy as np
+
+from grooves import timing
+from grooves.timing import QPM, STEPS_PER_BAR, STEPS_PER_QUARTER
 from pipelines.dataset.formats import midi
 from pipelines.dataset.formats.midi import note_seq, pretty_midi  # Imported there without their noise.
 
@@ -36,9 +39,9 @@ def read_at_constant_tempo(file: bytes) -> note_seq.NoteSequence:
 
 def num_bars(sequence: note_seq.NoteSequence) -> int:
     """Returns the number of 4/4 bars until the last hit's, the bars before the first one included."""
-    qpm = sequence.tempos[0].qpm if sequence.tempos else QPM
     last_secs = max((note.start_time for note in sequence.notes if note.is_drum), default=0.0)
-    return round(last_secs * qpm / 60 * STEPS_PER_QUARTER) // STEPS_PER_BAR + 1
+    last_step = timing.nearest_steps(np.array(last_secs), timing.qpm_of(sequence))
+    return timing.bar_after(last_step) // STEPS_PER_BAR
 
 
 def cut_bars(sequence: note_seq.NoteSequence, first_bar: int, bars: int) -> note_seq.NoteSequence:
@@ -54,8 +57,7 @@ def cut_bars(sequence: note_seq.NoteSequence, first_bar: int, bars: int) -> note
         raise ValueError(f"in {', '.join(f'{n}/{d}' for n, d in sorted(metres))}; four bars of 4/4 are needed")
     quantized = note_seq.quantize_note_sequence(sequence, STEPS_PER_QUARTER)
     first_step, last_step = (first_bar - 1) * STEPS_PER_BAR, (first_bar - 1 + bars) * STEPS_PER_BAR
-    qpm = sequence.tempos[0].qpm if sequence.tempos else QPM
-    shift_secs = first_step * 60 / qpm / STEPS_PER_QUARTER
+    shift_secs = timing.steps_to_secs(first_step, timing.qpm_of(sequence))
 
     window = copy.copy(sequence)
     del window.notes[:]

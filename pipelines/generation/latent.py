@@ -8,7 +8,7 @@ import pathlib
 import numpy as np
 
 import configs
-from grooves import drums
+from grooves import drums, timing
 from models.inference import TrainedModel
 from models.magenta import data, note_seq
 from pipelines.examples import loading
@@ -76,7 +76,7 @@ def read_example(config: configs.Config, path: str, start_bar: int | None) -> da
         reason = drums.reason_to_skip(sequence)
         if reason:
             raise ValueError(reason)
-        num_bars = config.hparams.max_seq_len // drums.STEPS_PER_BAR
+        num_bars = config.hparams.max_seq_len // timing.STEPS_PER_BAR
         for first_bar in [start_bar] if start_bar else range(1, bars.num_bars(sequence) + 1):
             tensors = loading.tensors_of(config.data_converter, bars.cut_bars(sequence, first_bar, num_bars))
             if tensors.inputs:

@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from grooves import drums
+from grooves import drums, timing
 from pipelines.files import atomic, midi_files
 
 DRUM_CLASSES = dict(zip(drums.CLASS_NAMES, drums.ROLAND_CLASSES, strict=True))
@@ -188,7 +188,7 @@ def _grid(midi: pretty_midi.PrettyMIDI, last_tick: int) -> tuple[list[float], li
     bars, beats, steps = [], [], []
     for (start, numerator, denominator), (end, *_) in itertools.pairwise([*changes, (last_tick + 1, 0, 0)]):
         beat = midi.resolution * 4 / denominator
-        step = midi.resolution / 4
+        step = midi.resolution / timing.STEPS_PER_QUARTER
         tick = start
         while tick < end and tick <= last_tick:
             bars.append(tick)

@@ -18,7 +18,7 @@ import zipfile
 import note_seq
 import pytest
 
-from grooves import columns
+from grooves import metadata
 from pipelines import cli, convert
 from pipelines.dataset.inputs import sources
 from pipelines.examples import note_sequences
@@ -479,7 +479,7 @@ def test_the_columns_travel_into_the_notesequence(starter_records):
     assert len(rows) == len(found)
     for row in rows:
         sequence = found[row["midi_filename"]]
-        assert columns.read(sequence) == (row, "roland")
+        assert metadata.read(sequence) == (row, "roland")
         assert sequence.sequence_metadata.artist == row["drummer"]
         assert list(sequence.sequence_metadata.genre) == row["style"].split("/")
         assert sequence.tempos[0].qpm == pytest.approx(float(row["bpm"]), abs=0.01)

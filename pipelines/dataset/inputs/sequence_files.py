@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from grooves import columns
+from grooves import metadata
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs.locations import Inline, Location, Unreadable
 
@@ -111,14 +111,14 @@ def _describe(content: bytes, fallback: str, split: str) -> Record:
         sequence = parse(content)
     except ValueError as error:
         return Record(fallback, split, {}, Unreadable(f"no NoteSequence ({error})"))
-    kept, _ = columns.read(sequence)
+    kept, _ = metadata.read(sequence)
     name = sequence.filename or sequence.id or fallback
     return Record(name, split or _known_split(kept), kept, Inline(content))
 
 
 def _known_split(kept: dict[str, str]) -> str:
     split = kept.get("split", "")
-    return split if split in columns.SPLITS else ""
+    return split if split in metadata.SPLITS else ""
 
 
 def parse(content: bytes) -> NoteSequence:

@@ -9,12 +9,11 @@ import pathlib
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from grooves import columns
+from grooves.metadata import SPLITS
 from pipelines.dataset.formats import tfrecords
-from pipelines.dataset.inputs import folders, sequence_files, tfds_input, zips
+from pipelines.dataset.inputs import folders, info_csv, sequence_files, tfds_input, zips
 from pipelines.dataset.inputs.locations import Files, InFolder, Inline, Location
 
-SPLITS = columns.SPLITS
 STARTER = "starter"
 STARTER_DIR = pathlib.Path(__file__).resolve().parents[3] / "data" / "starter"
 GROOVE = "groove"
@@ -77,12 +76,12 @@ class Collection:
     repeated: tuple[str, ...] = ()
 
     def known(self, column: str) -> tuple[str, ...]:
-        """Returns the values of one of `columns.SELECTABLE`, sorted, with "" where a source has none."""
+        """Returns the values of one of `info_csv.SELECTABLE`, sorted, with "" where a source has none."""
         return self._known[column]
 
     @functools.cached_property
     def _known(self) -> dict[str, tuple[str, ...]]:
-        values = {column: set() for column in columns.SELECTABLE}
+        values = {column: set() for column in info_csv.SELECTABLE}
         for source in self.walk():
             for column, known in values.items():
                 known.add(source.columns.get(column, ""))
@@ -184,7 +183,7 @@ def _unused(name: str, used_names: Sequence[str]) -> str:
 
 
 def _is_wanted(file_name: str) -> bool:
-    return file_name == columns.TABLE_NAME or _kind(file_name) is not None
+    return file_name == info_csv.TABLE_NAME or _kind(file_name) is not None
 
 
 def _kind(name: str) -> str | None:
@@ -193,17 +192,17 @@ def _kind(name: str) -> str | None:
 
 def _open_files(name: str, files: Files) -> Collection:
     """Makes a collection of the files of a folder or zip, with the splits and columns of each info.csv in it."""
-    tables = sorted((file for file in files.names if _last(file) == columns.TABLE_NAME), key=lambda n: -n.count("/"))
-    names = tuple(file for file in files.names if _last(file) != columns.TABLE_NAME)
-    rows: dict[str, columns.Row] = {}
+    tables = sorted((file for file in files.names if _last(file) == info_csv.TABLE_NAME), key=lambda n: -n.count("/"))
+    names = tuple(file for file in files.names if _last(file) != info_csv.TABLE_NAME)
+    rows: dict[str, info_csv.Row] = {}
     for table in tables:  # Of two that list the same file, the one nearer to the root counts.
         rows |= _read_table(table, files.locate(table))
-    table_dirs = tuple(table.removesuffix(columns.TABLE_NAME) for table in tables)
-    there = {columns.key(file) for file in names} | {columns.key(file) for file in files.repeated}
+    table_dirs = tuple(table.removesuffix(info_csv.TABLE_NAME) for table in tables)
+    there = {info_csv.key(file) for file in names} | {info_csv.key(file) for file in files.repeated}
 
     def walk() -> Iterator[Source]:
         for file in names:
-            row = rows.get(columns.key(file))
+            row = rows.get(info_csv.key(file))
             split = row.split if row else split_by_hash(file)
             yield Source(file, name, split, _kind(file) or MIDI, row.columns() if row else {}, files.locate(file))
 
@@ -212,7 +211,7 @@ def _open_files(name: str, files: Files) -> Collection:
         len(names),
         walk,
         missing=tuple(sorted(row.name for key, row in rows.items() if key not in there)),
-        unlisted=tuple(file for file in names if columns.key(file) not in rows and file.startswith(table_dirs)),
+        unlisted=tuple(file for file in names if info_csv.key(file) not in rows and file.startswith(table_dirs)),
         repeated=tuple(f"{file}: {what}" for file, what in files.repeated.items()),
     )
 
@@ -221,9 +220,9 @@ def _last(name: str) -> str:
     return name.rsplit("/", 1)[-1]
 
 
-def _read_table(name: str, location: Location) -> dict[str, columns.Row]:
+def _read_table(name: str, location: Location) -> dict[str, info_csv.Row]:
     try:
-        return columns.read_table(location.read(MAX_TABLE_BYTES), name.removesuffix(columns.TABLE_NAME))
+        return info_csv.read_table(location.read(MAX_TABLE_BYTES), name.removesuffix(info_csv.TABLE_NAME))
     except (OSError, ValueError) as error:
         raise ValueError(f"{name}: {error}; mend it, or take it away: splits then follow from names") from error
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from absl import logging
 
-from grooves.columns import SPLITS
+from grooves.metadata import SPLITS
 
 NAMES = "groove/full-midionly, groove/2bar-midionly and groove/4bar-midionly"
 _COLUMN_BY_FEATURE = {"type": "beat_type"}  # The others have the same names.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grooves import drums, grid
+from grooves import drums, timing, tokens
 from pipelines.dataset.inputs import sources
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class Tally:
         }
         self._totals = collections.Counter()
         self._unmapped = collections.Counter()
-        self._onsets = np.zeros((drums.STEPS_PER_BAR, grid.NUM_CLASSES), np.uint64)
-        self._has_token = np.zeros(grid.NUM_TOKENS, bool)
+        self._onsets = np.zeros((timing.STEPS_PER_BAR, drums.NUM_CLASSES), np.uint64)
+        self._has_token = np.zeros(tokens.NUM_TOKENS, bool)
         self._skipped: list[tuple[str, str, str]] = []  # Name, collection, reason.
         self._grids = {split: array.array("Q") for split in sources.SPLITS}
         self._names = {split: bytearray() for split in sources.SPLITS}  # One for each of `_grids`, each ended by a NUL.
@@ -82,7 +82,7 @@ class Tally:
             {lost_to: num_in_classes - num_cells},
             in_classes=num_in_classes,
             hits=facts.num_hits,
-            bars=facts.num_steps // drums.STEPS_PER_BAR,
+            bars=facts.num_steps // timing.STEPS_PER_BAR,
             ms=_duration_ms(facts.num_steps, facts.bpm),
             without_a_window=not num_windows,
         )
@@ -188,9 +188,9 @@ class Tally:
                 "fell_together_or_outside_4/4": self._totals["fell_together_or_outside_4/4"],
                 "cells": int(self._onsets.sum()),
             },
-            "tokens": {"distinct": int(self._has_token.sum()), "of": grid.NUM_TOKENS},
+            "tokens": {"distinct": int(self._has_token.sum()), "of": tokens.NUM_TOKENS},
             "windows": {
-                "bars": grid.BARS,
+                "bars": timing.BARS,
                 "stride_bars": settings.get("stride_bars", 1),
                 "by_split": {split: len(digests) for split, digests in self._windows.items()},
             },
@@ -283,7 +283,7 @@ def _values(converted: Converted) -> dict[str, str]:
 
 def _duration_ms(num_steps: int, bpm: float) -> int:
     """Returns how long sixteenths last; whole numbers, because a sum of fractions depends on its order."""
-    return round(num_steps * 15_000 / bpm) if math.isfinite(bpm) and bpm > 0 else 0
+    return round(timing.steps_to_ms(num_steps, bpm)) if math.isfinite(bpm) and bpm > 0 else 0
 
 
 def _encode(name: str) -> bytes:

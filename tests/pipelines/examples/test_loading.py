@@ -17,7 +17,7 @@ import pytest
 from magenta.models.music_vae import data
 
 import configs
-from grooves import columns
+from grooves import metadata
 from models import converters
 from models.magenta import tf
 from pipelines.dataset.formats import tfrecords
@@ -125,19 +125,10 @@ def test_the_drum_map_that_a_record_names_is_the_one_it_is_read_by(tmp_path):
     for drum_map in ("roland", "gm", ""):  # Pitch 48 is Roland's high tom, General MIDI's mid tom.
         sequence = midi_files.sequence(played)
         if drum_map:
-            columns.write(sequence, {}, drum_map)
+            metadata.write(sequence, {}, drum_map)
         loaded = load("groovae_4bar", sequence, tmp_path=tmp_path)
         classes[drum_map] = np.flatnonzero(everything(loaded)[1][0, 19, :CLASSES]).tolist()
     assert classes == {"roland": [6], "gm": [5], "": [6]}
-
-
-def random_performance(seed: int, *, bars: int = 9) -> list[tuple[float, int, int]]:
-    """Returns hits early and late, several in a cell, equally loud ones among them, with a silent bar in between."""
-    random = np.random.default_rng(seed)
-    steps = np.sort(random.uniform(0, 16 * bars, 40 * bars))
-    steps = steps[(steps < 64) | (steps > 83)]
-    pitches = random.choice([p for pitches in data.ROLAND_DRUM_PITCH_CLASSES for p in pitches], len(steps))
-    return list(zip(steps, pitches.tolist(), random.choice([1, 40, 80, 127], len(steps)).tolist(), strict=True))
 
 
 def upstream_converter(name: str) -> data.BaseNoteSequenceConverter:
@@ -153,7 +144,7 @@ def upstream_converter(name: str) -> data.BaseNoteSequenceConverter:
 @pytest.mark.parametrize("name", OWN)
 def test_what_is_kept_is_what_magentas_converters_make(tmp_path, name):
     """Bit for bit; Magenta's drums come in the order of a set, ours in that of time."""
-    performances = [midi_files.sequence(random_performance(seed), qpm=60 + 31 * seed) for seed in range(4)]
+    performances = [midi_files.sequence(midi_files.at_random(seed), qpm=60 + 31 * seed) for seed in range(4)]
     loaded = load(name, *performances, tmp_path=tmp_path)
     found = collections.Counter(zip(loaded.performance.tolist(), *map(_bytes, everything(loaded)[:2]), strict=True))
     expected = collections.Counter()
@@ -186,7 +177,7 @@ def _bytes(arrays: np.ndarray) -> list[bytes]:
 def test_grooves_of_all_other_options_are_magentas_too(tmp_path, options):
     """Controls, one-hot bins, whole performances of different lengths, other grids."""
     options = {"split_bars": 2, "pitch_classes": data.ROLAND_DRUM_PITCH_CLASSES} | options
-    performances = [midi_files.sequence(random_performance(bars, bars=bars)) for bars in (6, 9)]
+    performances = [midi_files.sequence(midi_files.at_random(bars, bars=bars)) for bars in (6, 9)]
     config = configs.CONFIG_MAP["groovae_4bar"]._replace(data_converter=converters.GrooveConverter(**options))
     path = write_records(tmp_path / "a.tfrecord", *performances)
     loaded = loading.load(config, "train", str(path))
@@ -455,7 +446,7 @@ def test_a_disk_that_fills_up_costs_a_line_only(six_bars, tmp_path, capsys, monk
 
 
 def test_many_processes_write_the_same_files_as_one(tmp_path, monkeypatch):
-    performances = [midi_files.sequence(random_performance(seed, bars=6)) for seed in range(10)]
+    performances = [midi_files.sequence(midi_files.at_random(seed, bars=6)) for seed in range(10)]
     path = str(write_records(tmp_path / "a.tfrecord", *performances))
     config = configs.CONFIG_MAP["groovae_4bar_tap"]
     loading.load(config, "train", path, tmp_path / "one")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import note_seq
 import pytest
 
-from grooves import drums
+from grooves import timing
 from pipelines.dataset.formats import midi
 from pipelines.generation import bars
 from tests import midi_files
@@ -20,7 +20,7 @@ def test_read_at_constant_tempo_lays_hits_on_their_beats(tmp_path):
     played = midi_files.groove(3)
     path = midi_files.write(tmp_path / "a.mid", played, tempos=[(0, 90), (16, 180), (20, 60)])
     sequence = bars.read_at_constant_tempo(path.read_bytes())
-    assert [tempo.qpm for tempo in sequence.tempos] == [drums.QPM]
+    assert [tempo.qpm for tempo in sequence.tempos] == [timing.QPM]
     assert sorted(hits(sequence)) == played
     assert sequence.total_time == pytest.approx((played[-1][0] + 0.5) / 8)
 

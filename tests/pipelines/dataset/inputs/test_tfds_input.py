@@ -10,8 +10,7 @@ import zipfile
 import pytest
 import requests
 
-from grooves import columns
-from pipelines.dataset.inputs import sources, tfds_input
+from pipelines.dataset.inputs import info_csv, sources, tfds_input
 from pipelines.dataset.selection import Selection
 
 FILES_A_SPLIT = 4
@@ -43,7 +42,7 @@ def tfds_dir(tmp_path, monkeypatch, offline) -> pathlib.Path:
 @pytest.fixture
 def unpacked(tmp_path) -> pathlib.Path:
     """What TFDS would have unpacked: a folder with Groove's folder in it, here of three files, one a split."""
-    with (sources.STARTER_DIR / columns.TABLE_NAME).open(newline="") as file:
+    with (sources.STARTER_DIR / info_csv.TABLE_NAME).open(newline="") as file:
         rows = list(csv.DictReader(file))
     chosen = [next(row for row in rows if row["split"] == split) for split in sources.SPLITS]
     files = {row["midi_filename"]: (sources.STARTER_DIR / row["midi_filename"]).read_bytes() for row in chosen}
@@ -54,7 +53,7 @@ def unpack(folder: pathlib.Path, rows: list[dict[str, str]], files: dict[str, by
     for name, content in files.items():
         (folder / "groove" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "groove" / name).write_bytes(content)
-    with (folder / "groove" / columns.TABLE_NAME).open("w", newline="") as file:
+    with (folder / "groove" / info_csv.TABLE_NAME).open("w", newline="") as file:
         table = csv.DictWriter(file, list(rows[0]))
         table.writeheader()
         table.writerows(rows)

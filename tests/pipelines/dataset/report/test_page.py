@@ -9,10 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from grooves import drums, grid
+from grooves import drums
 from pipelines.convert import Converted
 from pipelines.dataset.report import page as dataset_page
 from pipelines.dataset.report import tally
+from pipelines.dataset.report.facts import Facts
 
 VOID = ("meta", "col", "br")
 
@@ -62,7 +63,7 @@ def kept(name: str, split: str, style: str, digests, **changes) -> Converted:
         "grid_digest": name.encode().ljust(8)[:8],
         "window_digests": np.array(digests, np.uint64),
     }
-    return Converted(name, "groove", split, record=b"a NoteSequence", facts=grid.Facts(**{**given, **changes}))
+    return Converted(name, "groove", split, record=b"a NoteSequence", facts=Facts(**{**given, **changes}))
 
 
 def report_of(*files: Converted, given: str = "in", settings=(), missing=(), unlisted=()) -> dict:

@@ -9,15 +9,16 @@ import random
 import numpy as np
 import pytest
 
-from grooves import drums, grid
+from grooves import drums
 from pipelines.convert import Converted
 from pipelines.dataset.inputs import sources
 from pipelines.dataset.report import table, tally
+from pipelines.dataset.report.facts import Facts
 
 KICK, SNARE = 0, 1
 
 
-def facts(**changes) -> grid.Facts:
+def facts(**changes) -> Facts:
     """Returns the facts of a bar with a kick on the first sixteenth and a snare on the fifth, changed."""
     onsets = np.zeros([16, 9], np.uint32)
     onsets[0, KICK] = onsets[4, SNARE] = 1
@@ -34,7 +35,7 @@ def facts(**changes) -> grid.Facts:
         "grid_digest": b"one bar.",
         "window_digests": np.array([], np.uint64),
     }
-    return grid.Facts(**{**given, **changes})
+    return Facts(**{**given, **changes})
 
 
 def kept(name: str, split: str = "train", collection: str = "groove", **changes) -> Converted:

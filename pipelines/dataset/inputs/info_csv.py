@@ -1,22 +1,17 @@
-"""What Groove's info.csv says of each performance: read from the table, kept in NoteSequences, read back from there."""
+"""The table info.csv in Groove's layout: what it says of each performance, and which split that is in."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
 import io
-import json
 import unicodedata
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from note_seq import NoteSequence
+from grooves.metadata import SPLITS
 
-SPLITS = ("train", "validation", "test")
 TABLE_NAME = "info.csv"
 SELECTABLE = ("drummer", "style", "beat_type", "time_signature")  # Columns of few values, to choose by.
-UNKNOWN = 0  # NoteSequence.TextAnnotation.UNKNOWN: the one that note-seq's and Magenta's functions pass over.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,51 +86,3 @@ def _check(record: Mapping[str, str | None], row: Row, earlier: Row | None) -> N
             f"line {row.line}: file {record['midi_filename']!r} in split {row.split!r},"
             f" and on line {earlier.line} in {earlier.split!r}"
         )
-
-
-def write(sequence: NoteSequence, columns: Mapping[str, str], drum_map: str) -> None:
-    """Keeps what is known of a performance in its NoteSequence.
-
-    Drummer, style and id go where note-seq has fields for such things: the artist, the genres and the title. All of it
-    goes into one text annotation, as JSON; an earlier one is replaced.
-
-    Args:
-        sequence: Is changed.
-        columns: Of its row in info.csv; empty where there is none.
-        drum_map: "roland" or "gm": how its pitches are to be read.
-    """
-    kept = [annotation for annotation in sequence.text_annotations if _parse(annotation) is None]
-    del sequence.text_annotations[:]
-    sequence.text_annotations.extend(kept)
-    text = json.dumps({"columns": dict(columns), "drum_map": drum_map}, sort_keys=True)
-    sequence.text_annotations.add(time=0, annotation_type=UNKNOWN, text=text)
-    metadata = sequence.sequence_metadata
-    if columns.get("drummer"):
-        metadata.artist = columns["drummer"]
-    if columns.get("id"):
-        metadata.title = columns["id"]
-    if columns.get("style"):
-        metadata.genre[:] = [part for part in columns["style"].split("/") if part]
-
-
-def read(sequence: NoteSequence) -> tuple[dict[str, str], str]:
-    """Returns the columns and the drum map that `write` kept; {} and "" where it did not."""
-    for annotation in sequence.text_annotations:
-        parsed = _parse(annotation)
-        if parsed is not None:
-            return parsed
-    return {}, ""
-
-
-def _parse(annotation: NoteSequence.TextAnnotation) -> tuple[dict[str, str], str] | None:
-    """Returns what `write` put into an annotation; None where the annotation is somebody else's."""
-    if annotation.annotation_type != UNKNOWN or not annotation.text.startswith("{"):
-        return None
-    try:
-        kept = json.loads(annotation.text)
-        columns, drum_map = kept["columns"], kept["drum_map"]
-    except (ValueError, KeyError, RecursionError):
-        return None
-    if not isinstance(columns, dict) or not all(isinstance(value, str) for value in [*columns.values(), drum_map]):
-        return None
-    return columns, drum_map
