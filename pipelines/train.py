@@ -21,6 +21,7 @@ import time
 from absl import flags
 
 from pipelines import cli
+from pipelines.evaluation import registry
 from pipelines.files import atomic
 from pipelines.runs import run_lock
 from pipelines.training import interrupts, options
@@ -108,7 +109,7 @@ def run_evaluation(run: Run, num_batches: int | None, suffix: str = "", interval
         interval_secs: Looks for a new checkpoint this often; None evaluates once.
     """
     from models import checkpoints
-    from pipelines.evaluation import evaluator
+    from pipelines.evaluation import results
     from pipelines.examples import loading
     from pipelines.runs import resolution
     from pipelines.runs.run_folder import RunFolder
@@ -117,16 +118,13 @@ def run_evaluation(run: Run, num_batches: int | None, suffix: str = "", interval
     checkpoint = None if interval_secs else resolution.newest_checkpoint(run.run_dir)
     atomic.check_folder(eval_dir)
     split = loading.load(run.config, "validation", run.examples_path, run.cache_dir, run.tfds_data_dir)
-    max_examples = num_batches * run.config.hparams.batch_size if num_batches else len(split)
-    num_examples = min(len(split), max_examples)
     evaluated = None
     while True:
         checkpoint = checkpoint or checkpoints.newest(RunFolder(run.run_dir).train_dir)
         if checkpoint and checkpoint != evaluated:
-            metrics = evaluator.evaluate(run.config, split, checkpoint, num_examples)
-            evaluator.print_table(metrics, checkpoint, num_examples)
-            evaluator.write(metrics, eval_dir, checkpoint, run.name, num_examples)
-            print(f"written to {eval_dir / evaluator.METRICS_NAME}", flush=True)
+            found = results.evaluate(run.name, run.config, split, checkpoint, num_batches)
+            found.write_events(eval_dir)
+            found.write_json(eval_dir / results.METRICS_NAME)
             evaluated = checkpoint
         if not interval_secs:
             return
@@ -166,9 +164,7 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "eval_examples_path", None, "TFRecords to validate on while training; default: validation.tfrecord* beside."
     )
-    flags.DEFINE_enum(
-        "best_metric", "loss", list(options.BEST_METRICS), "What the checkpoint in run_dir/best is the best by."
-    )
+    flags.DEFINE_enum("best_metric", "loss", registry.BEST_NAMES, "What the checkpoint in run_dir/best is the best by.")
     flags.DEFINE_integer(
         "patience", 0, "Training ends after so many validations without a better one; 0 for never.", lower_bound=0
     )

@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from models.magenta import tf
-from pipelines.evaluation import evaluator
+from pipelines.evaluation import results
 from pipelines.files import progress
 from pipelines.runs import metrics_log
 from pipelines.training.validation import Validation
@@ -95,7 +95,7 @@ class Journal:
         self.validations.append(self._log.rows[-1])
         if self._eval_events is None:
             self._eval_events = tf.summary.FileWriter(str(self._run_dir / "eval"))
-        self._eval_events.add_summary(evaluator.to_summary(metrics), step)
+        self._eval_events.add_summary(results.to_summary(metrics), step)
         if time.monotonic() - self._drawn >= min(self._draw_every_secs, DRAW_EVERY_SECS / 6):
             self.draw()
         return self.validations[-1]

@@ -5,16 +5,6 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-# What a checkpoint can be the best by: 1 where more is better, -1 where less is.
-BEST_METRICS = {
-    "loss": -1,
-    "r_loss": -1,
-    "teacher_forced_accuracy": 1,
-    "hits_loss": -1,
-    "velocities_loss": -1,
-    "offsets_loss": -1,
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -52,7 +42,7 @@ class Validating:
         every_steps: Steps from one validation to the next; 0 is none.
         examples_path: The data's TFRecords; None takes those named validation beside the training's.
         num_batches: Of each validation; None is all examples.
-        best_metric: Of BEST_METRICS, what a checkpoint is the best by.
+        best_metric: Of `registry.BEST_NAMES`, what a checkpoint is the best by.
         patience: So many validations in a row without a better one end the training; 0 is never.
     """
 

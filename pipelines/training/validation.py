@@ -7,23 +7,15 @@ import os
 from collections.abc import Callable, Sequence
 
 import configs
-from pipelines.evaluation import evaluator
+from pipelines.evaluation import decoding, evaluator, registry
 from pipelines.examples import loading
 from pipelines.runs import best
 from pipelines.training import options
 
-_TOLD = ("loss", "kl_bits", "teacher_forced_accuracy", "hits_loss")
-
-
-def best_row(rows: Sequence[dict], metric: str) -> dict | None:
-    """Returns the one of a run's validation rows with the best value, the first of equals; None without any."""
-    found = [row for row in rows if row.get(metric) is not None]
-    return max(found, key=lambda row: (options.BEST_METRICS[metric] * row[metric], -row["step"]), default=None)
-
 
 def num_since_best(rows: Sequence[dict], metric: str) -> int:
     """Returns how many validations came after the best one."""
-    top = best_row(rows, metric)
+    top = registry.best_row(rows, metric)
     return sum(row["step"] > top["step"] for row in rows) if top else 0
 
 
@@ -53,7 +45,9 @@ class Validation:
         Raises:
             ValueError: the config has no metric of the name that `chosen` gives.
         """
-        known = [name for name in evaluator.unsampled_metrics(config, split) if name in options.BEST_METRICS]
+        known = [
+            name for name in registry.unsampled_names(decoding.kind_of(config, split)) if name in registry.BEST_NAMES
+        ]
         if chosen.best_metric not in known:
             raise ValueError(
                 f"--best_metric={chosen.best_metric}: not computed for this config; accepted: {', '.join(known)}"
@@ -93,14 +87,13 @@ class Validation:
                 best.keep(self._run_dir, checkpoint, top)
 
     def best(self, rows: Sequence[dict]) -> dict | None:
-        return best_row(rows, self._chosen.best_metric)
+        return registry.best_row(rows, self._chosen.best_metric)
 
     def describe(self, row: dict, rows: Sequence[dict]) -> str:
         """Returns one line about a validation."""
-        values = [f"{name} {row[name]:.4g}" for name in _TOLD if _is_number(row.get(name))]
-        name = self._chosen.best_metric
-        if name not in _TOLD and _is_number(row.get(name)):
-            values.append(f"{name} {row[name]:.4g}")
+        told = [metric.name for metric in registry.METRICS if metric.is_told]
+        told = dict.fromkeys([*told, self._chosen.best_metric])
+        values = [f"{name} {row[name]:.4g}" for name in told if _is_number(row.get(name))]
         top = self.best(rows)
         is_best = top is not None and top["step"] == row["step"]
         rank = "the best so far" if is_best else f"the best is step {top['step']}" if top else "not a number"
