@@ -10,13 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from benchmarks import curve
+from pipelines.evaluation import registry
 
 SMOOTHED_STEPS = 20
-METRICS = {  # Of the evaluation, with what the picture calls them; those that a config does not have are left out.
-    "loss": "held-out loss (nats)",
-    "teacher_forced_accuracy": "held-out accuracy, teacher-forced",
-    "hit_f1": "held-out hit F1",
-}
 ROW_INCHES, WIDTH_INCHES, DPI = 2.8, 11, 120
 
 
@@ -28,16 +24,19 @@ def draw(curves: Sequence[curve.Curve], title: str, path: str | os.PathLike[str]
         title: Above all.
         path: Where to.
     """
-    names = [name for name in METRICS if any(name in found for each in curves for found in each.metrics.values())]
-    num_rows = 1 + len(names)
+    measured = {name for each in curves for found in each.metrics.values() for name in found}
+    shown = [metric for metric in registry.METRICS if metric.is_benchmarked and metric.name in measured]
+    num_rows = 1 + len(shown)
     figure = Figure(figsize=(WIDTH_INCHES, ROW_INCHES * num_rows), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(num_rows, 2, sharex="col", sharey="row", squeeze=False)
     for each in curves:
         _draw_training_loss(axes[0], each)
-        for row, name in zip(axes[1:], names, strict=True):
-            _draw_metric(row, each, name)
-    for row, label in zip(axes, ["training loss (nats)", *(METRICS[name] for name in names)], strict=True):
+        for row, metric in zip(axes[1:], shown, strict=True):
+            _draw_metric(row, each, metric.name)
+    for row, label in zip(
+        axes, ["training loss (nats)", *(f"held-out {metric.label}" for metric in shown)], strict=True
+    ):
         row[0].set_ylabel(label)
         for axis in row:
             axis.grid(alpha=0.3)

@@ -21,13 +21,14 @@ import time
 from absl import flags
 
 from pipelines import cli
+from pipelines.evaluation import registry
 from pipelines.files import atomic
-from pipelines.runs import run_lock
 from pipelines.training import interrupts, options
 from pipelines.training.options import Run
+from pipelines.training.replicas import Replica
 
 
-def prepare(
+def check_run(
     run_dir: str,
     name: str | None,
     hparams: str,
@@ -67,8 +68,8 @@ def prepare(
     return Run(path, name, config, examples_path, where, cache_dir, tfds_data_dir)
 
 
-def run_training(
-    run: Run, num_steps: int | None, seed: int | None = None, *, stop: interrupts.Stop | None = None, **chosen
+def train_run(
+    run: Run, num_steps: int | None, seed: int | None = None, *, stop: interrupts.Stop | None = None, **more
 ) -> int:
     """Trains a run, or goes on with it.
 
@@ -77,7 +78,7 @@ def run_training(
         num_steps: The last step; None is endless.
         seed: Of everything that is drawn; None keeps the run's, or draws one.
         stop: Says when to end before; None ends on a signal.
-        chosen: Further `options.Training`.
+        more: Further `options.Training`.
 
     Returns:
         An exit status: 0, or 128 + the signal that ended it.
@@ -87,18 +88,22 @@ def run_training(
         BlockingIOError: another process trains this run.
         OSError: the disk is full, or a file cannot be read or written.
     """
-    from pipelines.training.setup import train
+    from pipelines.training import loop, setup
 
     atomic.check_folder(run.run_dir)
     with contextlib.ExitStack() as stack:
         stop = stop or stack.enter_context(interrupts.deferred())
-        chosen = options.Training(num_steps=num_steps, seed=seed, **chosen)
-        if chosen.cluster.is_chief:
-            stack.enter_context(run_lock.held(run.run_dir))
-        return train(run, chosen, stop)
+        training = options.Training(num_steps=num_steps, seed=seed, **more)
+        stack.enter_context(training.replica.folder_held(run.folder))
+        prepared = setup.prepare(run, training, stop)
+        if prepared is None:
+            return 0
+        started = time.monotonic()
+        last_step = loop.run_steps(prepared, stop)
+        return setup.conclude(prepared, last_step, (time.monotonic() - started) / 60, stop)
 
 
-def run_evaluation(run: Run, num_batches: int | None, suffix: str = "", interval_secs: float | None = None) -> None:
+def evaluate_run(run: Run, num_batches: int | None, suffix: str = "", interval_secs: float | None = None) -> None:
     """Evaluates the newest checkpoint on all examples, or every new one for ever.
 
     Args:
@@ -108,25 +113,21 @@ def run_evaluation(run: Run, num_batches: int | None, suffix: str = "", interval
         interval_secs: Looks for a new checkpoint this often; None evaluates once.
     """
     from models import checkpoints
-    from pipelines.evaluation import evaluator
+    from pipelines.evaluation import results
     from pipelines.examples import loading
     from pipelines.runs import resolution
-    from pipelines.runs.run_folder import RunFolder
 
     eval_dir = run.run_dir / f"eval{suffix}"
     checkpoint = None if interval_secs else resolution.newest_checkpoint(run.run_dir)
     atomic.check_folder(eval_dir)
     split = loading.load(run.config, "validation", run.examples_path, run.cache_dir, run.tfds_data_dir)
-    max_examples = num_batches * run.config.hparams.batch_size if num_batches else len(split)
-    num_examples = min(len(split), max_examples)
     evaluated = None
     while True:
-        checkpoint = checkpoint or checkpoints.newest(RunFolder(run.run_dir).train_dir)
+        checkpoint = checkpoint or checkpoints.newest(run.folder.train_dir)
         if checkpoint and checkpoint != evaluated:
-            metrics = evaluator.evaluate(run.config, split, checkpoint, num_examples)
-            evaluator.print_table(metrics, checkpoint, num_examples)
-            evaluator.write(metrics, eval_dir, checkpoint, run.name, num_examples)
-            print(f"written to {eval_dir / evaluator.METRICS_NAME}", flush=True)
+            found = results.evaluate(run.name, run.config, split, checkpoint, num_batches)
+            found.write_events(eval_dir)
+            found.write_json(eval_dir / results.METRICS_NAME)
             evaluated = checkpoint
         if not interval_secs:
             return
@@ -166,9 +167,7 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "eval_examples_path", None, "TFRecords to validate on while training; default: validation.tfrecord* beside."
     )
-    flags.DEFINE_enum(
-        "best_metric", "loss", list(options.BEST_METRICS), "What the checkpoint in run_dir/best is the best by."
-    )
+    flags.DEFINE_enum("best_metric", "loss", registry.BEST_NAMES, "What the checkpoint in run_dir/best is the best by.")
     flags.DEFINE_integer(
         "patience", 0, "Training ends after so many validations without a better one; 0 for never.", lower_bound=0
     )
@@ -193,9 +192,9 @@ def main() -> int | None:
     args = flags.FLAGS
     cli.apply_log_level(args.log)
     if args.mode == "eval":
-        return run_evaluation(_run_of(args), args.eval_num_batches, args.eval_dir_suffix, args.eval_interval_secs)
+        return evaluate_run(_run_of(args), args.eval_num_batches, args.eval_dir_suffix, args.eval_interval_secs)
     with interrupts.deferred() as stop:  # From here on: the imports take seconds.
-        return run_training(
+        return train_run(
             _run_of(args),
             args.num_steps or None,
             args.seed,
@@ -206,7 +205,7 @@ def main() -> int | None:
             validating=options.Validating(
                 args.eval_every_steps, args.eval_examples_path, args.eval_num_batches, args.best_metric, args.patience
             ),
-            cluster=options.Cluster(args.master, args.task, args.num_ps_tasks, args.num_sync_workers),
+            replica=Replica(args.master, args.task, args.num_ps_tasks, args.num_sync_workers),
             resumed=args.resume,
             precision=args.precision,
             allow_other_data=args.allow_other_data,
@@ -215,7 +214,7 @@ def main() -> int | None:
 
 
 def _run_of(args: flags.FlagValues) -> Run:
-    return prepare(
+    return check_run(
         args.run_dir,
         args.config,
         args.hparams,

@@ -26,6 +26,7 @@ def training_batches(
     cache_dir: str | os.PathLike[str] | None = None,
     tfds_data_dir: str | None = None,
     first_step: int = 0,
+    share: tuple[int, int] = (0, 1),
 ) -> tuple[Callable[[], tf.data.Dataset], int]:
     """Returns a function that makes the training batches inside of a graph, and the number of examples.
 
@@ -40,6 +41,7 @@ def training_batches(
         cache_dir: As in `loading.load`.
         tfds_data_dir: As in `loading.load`.
         first_step: The batches of so many steps have been used already.
+        share: Which part of each epoch to read, of how many; with one seed the parts are all examples together.
     """
     batch_size = config.hparams.batch_size
     if not is_random(config):
@@ -51,6 +53,7 @@ def training_batches(
             seed,
             getattr(config.hparams, "windows_per_performance", 0),
             first_step=first_step,
+            share=share,
             as_tokens=split.is_one_hot and isinstance(config.model, MusicVAE),
         )
         return order, len(split)
@@ -62,7 +65,7 @@ def training_batches(
     )
     if not num_examples:
         raise note_sequences.no_examples(performances.where, len(kept))
-    return (lambda: random_batches(config, kept, batch_size, seed)), num_examples
+    return (lambda: random_batches(config, kept, batch_size, seed, share)), num_examples
 
 
 def ordered_batches(
@@ -72,6 +75,7 @@ def ordered_batches(
     windows_per_performance: int = 0,
     *,
     first_step: int = 0,
+    share: tuple[int, int] = (0, 1),
     as_tokens: bool = False,
 ) -> tf.data.Dataset:
     """Returns endless batches of (inputs, outputs, controls, lengths), each epoch in another order.
@@ -84,6 +88,7 @@ def ordered_batches(
         seed: Of the order; None draws one.
         windows_per_performance: As in `epochs`.
         first_step: So many batches are passed over.
+        share: As in `epochs`.
         as_tokens: Outputs, which are one-hot, come as `[batch, steps]` int32 tokens, -1 behind shorter ones.
     """
 
@@ -96,7 +101,7 @@ def ordered_batches(
         )
         return split.inputs.dense(split.rows[rows]), tokens, controls, split.lengths[rows]
 
-    order = row_batches(epochs(split.performance, seed, windows_per_performance), batch_size)
+    order = row_batches(epochs(split.performance, seed, windows_per_performance, share), batch_size)
     order = itertools.islice(order, first_step, None)
     empty_batch = read(np.zeros([0], np.int64))
 
@@ -111,7 +116,9 @@ def ordered_batches(
     return _prefetched(tf.data.Dataset.range(1).repeat().map(gather))
 
 
-def epochs(performance: np.ndarray, seed: int | None, windows_per_performance: int = 0) -> Iterator[np.ndarray]:
+def epochs(
+    performance: np.ndarray, seed: int | None, windows_per_performance: int = 0, share: tuple[int, int] = (0, 1)
+) -> Iterator[np.ndarray]:
     """Yields the rows of one epoch after the other, each in an order of its own.
 
     Args:
@@ -119,16 +126,19 @@ def epochs(performance: np.ndarray, seed: int | None, windows_per_performance: i
         seed: None draws one.
         windows_per_performance: So many examples of each performance, drawn anew for each epoch, so that long
             performances do not drown short ones; 0 is every example, once an epoch.
+        share: Number of this part, and how many there are: only the part's rows of each epoch come. The parts take
+            turns, so that each gets as many as the others, and some even where there are fewer rows than parts.
     """
     random = np.random.default_rng(seed)
-    while True:
+    part, num_parts = share
+    for epoch in itertools.count():
         rows = random.permutation(len(performance))
         if windows_per_performance:
             by_performance = rows[np.argsort(performance[rows], kind="stable")]
             _, firsts, counts = np.unique(performance[by_performance], return_index=True, return_counts=True)
             ranks = np.arange(len(rows)) - np.repeat(firsts, counts)
             rows = random.permutation(by_performance[ranks < windows_per_performance])
-        yield rows
+        yield rows[(part + epoch) % num_parts :: num_parts]
 
 
 def row_batches(order: Iterable[np.ndarray], batch_size: int) -> Iterator[np.ndarray]:
@@ -147,15 +157,20 @@ def is_random(config: configs.Config) -> bool:
 
 
 def random_batches(
-    config: configs.Config, kept: list[note_sequences.Record], batch_size: int, seed: int | None
+    config: configs.Config,
+    kept: list[note_sequences.Record],
+    batch_size: int,
+    seed: int | None,
+    share: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Returns endless batches as `ordered_batches` does, of NoteSequences that are changed and converted each time."""
     converter = config.data_converter
 
     def generate() -> Iterator[tuple]:
         order = np.random.default_rng(seed)
-        while True:
-            for row in order.permutation(len(kept)):
+        part, num_parts = share
+        for epoch in itertools.count():
+            for row in order.permutation(len(kept))[(part + epoch) % num_parts :: num_parts]:
                 sequence = note_sequences.parse(kept[row])
                 if config.note_sequence_augmenter:
                     sequence = config.note_sequence_augmenter.augment(sequence)

@@ -31,6 +31,11 @@ def read(run_dir: str | os.PathLike[str]) -> list[dict]:
     return [row for row in map(_parse, text.splitlines()) if row is not None]
 
 
+def validations(rows: list[dict]) -> list[dict]:
+    """Returns the rows of validations."""
+    return [row for row in rows if row["split"] == VALIDATION]
+
+
 class MetricsLog:
     """The log of a run that is being trained.
 

@@ -11,16 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from pipelines.evaluation import registry
+from pipelines.evaluation.registry import Metric
 from pipelines.files import atomic
 from pipelines.runs import metrics_log
 
 FILE_NAME = "curves.png"
-# Each panel shows the first of these that a run has measured, with its title.
-_PANELS = (
-    (("loss", "loss (nats a window)"),),
-    (("kl_bits", "KL (bits)"),),
-    (("teacher_forced_accuracy", "accuracy, teacher-forced"), ("hits_loss", "hits loss (a step)")),
-)
 MAX_POINTS = 1000  # Of a curve; more would not be seen.
 WIDTH, HEIGHT, DOTS_PER_INCH = 11.0, 3.2, 100
 _INK, _GRID, _TRAIN, _VALIDATION, _BEST = "#454a52", "#e3e5e8", "#9aa7b8", "#c8501e", "#1f6f54"
@@ -37,35 +33,36 @@ def draw(rows: Sequence[dict], path: str | os.PathLike[str], best: dict | None =
     Raises:
         OSError: it cannot be written.
     """
-    panels = [panel for panel in (_choose(rows, choices) for choices in _PANELS) if panel]
+    panels = [metric for metric in (_choose(rows, choices) for choices in registry.panels()) if metric]
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS_PER_INCH, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    for axes, (name, title) in zip(np.ravel(figure.subplots(1, max(1, len(panels)))), panels, strict=False):
-        _draw_panel(axes, rows, name, title, best)
+    for axes, metric in zip(np.ravel(figure.subplots(1, max(1, len(panels)))), panels, strict=False):
+        _draw_panel(axes, rows, metric, best)
     with atomic.replacing(pathlib.Path(path)) as partial:
         figure.savefig(partial, format="png")
 
 
-def _choose(rows: Sequence[dict], choices: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
-    return next((choice for choice in choices if any(row.get(choice[0]) is not None for row in rows)), None)
+def _choose(rows: Sequence[dict], choices: Sequence[Metric]) -> Metric | None:
+    """Returns the first metric that the run has measured."""
+    return next((metric for metric in choices if any(row.get(metric.name) is not None for row in rows)), None)
 
 
-def _draw_panel(axes: Axes, rows: Sequence[dict], name: str, title: str, best: dict | None) -> None:
-    axes.set_title(title, fontsize=10, color=_INK, loc="left")
+def _draw_panel(axes: Axes, rows: Sequence[dict], metric: Metric, best: dict | None) -> None:
+    axes.set_title(metric.label, fontsize=10, color=_INK, loc="left")
     axes.set_xlabel("step", fontsize=8, color=_INK)
     axes.tick_params(labelsize=8, colors=_INK, length=0)
     axes.grid(color=_GRID, linewidth=0.7)
     axes.spines[:].set_visible(False)
     shown = []
     for split, color, width in ((metrics_log.TRAIN, _TRAIN, 1.0), (metrics_log.VALIDATION, _VALIDATION, 1.6)):
-        steps, values = _series(rows, split, name)
+        steps, values = _series(rows, split, metric.name)
         if len(steps):
             marker = "o" if len(steps) == 1 else None
             axes.plot(steps, values, color=color, linewidth=width, marker=marker, markersize=3, label=split)
             shown.append(values)
-    if best is not None and best.get(name) is not None:
+    if best is not None and best.get(metric.name) is not None:
         label = f"best, step {best['step']}"
-        axes.plot(best["step"], best[name], "o", color=_BEST, markersize=5, label=label, zorder=3)
+        axes.plot(best["step"], best[metric.name], "o", color=_BEST, markersize=5, label=label, zorder=3)
     if shown:
         axes.set_ylim(*_limits(np.concatenate(shown)))
         axes.legend(fontsize=8, frameon=False, labelcolor=_INK)

@@ -17,6 +17,9 @@ class Stop:
 
     number: int | None = None
 
+    def is_asked_for(self) -> bool:
+        return self.number is not None
+
     @property
     def status(self) -> int:
         """The exit status that shells expect after this signal; 0 without one."""

@@ -9,10 +9,9 @@ import time
 import numpy as np
 
 from models.magenta import tf
-from pipelines.evaluation import evaluator
+from pipelines.evaluation import registry
 from pipelines.files import progress
 from pipelines.runs import metrics_log
-from pipelines.training.validation import Validation
 
 ROW_EVERY_STEPS = 10
 DRAW_EVERY_SECS = 60
@@ -23,7 +22,6 @@ class Journal:
     """Keeps account of a run's steps and validations.
 
     Attributes:
-        validations: The rows of the run's `metrics_log` that are of validations.
         progress: What the user sees.
     """
 
@@ -32,20 +30,23 @@ class Journal:
         run_dir: str | os.PathLike[str],
         first_step: int,
         shown: progress.Steps,
-        validation: Validation | None = None,
+        best_metric: str | None = None,
     ) -> None:
         """Opens the account of a run that goes on after `first_step`; what it had after it is forgotten.
+
+        Args:
+            run_dir: The run's folder.
+            first_step: Steps that are done already.
+            shown: What the user sees.
+            best_metric: By which the curves mark the best validation; None marks none.
 
         Raises:
             OSError: the folder cannot be written to.
         """
         self.progress = shown
-        self._run_dir = pathlib.Path(run_dir)
+        self._run_dir, self._best_metric = pathlib.Path(run_dir), best_metric
         self._log = metrics_log.MetricsLog(run_dir, first_step)
-        self.validations = [row for row in self._log.rows if row["split"] == metrics_log.VALIDATION]
-        self._validation = validation
         self._events = tf.summary.FileWriter(str(self._run_dir / "train"))
-        self._eval_events: tf.summary.FileWriter | None = None
         if first_step:
             # TensorBoard drops what another process had written after this step.
             start = tf.SessionLog(status=tf.SessionLog.START)
@@ -89,16 +90,13 @@ class Journal:
         self._events.add_summary(tf.Summary(value=values), self._step)
 
     def validated(self, step: int, metrics: dict[str, float]) -> dict:
-        """Takes note of a validation; returns its row."""
+        """Writes the row of a validation, and returns it."""
         self.flush()
         self._log.append(metrics_log.VALIDATION, step, self.secs, metrics)
-        self.validations.append(self._log.rows[-1])
-        if self._eval_events is None:
-            self._eval_events = tf.summary.FileWriter(str(self._run_dir / "eval"))
-        self._eval_events.add_summary(evaluator.to_summary(metrics), step)
+        row = self._log.rows[-1]
         if time.monotonic() - self._drawn >= min(self._draw_every_secs, DRAW_EVERY_SECS / 6):
             self.draw()
-        return self.validations[-1]
+        return row
 
     @property
     def secs(self) -> float:
@@ -110,12 +108,9 @@ class Journal:
         started = time.monotonic()
         with self.progress.pause():
             try:
-                from pipelines.training import (
-                    curves,  # With matplotlib, which a run's first train_step need not wait for.
-                )
+                from pipelines.training import curves  # With matplotlib, which a run's first step need not wait for.
 
-                best = self._validation.best(self.validations) if self._validation else None
-                curves.draw(self._log.rows, self._run_dir / curves.FILE_NAME, best)
+                curves.draw(self._log.rows, self._run_dir / curves.FILE_NAME, self._best())
             except Exception as error:  # A picture is not worth a run, whatever is wrong.
                 self.progress.say(f"curves.png could not be drawn ({type(error).__name__}: {error})")
                 self._draw_every_secs = float("inf")
@@ -129,11 +124,15 @@ class Journal:
             self.flush()
         finally:
             self._log.close()
-            for events in filter(None, (self._events, self._eval_events)):
-                events.close()
+            self._events.close()
             if self._log.rows and self._draw_every_secs < float("inf"):
                 self.draw()
             self.progress.close()
+
+    def _best(self) -> dict | None:
+        if not self._best_metric:
+            return None
+        return registry.best_row(metrics_log.validations(self._log.rows), self._best_metric)
 
 
 class NoJournal:
@@ -145,3 +144,6 @@ class NoJournal:
     def step(self, step: int, tags: tuple[str, ...], scalars: np.ndarray) -> None:
         """Takes note of a step, as `Journal.step`."""
         self.progress.step(step, float(scalars[tags.index("loss")]))
+
+    def close(self) -> None:
+        self.progress.close()

@@ -5,20 +5,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import math
-import os
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import configs
-from models import checkpoint_files, devices
+from models import devices
 from models.magenta import tf
 from pipelines.files import progress
-from pipelines.training import interrupts, options, resume, saver, train_step
+from pipelines.training import interrupts, resume, saver, setup, train_step
 from pipelines.training.journal import Journal, NoJournal
 from pipelines.training.validation import Validation
 
 MAX_DROPPED_STEPS = 50
-_DEFAULT_SAVING = options.Saving()
 _LOWER_RATE = "a lower rate helps: --hparams=learning_rate=0.0003"
 
 
@@ -65,7 +62,7 @@ class Loop:
         first_step: int,
         num_steps: int | None,
         stop: interrupts.Stop,
-        journal: Journal,
+        journal: Journal | NoJournal,
         writer: saver.CheckpointWriter | None,
         validation: Validation | None = None,
     ) -> None:
@@ -84,7 +81,6 @@ class Loop:
         self._training, self._num_steps, self._stop = training, num_steps, stop
         self._journal, self._writer, self._validation = journal, writer, validation
         self._health = Health(training.max_norm)
-        self._is_out_of_patience = False
         self._fetches = (training.train, training.step, training.scalars)
 
     def run(self, session: tf.train.MonitoredSession) -> None:
@@ -94,7 +90,9 @@ class Loop:
             ExplodedError: the loss is no longer a number or far too large. No checkpoint of that is written.
             OSError: a checkpoint or a line of the log could not be written.
         """
-        self._take_up_validation(session)
+        if self._validation and self.step:  # An earlier process may have left something to do about its checkpoint.
+            self._validate_if_due(session)
+            self._validation.judge()
         while not self._is_done(session):
             self._take_step(session)
             if self._writer and not self._health.is_dropping and self._writer.is_due():
@@ -102,11 +100,12 @@ class Loop:
             self._validate_if_due(session)
         if self._writer and self.step and not self._health.is_dropping:
             self._save(session)
-            self._validate_if_due(session, at_end=self._stop.number is None)
+            self._validate_if_due(session, at_end=not self._stop.is_asked_for())
 
     def _is_done(self, session: tf.train.MonitoredSession) -> bool:
         is_last = bool(self._num_steps) and self.step >= self._num_steps
-        return is_last or self._is_out_of_patience or self._stop.number is not None or session.should_stop()
+        is_out_of_patience = self._validation is not None and self._validation.is_over
+        return is_last or is_out_of_patience or self._stop.is_asked_for() or session.should_stop()
 
     def _take_step(self, session: tf.train.MonitoredSession) -> None:
         before = self.step
@@ -126,60 +125,19 @@ class Loop:
         with self._journal.progress.pause():
             return self._writer.save(session, self.step)
 
-    def _take_up_validation(self, session: tf.train.MonitoredSession) -> None:
-        """Does what an earlier process had left to do about the checkpoint that this one goes on from."""
-        if self._validation and self.step:
-            self._validate_if_due(session)
-            self._judge()
-
     def _validate_if_due(self, session: tf.train.MonitoredSession, *, at_end: bool = False) -> None:
-        validation, journal = self._validation, self._journal
-        if not validation or self._stop.number or self._health.is_dropping:
+        if not self._validation or self._stop.is_asked_for() or self._health.is_dropping:
             return
-        if validation.is_due(self.step, journal.validations, at_end=at_end):
-            checkpoint = self._save(session)
-            with journal.progress.pause():
-                metrics = validation.measure(checkpoint)
-            if metrics is not None:
-                row = journal.validated(self.step, metrics)
-                journal.progress.note(f"validation loss {metrics['loss']:.2f}")
-                journal.progress.say(validation.describe(row, journal.validations))
-                self._judge()
-
-    def _judge(self) -> None:
-        rows = self._journal.validations
-        self._validation.keep_best(rows, self._writer.checkpoint_of)
-        self._is_out_of_patience = self._validation.is_over(rows)
+        if self._validation.is_due(self.step, at_end=at_end):
+            self._validation.validate(self.step, self._save(session), self._journal)
 
 
-def train(
-    config: configs.Config,
-    make_batches: Callable[[], tf.data.Dataset],
-    run_dir: str | os.PathLike[str],
-    num_steps: int | None,
-    stop: interrupts.Stop,
-    *,
-    seed: int,
-    checkpoint: str | None = None,
-    cluster: options.Cluster = options.ALONE,
-    chosen: options.Saving = _DEFAULT_SAVING,
-    validation: Validation | None = None,
-    when_checked: Callable[[], None] = lambda: None,
-) -> int:
+def run_steps(prepared: setup.Setup, stop: interrupts.Stop) -> int:
     """Builds a run's graph and trains it.
 
     Args:
-        config: The config; its model is built here and must not be used elsewhere.
-        make_batches: Called inside of the graph; returns a dataset of (inputs, outputs, controls, lengths).
-        run_dir: The run's folder.
-        num_steps: The last step, counted from the beginning of the run; None trains until it is stopped.
-        stop: Says when to end before.
-        seed: Of new variables, and of what Magenta's own layers draw.
-        checkpoint: The prefix of the one to go on from; None begins.
-        cluster: Where to compute, with whom.
-        chosen: When to write checkpoints.
-        validation: What validates them; None is nothing.
-        when_checked: Called once the model is built and fits the checkpoint, before anything is written.
+        prepared: The run; its config's model is built here and must not be used elsewhere.
+        stop: Says when to end before the last step.
 
     Returns:
         The last step that is done.
@@ -188,48 +146,45 @@ def train(
         ValueError: the checkpoint does not fit the config, or the loss has exploded.
         OSError: the disk is full, or the folder cannot be written to.
     """
-    run_dir = pathlib.Path(run_dir)
-    first_step = checkpoint_files.step_of(checkpoint) if checkpoint else 0
-    with tf.Graph().as_default(), tf.device(train_step.device_setter(cluster)):
-        tf.set_random_seed((seed + first_step) % resume.MAX_SEED)
-        training = train_step.build(config, make_batches, cluster)
-        writer = saver.CheckpointWriter(run_dir / "train", chosen)
-        writer.check(checkpoint)
-        if stop.number:
-            return first_step
-        when_checked()
-        batch_size = config.hparams.batch_size * max(1, cluster.num_sync_workers)
-        shown = progress.Steps(first_step, num_steps, batch_size)
-        with _journal(run_dir, first_step, shown, cluster, validation) as journal:
-            loop = Loop(
-                training, first_step, num_steps, stop, journal, writer if cluster.is_chief else None, validation
-            )
-            with _explained(run_dir, writer), train_step.open_session(training, checkpoint, writer, cluster) as session:
-                loop.run(session)
+    run, state, validation = prepared.run, prepared.state, prepared.validation
+    replica, num_steps = prepared.options.replica, prepared.options.num_steps
+    with tf.Graph().as_default(), tf.device(train_step.device_setter(replica)):
+        tf.set_random_seed((state.seed + state.step) % resume.MAX_SEED)
+        training = train_step.build(prepared.config, prepared.make_batches, replica)
+        writer = saver.CheckpointWriter(run.folder.train_dir, prepared.options.saving)
+        writer.check(state.checkpoint)
+        if stop.is_asked_for():
+            return state.step
+        setup.write_settings(prepared)
+        shown = progress.Steps(state.step, num_steps, prepared.config.hparams.batch_size * replica.num_in_step)
+        if replica.is_chief:
+            journal = Journal(run.run_dir, state.step, shown, validation.best_metric if validation else None)
+        else:
+            journal = NoJournal(shown)
+        writer_of_run = writer if replica.is_chief else None
+        loop = Loop(training, state.step, num_steps, stop, journal, writer_of_run, validation)
+        with (
+            _closing(journal, validation),
+            _explained(run.run_dir, writer),
+            train_step.open_session(training, state.checkpoint, writer, replica) as session,
+        ):
+            loop.run(session)
     return loop.step
 
 
 @contextlib.contextmanager
-def _journal(
-    run_dir: pathlib.Path,
-    first_step: int,
-    shown: progress.Steps,
-    cluster: options.Cluster,
-    validation: Validation | None,
-) -> Iterator[Journal | NoJournal]:
-    """Yields the run's journal, which is closed however training ends; workers other than the chief keep none."""
-    if not cluster.is_chief:
-        yield NoJournal(shown)
-        shown.close()
-        return
-    journal = Journal(run_dir, first_step, shown, validation)
+def _closing(journal: Journal | NoJournal, validation: Validation | None) -> Iterator[None]:
+    """Closes both however training ends; what has ended it is what counts, where closing fails too."""
+    opened = [each for each in (validation, journal) if each is not None]
     try:
-        yield journal
+        yield
     except BaseException:
-        with contextlib.suppress(OSError):  # What went wrong first is what counts.
-            journal.close()
+        for each in opened:
+            with contextlib.suppress(OSError):
+                each.close()
         raise
-    journal.close()
+    for each in opened:
+        each.close()
 
 
 @contextlib.contextmanager

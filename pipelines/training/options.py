@@ -1,19 +1,12 @@
-"""What can be chosen about a training run, apart from its config. Without TensorFlow, as flags are made of it."""
+"""The options of a training run, apart from its config. Without TensorFlow, as flags are made of it."""
 
 from __future__ import annotations
 
 import dataclasses
 import pathlib
 
-# What a checkpoint can be the best by: 1 where more is better, -1 where less is.
-BEST_METRICS = {
-    "loss": -1,
-    "r_loss": -1,
-    "teacher_forced_accuracy": 1,
-    "hits_loss": -1,
-    "velocities_loss": -1,
-    "offsets_loss": -1,
-}
+from pipelines.runs.run_folder import RunFolder
+from pipelines.training.replicas import ALONE, Replica
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +20,10 @@ class Run:
     where: str  # The data, as a person reads it.
     cache_dir: str | None = None  # Where their tensors are kept; None is beside them.
     tfds_data_dir: str | None = None  # Where TFDS keeps its datasets; None is TFDS's own default.
+
+    @property
+    def folder(self) -> RunFolder:
+        return RunFolder(self.run_dir)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +49,7 @@ class Validating:
         every_steps: Steps from one validation to the next; 0 is none.
         examples_path: The data's TFRecords; None takes those named validation beside the training's.
         num_batches: Of each validation; None is all examples.
-        best_metric: Of BEST_METRICS, what a checkpoint is the best by.
+        best_metric: Of `registry.BEST_NAMES`, what a checkpoint is the best by.
         patience: So many validations in a row without a better one end the training; 0 is never.
     """
 
@@ -64,30 +61,6 @@ class Validating:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cluster:
-    """This process's place in a TensorFlow cluster; the defaults are one process by itself.
-
-    Attributes:
-        master: The address of the server to use.
-        task: This worker's number; 0 is the chief, who writes checkpoints.
-        num_ps_tasks: Parameter servers.
-        num_sync_workers: Workers whose gradients are averaged; 0 for none.
-    """
-
-    master: str = ""
-    task: int = 0
-    num_ps_tasks: int = 0
-    num_sync_workers: int = 0
-
-    @property
-    def is_chief(self) -> bool:
-        return self.task == 0
-
-
-ALONE = Cluster()
-
-
-@dataclasses.dataclass(frozen=True)
 class Training:
     """How a run is trained, or gone on with.
 
@@ -96,18 +69,18 @@ class Training:
         seed: Of everything that is drawn; None keeps the run's, or draws one.
         saving: When to write checkpoints.
         validating: When to validate them.
-        cluster: Where to compute, with whom.
+        replica: Which of the processes that train together this one is.
         resumed: Whether to go on where the run has been trained before; else its folder is to be empty.
         precision: Of `models.precision`.
         allow_other_data: Whether the run may go on with other examples than it began with.
-        command: What the user typed, for the record.
+        command: What the user typed, for config.json.
     """
 
     num_steps: int | None = None
     seed: int | None = None
     saving: Saving = Saving()
     validating: Validating = Validating()
-    cluster: Cluster = ALONE
+    replica: Replica = ALONE
     resumed: bool = True
     precision: str = "auto"
     allow_other_data: bool = False

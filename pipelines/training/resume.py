@@ -1,15 +1,70 @@
-"""What a run goes on with: the seed it began with, and what of its hparams and data is no longer the same."""
+"""The resume state of a run: its checkpoint, seed and precision, and what of its hparams and data has changed."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import secrets
 
 import configs
+from models import checkpoint_files, checkpoints, vae
+from models import precision as precisions
 from pipelines.runs import run_lock
+from pipelines.training import options
 
 MAX_SEED = 2**31  # TensorFlow's seeds are int32.
+MAGENTAS_PRECISION = "fp32"
+
+
+@dataclasses.dataclass(frozen=True)
+class ResumeState:
+    """What a run goes on with, or begins with.
+
+    Attributes:
+        checkpoint: The prefix of the newest one; None at first.
+        settings: What config.json said of the run until now.
+        seed: Of everything that is drawn.
+        precision: `fp32` or `bf16`.
+    """
+
+    checkpoint: str | None
+    settings: dict
+    seed: int
+    precision: str
+
+    @property
+    def step(self) -> int:
+        return checkpoint_files.step_of(self.checkpoint) if self.checkpoint else 0
+
+    def changes(self, run: options.Run, data: dict, allow_other_data: bool) -> dict[str, list]:
+        """Returns what is no longer as it was when the run was trained last, by name: [before, now].
+
+        Raises:
+            ValueError: the data are others, and that is not allowed.
+        """
+        if not self.checkpoint:
+            return {}
+        changes = changed_hparams(self.settings, run.config)
+        if self.settings.get("precision") not in (None, self.precision):
+            changes["precision"] = [self.settings["precision"], self.precision]
+        return changes | check_data(self.settings, data, run.where, allow_other_data)
+
+
+def read(run: options.Run, training: options.Training) -> ResumeState:
+    """Reads the resume state of a run from its folder.
+
+    Raises:
+        ValueError: the checkpoints or config.json are damaged, the run began with another seed, or the precision is not
+            to be had.
+    """
+    checkpoint, settings = checkpoints.newest(run.folder.train_dir), run.folder.settings()
+    return ResumeState(
+        checkpoint=checkpoint,
+        settings=settings,
+        seed=seed(settings, training.seed, checkpoint is not None),
+        precision=_precision(run, training.precision, settings.get("precision") if checkpoint else None),
+    )
 
 
 def check_new(run_dir: str | os.PathLike[str]) -> None:
@@ -27,18 +82,18 @@ def check_new(run_dir: str | os.PathLike[str]) -> None:
         )
 
 
-def seed(record: dict, given: int | None, has_checkpoint: bool) -> int:
+def seed(settings: dict, given: int | None, has_checkpoint: bool) -> int:
     """Returns the seed of a run: the one it began with, or the given one, or a new one.
 
     Args:
-        record: Of `runs.read_record`.
+        settings: Of the run's folder.
         given: --seed.
         has_checkpoint: Whether there is something that an earlier seed has led to.
 
     Raises:
         ValueError: it began with another one.
     """
-    before = record.get("seed")
+    before = settings.get("seed")
     if not has_checkpoint or before is None:
         return given if given is not None else before if before is not None else secrets.randbelow(MAX_SEED)
     if given not in (None, before):
@@ -49,21 +104,21 @@ def seed(record: dict, given: int | None, has_checkpoint: bool) -> int:
     return before
 
 
-def changed_hparams(record: dict, config: configs.Config) -> dict[str, list]:
+def changed_hparams(settings: dict, config: configs.Config) -> dict[str, list]:
     """Returns the hparams that are not those the run was trained with, by name: [before, now]."""
     now = config.hparams.values()
     return {
         name: [value, now[name]]
-        for name, value in record.get("hparams", {}).items()
+        for name, value in settings.get("hparams", {}).items()
         if name in now and value != now[name]
     }
 
 
-def check_data(record: dict, data: dict, where: str, allowed: bool) -> dict[str, list]:
+def check_data(settings: dict, data: dict, where: str, allowed: bool) -> dict[str, list]:
     """Compares the data of a run with those it was trained on, and returns what has changed, as `changed_hparams`.
 
     Args:
-        record: Of `runs.read_record`.
+        settings: Of the run's folder.
         data: `fingerprint` and `num_examples`.
         where: Where they are from, as a person reads it.
         allowed: Whether others will do.
@@ -71,18 +126,34 @@ def check_data(record: dict, data: dict, where: str, allowed: bool) -> dict[str,
     Raises:
         ValueError: they are others.
     """
-    before = record.get("data")
+    before = settings.get("data")
     if before in (None, data):
         return {}
     if not allowed:
         raise ValueError(
-            f"{where}: {data['num_examples']} examples, and not the {before['num_examples']} of {record['examples']}"
+            f"{where}: {data['num_examples']} examples, and not the {before['num_examples']} of {settings['examples']}"
             " that this run was trained on;\n"
             "  give those, or another --run_dir, or --allow_other_data to go on with these"
         )
-    return {"examples": [f"{before['num_examples']} from {record['examples']}", f"{data['num_examples']} from {where}"]}
+    return {
+        "examples": [f"{before['num_examples']} from {settings['examples']}", f"{data['num_examples']} from {where}"]
+    }
 
 
 def describe(changes: dict[str, list]) -> list[str]:
     """Returns a line for each change: `learning_rate 0.001 → 0.0003`."""
     return [f"{name} {before} → {now}" for name, (before, now) in changes.items()]
+
+
+def _precision(run: options.Run, asked: str, before: str | None) -> str:
+    """Returns what to compute in: as the run did, unless another one is asked for or this machine lacks it."""
+    if not isinstance(run.config.model, vae.MusicVAE):
+        if asked not in ("auto", MAGENTAS_PRECISION):
+            raise ValueError(f"--precision={asked}: {run.name} computes with Magenta's own layers, in fp32 alone")
+        return MAGENTAS_PRECISION
+    if asked == "auto" and before:
+        try:
+            return precisions.resolve(before)
+        except ValueError:  # It began on another machine.
+            pass
+    return precisions.resolve(asked)

@@ -22,15 +22,15 @@ class ExplodedError(ValueError):
 class CheckpointWriter:
     """Writes and restores the checkpoints of a run; it is made while the graph can still grow."""
 
-    def __init__(self, train_dir: str | os.PathLike[str], chosen: options.Saving) -> None:
+    def __init__(self, train_dir: str | os.PathLike[str], saving: options.Saving) -> None:
         self._train_dir = pathlib.Path(train_dir)
-        self._every_secs = chosen.every_secs
+        self._every_secs = saving.every_secs
         # What synchronous workers count among themselves is no part of the model.
         self._variables = [variable for variable in tf.global_variables() if "sync_rep" not in variable.name]
         self.saver = tf.train.Saver(
             self._variables,
-            max_to_keep=chosen.max_to_keep or None,
-            keep_checkpoint_every_n_hours=chosen.keep_every_n_hours,
+            max_to_keep=saving.max_to_keep or None,
+            keep_checkpoint_every_n_hours=saving.keep_every_n_hours,
             save_relative_paths=True,  # The run's folder can be moved.
         )
         self._num_bytes = sum(variable.shape.num_elements() * variable.dtype.size for variable in self._variables)
@@ -102,11 +102,6 @@ class CheckpointWriter:
         else:
             (self._train_dir / checkpoint_files.INDEX_NAME).unlink(missing_ok=True)
 
-    def checkpoint_of(self, step: int) -> str | None:
-        """Returns the prefix of the checkpoint of a step; None if there is none any more."""
-        prefix = str(self._train_dir / f"{PREFIX}-{step}")
-        return prefix if checkpoint_files.is_complete(prefix) else None
-
     def kept(self) -> str:
         """Returns what is left to go on from, as a person reads it."""
         if not self.newest:
@@ -128,6 +123,12 @@ class CheckpointWriter:
                 f"{_reason(error)}: {path} ({mib(self._num_bytes)}) could not be written, {mib(free)} are free;\n"
                 f"  {self.kept()}; free some space first"
             ) from error
+
+
+def checkpoint_of(train_dir: pathlib.Path, step: int) -> str | None:
+    """Returns the prefix of the checkpoint of a step; None if there is none any more."""
+    prefix = str(train_dir / f"{PREFIX}-{step}")
+    return prefix if checkpoint_files.is_complete(prefix) else None
 
 
 def free_bytes(folder: pathlib.Path) -> int:

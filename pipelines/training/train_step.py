@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import configs
 from models.magenta import session_config, tf
-from pipelines.training import options, saver
+from pipelines.training import saver
+from pipelines.training.replicas import ALONE, Replica
 
 NORM_TAG = "global_norm"
 STOP_GRACE_SECS = 2  # For what synchronous workers have waiting for a step that never comes.
@@ -35,14 +36,14 @@ class TrainingStep:
 
 
 def build(
-    config: configs.Config, make_batches: Callable[[], tf.data.Dataset], cluster: options.Cluster = options.ALONE
+    config: configs.Config, make_batches: Callable[[], tf.data.Dataset], replica: Replica = ALONE
 ) -> TrainingStep:
     """Builds the step of a config in the default graph.
 
     Args:
         config: Its model is built here and must not be used elsewhere.
         make_batches: Returns a dataset of (inputs, outputs, controls, lengths).
-        cluster: Where to compute, with whom.
+        replica: Which of the processes that train together this one is.
 
     Raises:
         ValueError: an hparam has a value that is not known.
@@ -50,9 +51,9 @@ def build(
     model, hparams, hooks = config.model, config.hparams, []
     model.build(hparams, config.data_converter.output_depth, is_training=True)
     optimizer = model.train(**_input_tensors(make_batches(), config))
-    if cluster.num_sync_workers:
-        optimizer = tf.train.SyncReplicasOptimizer(optimizer, cluster.num_sync_workers)
-        hooks.append(optimizer.make_session_run_hook(is_chief=cluster.is_chief))
+    if replica.num_sync_workers:
+        optimizer = tf.train.SyncReplicasOptimizer(optimizer, replica.num_sync_workers)
+        hooks.append(optimizer.make_session_run_hook(is_chief=replica.is_chief))
     train, norm = _apply_gradients(model, optimizer, hparams)
     with tf.control_dependencies([train]):
         step = model.global_step.read_value()
@@ -71,11 +72,11 @@ def open_session(
     step: TrainingStep,
     checkpoint: str | None,
     writer: saver.CheckpointWriter,
-    cluster: options.Cluster = options.ALONE,
+    replica: Replica = ALONE,
 ) -> tf.train.MonitoredSession:
     """Opens a session with the variables of a checkpoint, or with new ones where that is None."""
-    if not cluster.is_chief:
-        creator = tf.train.WorkerSessionCreator(master=cluster.master, config=session_config())
+    if not replica.is_chief:
+        creator = tf.train.WorkerSessionCreator(master=replica.master, config=session_config())
         return tf.train.MonitoredSession(creator, step.hooks, stop_grace_period_secs=STOP_GRACE_SECS)
 
     def restore(_scaffold, session: tf.Session) -> None:
@@ -84,13 +85,14 @@ def open_session(
             writer.restore(session, newest)
 
     scaffold = tf.train.Scaffold(init_fn=restore, saver=writer.saver)
-    creator = tf.train.ChiefSessionCreator(scaffold, master=cluster.master, config=session_config())
+    creator = tf.train.ChiefSessionCreator(scaffold, master=replica.master, config=session_config())
     return tf.train.MonitoredSession(creator, step.hooks, stop_grace_period_secs=STOP_GRACE_SECS)
 
 
-def device_setter(cluster: options.Cluster):
-    """Returns what places variables on the parameter servers, where there are any."""
-    return tf.train.replica_device_setter(cluster.num_ps_tasks, merge_devices=True)
+def device_setter(replica: Replica):
+    """Returns what places variables on the parameter servers, where there are any, and all else on this worker."""
+    worker = f"/job:worker/task:{replica.task}"  # Another one's process does not have this one's examples.
+    return tf.train.replica_device_setter(replica.num_ps_tasks, worker_device=worker, merge_devices=True)
 
 
 def _summarized() -> dict[str, tf.Tensor]:

@@ -3,124 +3,133 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import configs
-from pipelines.evaluation import evaluator
+from models.magenta import tf
+from pipelines.evaluation import decoding, evaluator, registry, results
 from pipelines.examples import loading
-from pipelines.runs import best
-from pipelines.training import options
-
-_TOLD = ("loss", "kl_bits", "teacher_forced_accuracy", "hits_loss")
-
-
-def best_row(rows: Sequence[dict], metric: str) -> dict | None:
-    """Returns the one of a run's validation rows with the best value, the first of equals; None without any."""
-    found = [row for row in rows if row.get(metric) is not None]
-    return max(found, key=lambda row: (options.BEST_METRICS[metric] * row[metric], -row["step"]), default=None)
+from pipelines.runs import best, metrics_log
+from pipelines.runs.run_folder import RunFolder
+from pipelines.training import interrupts, options, saver
+from pipelines.training.journal import Journal
 
 
 def num_since_best(rows: Sequence[dict], metric: str) -> int:
     """Returns how many validations came after the best one."""
-    top = best_row(rows, metric)
+    top = registry.best_row(rows, metric)
     return sum(row["step"] > top["step"] for row in rows) if top else 0
 
 
 class Validation:
     """Validates the checkpoints of a run and keeps the best one.
 
-    What it knows of earlier ones is in the rows that the run's `metrics_log` has of them.
+    Attributes:
+        rows: The run's validations, earlier processes' too, as in its `metrics_log`.
+        best_metric: What the best one is chosen by.
+        is_over: Whether so many came after the best one that training ends.
     """
 
     def __init__(
         self,
-        chosen: options.Validating,
+        asked: options.Validating,
         config: configs.Config,
         split: loading.Examples,
-        run_dir: str | os.PathLike[str],
-        is_stopped: Callable[[], bool],
+        folder: RunFolder,
+        first_step: int,
+        stop: interrupts.Stop,
     ) -> None:
         """Prepares; the graph is built when it is first needed.
 
         Args:
-            chosen: When, and by what.
+            asked: When, and by what.
             config: The run's config, before its model is built.
             split: The examples.
-            run_dir: The run's folder.
-            is_stopped: Asked between batches; yes ends a validation without a result.
+            folder: The run's.
+            first_step: Rows of later steps are passed over.
+            stop: A signal ends a validation without a result.
 
         Raises:
-            ValueError: the config has no metric of the name that `chosen` gives.
+            ValueError: the config has no metric of the name that `asked` gives.
         """
-        known = [name for name in evaluator.unsampled_metrics(config, split) if name in options.BEST_METRICS]
-        if chosen.best_metric not in known:
+        measured = registry.unsampled_names(decoding.kind_of(config, split))
+        known = [name for name in measured if name in registry.BEST_NAMES]
+        if asked.best_metric not in known:
             raise ValueError(
-                f"--best_metric={chosen.best_metric}: not computed for this config; accepted: {', '.join(known)}"
+                f"--best_metric={asked.best_metric}: not computed for this config; accepted: {', '.join(known)}"
             )
-        self._chosen, self._split, self._run_dir, self._is_stopped = chosen, split, run_dir, is_stopped
-        max_examples = chosen.num_batches * config.hparams.batch_size if chosen.num_batches else None
-        self._evaluator_of = lambda: evaluator.Evaluator(config, split, max_examples, sampled=False)
+        self.rows = [row for row in metrics_log.validations(metrics_log.read(folder.path)) if row["step"] <= first_step]
+        self.best_metric, self.is_over = asked.best_metric, False
+        self._asked, self._config, self._split, self._folder, self._stop = asked, config, split, folder, stop
         self._evaluator: evaluator.Evaluator | None = None
+        self._events: tf.summary.FileWriter | None = None
 
-    def is_due(self, step: int, rows: Sequence[dict], *, at_end: bool = False) -> bool:
+    def is_due(self, step: int, *, at_end: bool = False) -> bool:
         """Whether the checkpoint of a step is to be validated, and has not been."""
-        if step == 0 or (step % self._chosen.every_steps and not at_end):
+        if step == 0 or (step % self._asked.every_steps and not at_end):
             return False
-        return all(row["step"] != step for row in rows)
+        return all(row["step"] != step for row in self.rows)
 
-    def is_over(self, rows: Sequence[dict]) -> bool:
-        """Whether patience is at its end."""
-        return bool(self._chosen.patience) and num_since_best(rows, self._chosen.best_metric) >= self._chosen.patience
+    def validate(self, step: int, checkpoint: str, journal: Journal) -> None:
+        """Measures a checkpoint, writes and says it, and judges anew; does nothing more if a signal comes.
 
-    def measure(self, checkpoint: str) -> dict[str, float] | None:
-        """Returns the metrics of a checkpoint; None if a signal came."""
-        if self._evaluator is None:
-            self._evaluator = self._evaluator_of()
-        return self._evaluator.evaluate(checkpoint, self._is_stopped)
-
-    def keep_best(self, rows: Sequence[dict], checkpoint_of: Callable[[int], str | None]) -> None:
-        """Sees to it that the best checkpoint is in `run_dir/best`.
-
-        Args:
-            rows: The run's validations.
-            checkpoint_of: Returns the prefix of the checkpoint of a step, or None if there is none any more.
+        Raises:
+            OSError: a line of the log or the best checkpoint could not be written.
         """
-        top = self.best(rows)
-        if top and not best.holds(self._run_dir, top):
-            checkpoint = checkpoint_of(top["step"])
+        with journal.progress.pause():
+            metrics = self._measure(checkpoint)
+        if metrics is None:
+            return
+        row = journal.validated(step, metrics)
+        self.rows.append(row)
+        self._events = self._events or tf.summary.FileWriter(str(self._folder.path / "eval"))
+        self._events.add_summary(results.to_summary(metrics), step)
+        journal.progress.note(f"validation loss {metrics['loss']:.2f}")
+        journal.progress.say(self._describe(row))
+        self.judge()
+
+    def judge(self) -> None:
+        """Sees to it that the best checkpoint is in `run_dir/best`, and whether patience is at its end."""
+        top = self.best()
+        if top and not best.holds(self._folder.path, top):
+            checkpoint = saver.checkpoint_of(self._folder.train_dir, top["step"])
             if checkpoint:
-                best.keep(self._run_dir, checkpoint, top)
+                best.keep(self._folder.path, checkpoint, top)
+        patience = self._asked.patience
+        self.is_over = bool(patience) and num_since_best(self.rows, self.best_metric) >= patience
 
-    def best(self, rows: Sequence[dict]) -> dict | None:
-        return best_row(rows, self._chosen.best_metric)
+    def best(self) -> dict | None:
+        """Returns the row of the best validation; None before the first one."""
+        return registry.best_row(self.rows, self.best_metric)
 
-    def describe(self, row: dict, rows: Sequence[dict]) -> str:
-        """Returns one line about a validation."""
-        values = [f"{name} {row[name]:.4g}" for name in _TOLD if _is_number(row.get(name))]
-        name = self._chosen.best_metric
-        if name not in _TOLD and _is_number(row.get(name)):
-            values.append(f"{name} {row[name]:.4g}")
-        top = self.best(rows)
-        is_best = top is not None and top["step"] == row["step"]
-        rank = "the best so far" if is_best else f"the best is step {top['step']}" if top else "not a number"
-        return f"validation after step {row['step']}: {'  '.join(values)}  ({rank})"
-
-    def describe_best(self, row: dict) -> str:
-        return f"{self._chosen.best_metric} {row[self._chosen.best_metric]:.4g} at step {row['step']}"
-
-    def describe_end(self, rows: Sequence[dict]) -> str:
+    def conclusion(self) -> str:
         """Returns why training ends before its last step."""
-        top = self.best(rows)
         return (
-            f"no better {self._chosen.best_metric} than that of step {top['step']} in"
-            f" {num_since_best(rows, self._chosen.best_metric)} validations: training ends here;"
+            f"no better {self.best_metric} than that of step {self.best()['step']} in"
+            f" {num_since_best(self.rows, self.best_metric)} validations: training ends here;"
             " a larger --patience goes on"
         )
 
     def close(self) -> None:
-        if self._evaluator is not None:
-            self._evaluator.close()
+        for opened in filter(None, (self._evaluator, self._events)):
+            opened.close()
+        self._evaluator = self._events = None
+
+    def _measure(self, checkpoint: str) -> dict[str, float] | None:
+        if self._evaluator is None:
+            num_batches = self._asked.num_batches
+            max_examples = num_batches * self._config.hparams.batch_size if num_batches else None
+            self._evaluator = evaluator.Evaluator(self._config, self._split, max_examples, sampled=False)
+        return self._evaluator.evaluate(checkpoint, self._stop.is_asked_for)
+
+    def _describe(self, row: dict) -> str:
+        """Returns one line about a validation."""
+        told = dict.fromkeys([*(metric.name for metric in registry.METRICS if metric.is_told), self.best_metric])
+        values = [f"{name} {row[name]:.4g}" for name in told if _is_number(row.get(name))]
+        top = self.best()
+        is_best = top is not None and top["step"] == row["step"]
+        rank = "the best so far" if is_best else f"the best is step {top['step']}" if top else "not a number"
+        return f"validation after step {row['step']}: {'  '.join(values)}  ({rank})"
 
 
 def _is_number(value: float | None) -> bool:

@@ -62,6 +62,6 @@ def test_we_load_what_magenta_trained(tmp_path, starter_records, name, monkeypat
 
     # A run of stock Magenta has no config.json: the config is named, and training and evaluation go on from there.
     records = str(starter_records / "train.tfrecord")
-    run = train.prepare(tmp_path, name, TINY_HPARAMS, records, None)
-    assert train.run_training(run, 3, None) == 0
+    run = train.check_run(tmp_path, name, TINY_HPARAMS, records, None)
+    assert train.train_run(run, 3, None) == 0
     assert resolution.newest_checkpoint(tmp_path).endswith("model.ckpt-3")

@@ -18,8 +18,8 @@ from tests.tiny import TINY_HPARAMS, train_tiny
 
 
 def evaluate_tiny(run_dir, records, **options):
-    run = train.prepare(run_dir, None, "", str(records / "validation.tfrecord"), None)
-    train.run_evaluation(run, **options)
+    run = train.check_run(run_dir, None, "", str(records / "validation.tfrecord"), None)
+    train.evaluate_run(run, **options)
     return json.loads((run_dir / "eval" / "metrics.json").read_text())
 
 
@@ -106,14 +106,14 @@ def test_what_does_not_fit_is_refused_before_anything_is_done(tiny_runs, starter
         "tfds_name": None,
     }
     with pytest.raises(ValueError, match=re.escape(message)):
-        train.prepare(**arguments | options)
+        train.check_run(**arguments | options)
 
 
 def test_a_stride_and_a_cache_of_ones_own(tmp_path, starter_records, capsys):
     records = str(starter_records / "train.tfrecord")
     counts = []
     for stride_bars in (4, 2):
-        run = train.prepare(
+        run = train.check_run(
             tmp_path / f"run{stride_bars}",
             "groovae_4bar",
             TINY_HPARAMS,
@@ -122,11 +122,11 @@ def test_a_stride_and_a_cache_of_ones_own(tmp_path, starter_records, capsys):
             stride_bars=stride_bars,
             cache_dir=str(tmp_path / "cache"),
         )
-        assert train.run_training(run, 1, None) == 0
+        assert train.train_run(run, 1, None) == 0
         counts.append(int(re.search(r"^examples  (\d+) from", capsys.readouterr().out, re.MULTILINE)[1]))
     assert counts[1] > 1.5 * counts[0]
     assert len(list((tmp_path / "cache").glob("*/train-*"))) == 2
-    train.run_evaluation(dataclasses.replace(run, examples_path=str(starter_records / "validation.tfrecord")), 1)
+    train.evaluate_run(dataclasses.replace(run, examples_path=str(starter_records / "validation.tfrecord")), 1)
     assert len(list((tmp_path / "cache").glob("*/validation-*"))) == 1
 
 
@@ -146,9 +146,9 @@ def test_other_sizes_than_the_checkpoints_are_refused(tmp_path, starter_records)
 
 
 def test_evaluation_without_a_checkpoint_says_so(tmp_path, starter_records):
-    run = train.prepare(tmp_path, "groovae_4bar", "", str(starter_records / "validation.tfrecord"), None)
+    run = train.check_run(tmp_path, "groovae_4bar", "", str(starter_records / "validation.tfrecord"), None)
     with pytest.raises(FileNotFoundError, match=r"no checkpoint in .*; train first"):
-        train.run_evaluation(run, None)
+        train.evaluate_run(run, None)
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path, starter_records):

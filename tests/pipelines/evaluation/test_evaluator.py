@@ -1,6 +1,5 @@
 """The metrics: exact on small arrays, the same for any batch size, there for one example as for many."""
 
-import json
 import math
 
 import numpy as np
@@ -12,37 +11,6 @@ from pipelines.evaluation import evaluator
 from pipelines.examples import loading
 from pipelines.runs import resolution
 from pipelines.runs.run_folder import RunFolder
-
-
-def test_hit_f1_counts_cells():
-    played = np.array([[1, 1, 0, 0]], bool)
-    assert evaluator.hit_f1(np.array([[1, 0, 1, 0]], bool), played) == 0.5  # 1 of 2 found, 1 of 2 right.
-    assert evaluator.hit_f1(played, played) == 1.0
-    assert evaluator.hit_f1(~played, played) == 0.0
-    assert evaluator.hit_f1(np.zeros([1, 4], bool), np.zeros([1, 4], bool)) == 1.0
-
-
-def test_token_hits_are_the_bits():
-    hits = evaluator.token_hits(np.array([0, 1, 0b100000010, -1]))
-    expected = np.zeros([4, 9], bool)
-    expected[1, 0] = expected[2, 1] = expected[2, 8] = True
-    np.testing.assert_array_equal(hits, expected)
-
-
-def test_groove_metrics_are_in_ms_and_over_played_hits_alone():
-    targets = np.zeros([1, 2, 27], np.float32)
-    targets[0, 0, [0, 9, 18]] = 1, 0.8, 0.5  # A kick at velocity 0.8, a quarter of a sixteenth early.
-    decoded = np.zeros_like(targets)
-    decoded[0, 0, [0, 9, 18]] = 1, 0.5, 0.1
-    decoded[0, 1, [3, 12, 21]] = 1, 0.9, 0.9  # A hit too many: counts in F1 alone.
-    fetched = {"teacher_forced": np.zeros_like(targets), "sampled_0.1": decoded}
-    metrics = evaluator._groove_metrics(targets, fetched, np.array([120.0]))
-    assert metrics["hit_f1"] == pytest.approx(2 / 3)
-    assert metrics["velocity_mae"] == pytest.approx(0.3)
-    # At 120 qpm a sixteenth takes 125 ms and an offset of 1 is half of that.
-    assert metrics["timing_mae_ms"] == pytest.approx(0.4 * 62.5)
-    assert metrics["timing_mae_ms_quantized"] == pytest.approx(0.5 * 62.5)
-    assert metrics["hits_loss"] == pytest.approx(9 * math.log(2))  # Logits of 0 are even odds for nine drums.
 
 
 @pytest.fixture(scope="module")
@@ -135,23 +103,3 @@ def test_upstreams_loss_is_ours(tiny_runs, validation, tmp_path):
         ("offsets_loss", "metrics/offsets_loss"),
     ):
         assert ours[name] == pytest.approx(theirs[upstream_name], rel=1e-4), name
-
-
-def test_metrics_are_written_for_programs_and_for_tensorboard(tmp_path):
-    metrics = {"loss": 2.5, "kl_bits": 1.0, "hit_f1": 0.5}
-    evaluator.write(metrics, tmp_path / "eval", "/runs/a/train/model.ckpt-7", "groovae_4bar", 3)
-    written = json.loads((tmp_path / "eval" / "metrics.json").read_text())
-    assert written == {
-        "config": "groovae_4bar",
-        "checkpoint": "/runs/a/train/model.ckpt-7",
-        "global_step": 7,
-        "num_examples": 3,
-        **metrics,
-    }
-    (events,) = (tmp_path / "eval").glob("events.out.tfevents.*")
-    values = {
-        value.tag: (event.step, value.simple_value)
-        for event in tf.train.summary_iterator(str(events))
-        for value in event.summary.value
-    }
-    assert values == {"loss": (7, 2.5), "losses/kl_bits": (7, 1.0), "metrics/hit_f1": (7, 0.5)}

@@ -10,7 +10,7 @@ import pytest
 from models import checkpoint_files, checkpoints
 from models.magenta import tf
 from pipelines.runs import metrics_log
-from pipelines.training import loop, options, saver
+from pipelines.training import loop, options, replicas, saver
 from tests import disks
 from tests.tiny import TINY_HPARAMS, train_tiny
 
@@ -96,8 +96,8 @@ def test_a_disk_that_fills_up_ends_a_run_and_its_last_checkpoint_is_good(tmp_pat
 def test_a_cluster_trains_and_goes_on(tmp_path, starter_records, num_sync_workers):
     """With a parameter server; all of it in this process."""
     for num_steps in (3, 5):
-        cluster = options.Cluster(start_cluster(), num_ps_tasks=1, num_sync_workers=num_sync_workers)
-        assert train_tiny("groovae_4bar", tmp_path, starter_records, num_steps, seed=1, cluster=cluster) == 0
+        replica = replicas.Replica(start_cluster(), num_ps_tasks=1, num_sync_workers=num_sync_workers)
+        assert train_tiny("groovae_4bar", tmp_path, starter_records, num_steps, seed=1, replica=replica) == 0
     assert checkpoint_files.step_of(checkpoints.newest(tmp_path / "train")) == 5
 
 

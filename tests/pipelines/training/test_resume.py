@@ -103,12 +103,12 @@ def test_a_changed_rate_is_said_and_recorded(run_dir, starter_records, capsys):
 
 
 def test_other_examples_need_a_flag(run_dir, starter_records, capsys):
-    run = train.prepare(run_dir, NAME, "", str(starter_records / "validation.tfrecord"), None)
+    run = train.check_run(run_dir, NAME, "", str(starter_records / "validation.tfrecord"), None)
     before = {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
     with pytest.raises(ValueError, match="--allow_other_data"):
-        train.run_training(run, 2)
+        train.train_run(run, 2)
     assert {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file()} == before
-    assert train.run_training(run, 2, allow_other_data=True) == 0
+    assert train.train_run(run, 2, allow_other_data=True) == 0
     assert "changed   examples 220 from " in capsys.readouterr().out
 
 

@@ -8,7 +8,7 @@ import pytest
 from models import checkpoint_files, checkpoints
 from models.magenta import tf
 from pipelines import workflow
-from pipelines.evaluation import evaluator
+from pipelines.evaluation import evaluator, registry
 from pipelines.runs import best, metrics_log, resolution
 from pipelines.runs.run_folder import RunFolder
 from pipelines.training import options, validation
@@ -27,17 +27,17 @@ def rows(*losses):
     [((3.0, 2.0, 4.0, 5.0), 20, 2), ((3.0, 3.0), 10, 1), ((None, 7.0, None), 20, 1), ((1.0,), 10, 0)],
 )
 def test_the_best_is_the_lowest_loss_and_the_first_of_equals(losses, step, since):
-    assert validation.best_row(rows(*losses), "loss")["step"] == step
+    assert registry.best_row(rows(*losses), "loss")["step"] == step
     assert validation.num_since_best(rows(*losses), "loss") == since
 
 
 def test_the_best_accuracy_is_the_highest():
     found = [{"step": step, "teacher_forced_accuracy": accuracy} for step, accuracy in ((1, 0.1), (2, 0.3), (3, 0.2))]
-    assert validation.best_row(found, "teacher_forced_accuracy")["step"] == 2
+    assert registry.best_row(found, "teacher_forced_accuracy")["step"] == 2
 
 
 def test_without_a_number_there_is_no_best():
-    assert validation.best_row(rows(None), "loss") is None
+    assert registry.best_row(rows(None), "loss") is None
     assert validation.num_since_best(rows(None), "loss") == 0
 
 

@@ -1,0 +1,68 @@
+"""Metrics of any checkpoint, as `pipelines.train --mode=eval` computes them.
+
+    python -m pipelines.evaluate --run_dir=runs/first --output=metrics.json \\
+        --examples_path=data/tfrecord/starter/validation.tfrecord
+
+`--run_dir=runs/first/best` takes the checkpoint that validation liked best, `--checkpoint_file` one by itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+from absl import flags
+
+from pipelines import cli
+from pipelines.files import atomic
+
+
+def define_flags() -> None:
+    flags.DEFINE_string("config", None, "The config's name; default: that of the run.")
+    flags.DEFINE_string("run_dir", None, "Folder of a run, or its best/; its newest checkpoint is evaluated.")
+    flags.DEFINE_string("checkpoint_file", None, "A checkpoint's prefix, a folder of checkpoints, or a .tar of one.")
+    flags.DEFINE_string("examples_path", None, "TFRecord of NoteSequences, or a glob over several.")
+    flags.DEFINE_string("tfds_name", None, "TensorFlow Datasets name to take examples from instead.")
+    flags.DEFINE_string("tfds_data_dir", None, "Where TFDS keeps its data sets; default: its own choice.")
+    flags.DEFINE_enum("split", "validation", ["train", "validation", "test"], "Of --tfds_name, what to evaluate on.")
+    flags.DEFINE_string(
+        "cache_dir", None, "Folder to keep converted examples in; default: beside what they are made of."
+    )
+    flags.DEFINE_string("hparams", "", "name=value,… that a checkpoint without a run's folder was trained with.")
+    flags.DEFINE_integer("eval_num_batches", None, "Evaluate only so many batches; default: all.", lower_bound=1)
+    flags.DEFINE_string("output", None, "JSON file for the metrics.", required=True)
+    cli.define_log_flag()
+
+
+def main() -> None:
+    args = flags.FLAGS
+    if (args.run_dir is None) == (args.checkpoint_file is None):
+        raise ValueError("give one of --run_dir and --checkpoint_file: where is the trained model?")
+    if args.examples_path and args.tfds_name:
+        raise ValueError("--examples_path and --tfds_name were both given; give one of them")
+    output = pathlib.Path(args.output).expanduser()
+    if output.is_dir():
+        raise ValueError(f"{output}: is a folder; --output takes a file, as {output / 'metrics.json'}")
+    atomic.check_folder(output.parent)
+    cli.apply_log_level(args.log)
+
+    from models import checkpoints
+    from pipelines.evaluation import results
+    from pipelines.examples import loading
+    from pipelines.runs import resolution, run_folder
+
+    run = run_folder.locate(args.run_dir)[0] if args.run_dir else run_folder.of_checkpoint(args.checkpoint_file)
+    name, config = resolution.resolve_config(run, args.config, args.hparams)
+    if args.tfds_name:
+        config = config._replace(tfds_name=args.tfds_name)
+    path = args.checkpoint_file or resolution.newest_checkpoint(args.run_dir)
+    with checkpoints.unpacked(path) as checkpoint:
+        split = loading.load(config, args.split, args.examples_path, args.cache_dir, args.tfds_data_dir)
+        found = results.evaluate(name, config, split, checkpoint, args.eval_num_batches)
+    if pathlib.Path(path).is_file():  # A tar is unpacked for a moment alone.
+        found = dataclasses.replace(found, checkpoint=str(path))
+    found.write_json(output)
+
+
+if __name__ == "__main__":
+    cli.run(main, define_flags)

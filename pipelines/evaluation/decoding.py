@@ -1,0 +1,83 @@
+"""The graph of an evaluation: what a model makes of a batch of examples, loss by loss and step by step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import configs
+from models import decoders, objective
+from models.magenta import base_model, lstm_models, tf
+from pipelines.evaluation import metrics, registry
+from pipelines.examples import loading
+
+_METRIC_DECODERS = (lstm_models.CategoricalLstmDecoder, lstm_models.GrooveLstmDecoder)  # Others have losses alone.
+
+
+def kind_of(config: configs.Config, split: loading.Examples) -> str:
+    """Returns which kind of metrics there are of a config's outputs; empty where there are losses alone."""
+    if not _is_made_by(config.model, *_METRIC_DECODERS):
+        return ""
+    return registry.TOKENS if split.is_one_hot else registry.GROOVES
+
+
+def build(
+    config: configs.Config, split: loading.Examples, sampled: bool
+) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+    """Builds a config's model in the default graph, for batches of the hparam `batch_size`.
+
+    Args:
+        config: Its model is built here and must not be used elsewhere.
+        split: Examples like those that will be fed.
+        sampled: Whether to decode step after step, too.
+
+    Returns:
+        Placeholders for inputs, outputs, controls, lengths and noise `[batch, z_size]`; and what is computed per
+        example: `r_loss`, `kl_loss` and `kl_bits` `[batch]`, of grooves the terms of the loss `[batch, steps]`, and,
+        as tokens `[batch, steps]` or grooves `[batch, steps, 27]`, `teacher_forced` and `sampled_TEMPERATURE`.
+    """
+    hparams, model, kind = config.hparams, config.model, kind_of(config, split)
+    batch_size, control_depth = hparams.batch_size, config.data_converter.control_depth
+    model.build(hparams, config.data_converter.output_depth, is_training=False)
+    decoders.draw_in_order(model.decoder)
+    shapes = [array.shape[1:] for array in split.dense(np.zeros([0], np.int64))]
+    feeds = [tf.placeholder(tf.float32, [batch_size, *shape]) for shape in shapes[:3]]
+    feeds.append(tf.placeholder(tf.int32, [batch_size, *shapes[3]]))
+    feeds.append(tf.placeholder(tf.float32, [batch_size, hparams.z_size]))
+
+    steps = min(shapes[1][0], hparams.max_seq_len)
+    inputs, outputs, controls = (feed[:, :steps] for feed in feeds[:3])
+    lengths = tf.minimum(feeds[3], steps)
+    controls = controls if control_depth else None
+    late_outputs = tf.pad(outputs[:, :-1], [(0, 0), (1, 0), (0, 0)])
+
+    z, mean, kl = None, None, tf.zeros([batch_size])
+    if hparams.z_size:
+        posterior = model.encode(inputs, lengths, controls)
+        mean, stddev = posterior.loc, posterior.stddev()
+        z, kl = mean + stddev * feeds[4], objective.kl_divergence(mean, stddev)
+    r_loss, _, results = model.decoder.reconstruction_loss(late_outputs, outputs, lengths, z, controls)
+    fetches = {"r_loss": r_loss, **objective.kl_terms(kl, hparams)}
+    if not kind:
+        return feeds, fetches
+    with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
+        if kind == registry.TOKENS:
+            results = model.decoder.reconstruction_loss(late_outputs, outputs, lengths, mean, controls)[2]
+            fetches["teacher_forced"] = _compact(results.rnn_output, kind)
+        else:
+            fetches |= objective.groove_terms(results.rnn_output, outputs)
+        if sampled and not control_depth and config.data_converter.end_token in (None, False):
+            for temperature in metrics.TEMPERATURES:
+                samples, _ = model.sample(batch_size, steps, mean, temperature=temperature)
+                fetches[f"sampled_{temperature}"] = _compact(samples, kind)
+    return feeds, fetches
+
+
+def _is_made_by(model: base_model.MusicVAE, *kinds: type) -> bool:
+    """Whether the steps are made by one decoder, of one of these kinds."""
+    cores = decoders.core_decoders(model.decoder)
+    return len(cores) == 1 and isinstance(cores[0], kinds)
+
+
+def _compact(steps: tf.Tensor, kind: str) -> tf.Tensor:
+    """Returns the tokens `[batch, steps]` of one-hot outputs or their logits; grooves stay as they are."""
+    return tf.argmax(steps, axis=-1, output_type=tf.int32) if kind == registry.TOKENS else steps

@@ -1,0 +1,102 @@
+"""The metrics by name: what each is called and how it is shown. Without TensorFlow, as flags are made of it.
+
+`metrics.py` has a formula for each. A new metric is an entry here and a formula there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+TOKENS, GROOVES = "tokens", "grooves"  # The kinds of output that some metrics are for.
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A number that says how well a model does.
+
+    Attributes:
+        name: In flags, in `metrics.json` and `metrics.jsonl`.
+        unit: Empty for fractions of 1.
+        better: 1 where more is better, -1 where less is, 0 where neither is.
+        tag: TensorBoard's name, Magenta's where Magenta has one; empty is `metrics/NAME`.
+        title: What pictures call it.
+        panel: In which panel of a run's curves it is drawn, from 0; None is none. Of several metrics of a panel, the
+            first one that was measured is drawn.
+        kind: The kind of output that it is for; empty is every kind.
+        is_sampled: Whether it needs samples, drawn step after step, which validation in training does without.
+        is_told: Whether the line about a validation tells it, whatever the best checkpoint is chosen by.
+        is_benchmarked: Whether the benchmarks' curves show it.
+    """
+
+    name: str
+    unit: str
+    better: int
+    tag: str = ""
+    title: str = ""
+    panel: int | None = None
+    kind: str = ""
+    is_sampled: bool = False
+    is_told: bool = False
+    is_benchmarked: bool = False
+
+    @property
+    def label(self) -> str:
+        """The title of a picture's axis, with the unit."""
+        title = self.title or self.name
+        return f"{title} ({self.unit})" if self.unit else title
+
+
+METRICS = (
+    Metric("loss", "nats a window", -1, "loss", "loss", panel=0, is_told=True, is_benchmarked=True),
+    Metric("r_loss", "nats a window", -1, "losses/r_loss"),
+    Metric("kl_loss", "nats a window", 0, "losses/kl_loss"),
+    Metric("kl_bits", "bits", 0, "losses/kl_bits", "KL", panel=1, is_told=True),
+    Metric(
+        "teacher_forced_accuracy",
+        "",
+        1,
+        "metrics/accuracy",
+        "accuracy, teacher-forced",
+        panel=2,
+        kind=TOKENS,
+        is_told=True,
+        is_benchmarked=True,
+    ),
+    Metric("sampled_accuracy", "", 1, kind=TOKENS, is_sampled=True),
+    Metric("sampled_accuracy_t0.1", "", 1, kind=TOKENS, is_sampled=True),
+    Metric("hits_loss", "nats a step", -1, title="hits loss", panel=2, kind=GROOVES, is_told=True),
+    Metric("velocities_loss", "a step", -1, kind=GROOVES),
+    Metric("offsets_loss", "a step", -1, kind=GROOVES),
+    Metric("hit_f1", "", 1, title="hit F1", is_sampled=True, is_benchmarked=True),
+    Metric("velocity_mae", "", -1, kind=GROOVES, is_sampled=True),
+    Metric("timing_mae_ms", "ms", -1, kind=GROOVES, is_sampled=True),
+    Metric("timing_mae_ms_quantized", "ms", 0, kind=GROOVES, is_sampled=True),  # Of the data, not of a model.
+)
+BY_NAME = {metric.name: metric for metric in METRICS}
+# What a checkpoint can be the best by: what validation measures while a run is trained, and has a direction.
+BEST_NAMES = tuple(metric.name for metric in METRICS if metric.better and not metric.is_sampled)
+
+
+def unsampled_names(kind: str) -> list[str]:
+    """Returns the names of what is measured of outputs of a kind (empty: of another one) without sampling."""
+    return [metric.name for metric in METRICS if metric.kind in ("", kind) and not metric.is_sampled]
+
+
+def tag_of(name: str) -> str:
+    """Returns TensorBoard's name of a metric."""
+    metric = BY_NAME.get(name)
+    return metric.tag if metric and metric.tag else f"metrics/{name}"
+
+
+def panels() -> list[list[Metric]]:
+    """Returns the metrics of each panel of a run's curves, from left to right."""
+    drawn = [metric for metric in METRICS if metric.panel is not None]
+    return [[metric for metric in drawn if metric.panel == number] for number in sorted({m.panel for m in drawn})]
+
+
+def best_row(rows: Sequence[dict], name: str) -> dict | None:
+    """Returns the one of a run's validation rows with the best value, the first of equals; None without any."""
+    better = BY_NAME[name].better
+    found = [row for row in rows if row.get(name) is not None]
+    return max(found, key=lambda row: (better * row[name], -row["step"]), default=None)

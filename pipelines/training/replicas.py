@@ -1,0 +1,95 @@
+"""The processes that train one run together: what each of them reads, draws, writes and says. Without TensorFlow.
+
+The chief alone writes in the run's folder: the lock, config.json, checkpoints, logs, `best/`. It alone validates, and
+checks `--noresume`: the others may find what it has just written. Workers that train in step share the examples out;
+those that do not know each other's number read all of them, each in an order of its own. Every worker's seeds follow
+from the chief's: one that is started without `--seed` reads it in config.json, so that nobody has to choose one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+
+from pipelines.runs import run_lock
+from pipelines.runs.run_folder import RunFolder
+from pipelines.training import interrupts
+
+CHIEF_WITHIN_SECS = 1800  # So long TensorFlow waits for the chief's variables, too.
+_LOOK_EVERY_SECS = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Replica:
+    """One of the processes that train a run together; the defaults are one process by itself.
+
+    Attributes:
+        master: The address of its TensorFlow server.
+        task: Its number among the workers; 0 is the chief.
+        num_ps_tasks: Parameter servers.
+        num_sync_workers: Workers whose gradients are averaged; 0 for none.
+    """
+
+    master: str = ""
+    task: int = 0
+    num_ps_tasks: int = 0
+    num_sync_workers: int = 0
+
+    def __post_init__(self) -> None:
+        if self.num_sync_workers and self.task >= self.num_sync_workers:
+            raise ValueError(
+                f"--task={self.task}: with --num_sync_workers={self.num_sync_workers} the workers are 0 to"
+                f" {self.num_sync_workers - 1}"
+            )
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the run's folder and validates."""
+        return self.task == 0
+
+    @property
+    def num_in_step(self) -> int:
+        """How many workers make a batch together."""
+        return max(1, self.num_sync_workers)
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """Which part of the examples it reads, of how many."""
+        return (self.task, self.num_sync_workers) if self.num_sync_workers else (0, 1)
+
+    def order_seed(self, seed: int) -> int:
+        """Returns the seed of the examples' order: one for workers that share them, else one for each."""
+        return seed if self.num_sync_workers else seed + self.task
+
+    def noise_seed(self, seed: int) -> int:
+        """Returns the seed of what is drawn in a step, which each worker draws for itself."""
+        return seed + self.task
+
+    def folder_held(self, folder: RunFolder) -> contextlib.AbstractContextManager:
+        """Keeps other runs out of the folder while the chief trains there."""
+        return run_lock.held(folder.path) if self.is_chief else contextlib.nullcontext()
+
+    def wait_for_settings(self, folder: RunFolder, stop: interrupts.Stop) -> None:
+        """Waits until the chief has written config.json, where the seed is; returns before if a signal comes.
+
+        Raises:
+            TimeoutError: there is none after half an hour.
+        """
+        if self.is_chief or folder.settings():
+            return
+        print(
+            f"waiting for the chief to write {folder.path}/config.json; --seed=N on every worker goes without",
+            flush=True,
+        )
+        give_up = time.monotonic() + CHIEF_WITHIN_SECS
+        while not folder.settings() and not stop.is_asked_for():
+            if time.monotonic() > give_up:
+                raise TimeoutError(
+                    f"{folder.path}: no config.json after {CHIEF_WITHIN_SECS // 60} minutes; start the worker with"
+                    " --task=0 on the same --run_dir, or give every worker the same --seed"
+                )
+            time.sleep(_LOOK_EVERY_SECS)
+
+
+ALONE = Replica()

@@ -1,0 +1,33 @@
+"""The graph of an evaluation: what it computes of each kind of output."""
+
+import pytest
+
+import configs
+from models.magenta import tf
+from pipelines.evaluation import decoding, registry
+from pipelines.examples import loading
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "of_a_kind"),
+    [
+        ("hier-drums_4bar_small", registry.TOKENS, {"teacher_forced"}),
+        ("groovae_4bar", registry.GROOVES, {"hits_loss", "velocities_loss", "offsets_loss"}),
+    ],
+)
+@pytest.mark.parametrize("sampled", [False, True])
+def test_what_is_computed_per_example(starter_records, name, kind, of_a_kind, sampled):
+    hparams = "batch_size=3,enc_rnn_size=[8],dec_rnn_size=[6,6],z_size=4"
+    config = configs.with_hparams(configs.CONFIG_MAP[name], hparams)
+    split = loading.load(config, "validation", str(starter_records / "validation.tfrecord"))
+    assert decoding.kind_of(config, split) == kind
+    with tf.Graph().as_default():
+        feeds, fetches = decoding.build(config, split, sampled)
+    samples = {"sampled_1.0", "sampled_0.1"} if sampled else set()
+    assert set(fetches) == {"r_loss", "kl_loss", "kl_bits"} | of_a_kind | samples
+    assert feeds[4].shape == [3, 4]
+    for fetched in ("r_loss", "kl_loss", "kl_bits"):
+        assert fetches[fetched].shape == [3]
+    for fetched in of_a_kind:
+        assert fetches[fetched].shape.as_list()[:1] == [3]
+        assert len(fetches[fetched].shape) == 2
