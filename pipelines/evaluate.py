@@ -49,13 +49,11 @@ def main() -> None:
     from models import checkpoints
     from pipelines.evaluation import results
     from pipelines.examples import loading
-    from pipelines.runs import resolution, run_folder
+    from pipelines.runs import resolution
 
-    run = run_folder.locate(args.run_dir)[0] if args.run_dir else run_folder.of_checkpoint(args.checkpoint_file)
-    name, config = resolution.resolve_config(run, args.config, args.hparams)
+    name, config, path = resolution.resolve_model(args.run_dir, args.checkpoint_file, args.config, args.hparams)
     if args.tfds_name:
         config = config._replace(tfds_name=args.tfds_name)
-    path = args.checkpoint_file or resolution.newest_checkpoint(args.run_dir)
     with checkpoints.unpacked(path) as checkpoint:
         split = loading.load(config, args.split, args.examples_path, args.cache_dir, args.tfds_data_dir)
         found = results.evaluate(name, config, split, checkpoint, args.eval_num_batches)

@@ -54,11 +54,9 @@ def main() -> None:
 
     from models.inference import TrainedModel
     from pipelines.generation import inputs, latent, outputs
-    from pipelines.runs import resolution, run_folder
+    from pipelines.runs import resolution
 
-    checkpoint = args.checkpoint_file or resolution.newest_checkpoint(args.run_dir)
-    run = run_folder.locate(args.run_dir)[0] if args.run_dir else run_folder.of_checkpoint(args.checkpoint_file)
-    name, config = resolution.resolve_config(run, args.config, args.hparams)
+    name, config, checkpoint = resolution.resolve_model(args.run_dir, args.checkpoint_file, args.config, args.hparams)
     ends = []
     if args.mode == "interpolate":
         ends = [inputs.read_example(config, path, args.start_bar) for path in (args.input_midi_1, args.input_midi_2)]

@@ -13,7 +13,6 @@ Ctrl-C stops after writing a checkpoint.
 from __future__ import annotations
 
 import contextlib
-import pathlib
 import shlex
 import sys
 import time
@@ -47,15 +46,14 @@ def check_run(
         NotADirectoryError: `run_dir` is a file.
     """
     import configs
-    from pipelines.runs import resolution
-    from pipelines.runs.run_folder import RunFolder
+    from pipelines.runs import resolution, run_folder
 
     if examples_path and tfds_name:
         raise ValueError("--examples_path and --tfds_name were both given; give one of them")
-    path = pathlib.Path(run_dir).expanduser()
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"{path}: is a file; --run_dir takes a folder")
-    name, config = resolution.resolve_config(RunFolder(path), name, hparams)
+    folder, checkpoint_dir = run_folder.locate(run_dir)
+    if folder.path.exists() and not folder.path.is_dir():
+        raise ValueError(f"{folder.path}: is a file; --run_dir takes a folder")
+    name, config = resolution.resolve_config(folder, name, hparams)
     config = configs.with_stride(config, stride_bars)
     if tfds_name:
         config = config._replace(tfds_name=tfds_name)
@@ -65,7 +63,9 @@ def check_run(
             "which data? --examples_path=GLOB of TFRecords, or --tfds_name=NAME;"
             " ./run_train.sh --dataset=DIR|ZIP|starter makes TFRecords by itself"
         )
-    return Run(path, name, config, examples_path, where, cache_dir, tfds_data_dir)
+    return Run(
+        folder.path, name, config, examples_path, where, cache_dir, tfds_data_dir, checkpoint_dir == folder.best_dir
+    )
 
 
 def train_run(
@@ -90,6 +90,8 @@ def train_run(
     """
     from pipelines.training import loop, setup
 
+    if run.evaluates_best:
+        raise ValueError(f"{run.checkpoint_dir}: one checkpoint of a run; --run_dir={run.run_dir} trains the run")
     atomic.check_folder(run.run_dir)
     with contextlib.ExitStack() as stack:
         stop = stop or stack.enter_context(interrupts.deferred())
@@ -118,12 +120,12 @@ def evaluate_run(run: Run, num_batches: int | None, suffix: str = "", interval_s
     from pipelines.runs import resolution
 
     eval_dir = run.run_dir / f"eval{suffix}"
-    checkpoint = None if interval_secs else resolution.newest_checkpoint(run.run_dir)
+    checkpoint = None if interval_secs else resolution.newest_checkpoint(run.folder, run.checkpoint_dir)
     atomic.check_folder(eval_dir)
     split = loading.load(run.config, "validation", run.examples_path, run.cache_dir, run.tfds_data_dir)
     evaluated = None
     while True:
-        checkpoint = checkpoint or checkpoints.newest(run.folder.train_dir)
+        checkpoint = checkpoint or checkpoints.newest(run.checkpoint_dir)
         if checkpoint and checkpoint != evaluated:
             found = results.evaluate(run.name, run.config, split, checkpoint, num_batches)
             found.write_events(eval_dir)

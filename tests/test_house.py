@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "pipelines/runs": {"models", "configs", "pipelines/files"},
     "pipelines/evaluation": {
         *("grooves", "models", "configs"),
-        *("pipelines/files", "pipelines/examples", "pipelines/runs"),
+        *("pipelines/files", "pipelines/examples"),
     },
     "pipelines/training": {
         *("models", "configs"),
@@ -31,7 +31,7 @@ MAY_IMPORT = {
     },
     "pipelines/generation": {
         *("grooves", "models", "configs"),
-        *("pipelines/files", "pipelines/dataset", "pipelines/examples", "pipelines/runs"),
+        *("pipelines/files", "pipelines/dataset", "pipelines/examples"),
     },
 }
 ENTRANCES = {"pipelines", "benchmarks", "data", "setup"}  # What people run; it may import every room.

@@ -17,4 +17,4 @@ def train_tiny(name, run_dir, records, num_steps, seed=None, hparams=TINY_HPARAM
 def model_of(run_dir, seed=None, batch_size=2) -> TrainedModel:
     """Returns the trained model of a run."""
     _, config = resolution.resolve_config(RunFolder(run_dir), None, "")
-    return TrainedModel(config, resolution.newest_checkpoint(run_dir), batch_size, seed)
+    return TrainedModel(config, resolution.newest_checkpoint(RunFolder(run_dir)), batch_size, seed)

@@ -39,14 +39,43 @@ def resolve_config(run: RunFolder | None, name: str | None, overrides: str) -> t
     return name, configs.with_hparams(config, overrides)
 
 
-def newest_checkpoint(run_dir: str | os.PathLike[str]) -> str:
-    """Returns the prefix of the newest checkpoint of a run, or of its `best/`, that can be read.
+def newest_checkpoint(run: RunFolder, checkpoint_dir: str | os.PathLike[str] | None = None) -> str:
+    """Returns the prefix of the newest checkpoint of a run that can be read.
+
+    Args:
+        run: The run.
+        checkpoint_dir: Which of its folders of checkpoints; None is `train/`.
 
     Raises:
         FileNotFoundError: there is none.
     """
-    run, checkpoint_dir = run_folder.locate(run_dir)
+    checkpoint_dir = checkpoint_dir or run.train_dir
     path = checkpoints.newest(checkpoint_dir)
     if not path:
         raise FileNotFoundError(f"no checkpoint in {checkpoint_dir}; train first: ./run_train.sh --run_dir={run.path}")
     return path
+
+
+def resolve_model(
+    run_dir: str | None, checkpoint_file: str | None, name: str | None, overrides: str
+) -> tuple[str, configs.Config, str]:
+    """Returns the config that a trained model has, by name and as `resolve_config` does, and where its checkpoint is.
+
+    Args:
+        run_dir: A run's folder, or its `train/` or `best/`.
+        checkpoint_file: In place of that, a checkpoint as `models.checkpoints.unpacked` takes it.
+        name: The config; None takes that of the run, or of the run that the checkpoint lies in.
+        overrides: `--hparams`.
+
+    Raises:
+        FileNotFoundError: the run has no checkpoint.
+        ValueError: not exactly one of the two is given, or as `resolve_config` says.
+    """
+    if (run_dir is None) == (checkpoint_file is None):
+        raise ValueError("give one of --run_dir and --checkpoint_file: where is the trained model?")
+    if run_dir:
+        run, checkpoint_dir = run_folder.locate(run_dir)
+        path = newest_checkpoint(run, checkpoint_dir)
+    else:
+        run, path = run_folder.of_checkpoint(checkpoint_file), checkpoint_file
+    return *resolve_config(run, name, overrides), path

@@ -20,10 +20,16 @@ class Run:
     where: str  # The data, as a person reads it.
     cache_dir: str | None = None  # Where their tensors are kept; None is beside them.
     tfds_data_dir: str | None = None  # Where TFDS keeps its datasets; None is TFDS's own default.
+    evaluates_best: bool = False  # The checkpoint in `best/`, not the newest one.
 
     @property
     def folder(self) -> RunFolder:
         return RunFolder(self.run_dir)
+
+    @property
+    def checkpoint_dir(self) -> pathlib.Path:
+        """Where the checkpoint to evaluate lies."""
+        return self.folder.best_dir if self.evaluates_best else self.folder.train_dir
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,7 +26,9 @@ def validation(starter_records):
 def test_hier_drums_metrics(tiny_runs, validation, n):
     run_dir = tiny_runs["hier-drums_4bar_small"]
     _, config = resolution.resolve_config(RunFolder(run_dir), None, "")
-    metrics = evaluator.evaluate(config, validation("hier-drums_4bar_small", n), resolution.newest_checkpoint(run_dir))
+    metrics = evaluator.evaluate(
+        config, validation("hier-drums_4bar_small", n), resolution.newest_checkpoint(RunFolder(run_dir))
+    )
     assert set(metrics) == {
         *("loss", "r_loss", "kl_loss", "kl_bits"),
         *("teacher_forced_accuracy", "sampled_accuracy", "sampled_accuracy_t0.1", "hit_f1"),
@@ -39,7 +41,9 @@ def test_hier_drums_metrics(tiny_runs, validation, n):
 def test_groove_metrics(tiny_runs, validation):
     run_dir = tiny_runs["groovae_4bar"]
     _, config = resolution.resolve_config(RunFolder(run_dir), None, "")
-    metrics = evaluator.evaluate(config, validation("groovae_4bar", 3), resolution.newest_checkpoint(run_dir))
+    metrics = evaluator.evaluate(
+        config, validation("groovae_4bar", 3), resolution.newest_checkpoint(RunFolder(run_dir))
+    )
     losses = ("loss", "r_loss", "kl_loss", "kl_bits", "hits_loss", "velocities_loss", "offsets_loss")
     assert set(metrics) == {*losses, "hit_f1", "velocity_mae", "timing_mae_ms", "timing_mae_ms_quantized"}
     steps_loss = metrics["hits_loss"] + metrics["velocities_loss"] + metrics["offsets_loss"]
@@ -55,7 +59,7 @@ def test_the_last_batch_may_be_smaller(tiny_runs, validation, monkeypatch):
         monkeypatch.setattr(evaluator, "MAX_BATCH_SIZE", batch_size)
         _, config = resolution.resolve_config(RunFolder(run_dir), None, "")
         split = validation("hier-drums_4bar_small", 5)
-        found.append(evaluator.evaluate(config, split, resolution.newest_checkpoint(run_dir)))
+        found.append(evaluator.evaluate(config, split, resolution.newest_checkpoint(RunFolder(run_dir))))
     for name in ("kl_bits", "teacher_forced_accuracy"):  # These draw nothing.
         assert found[0][name] == pytest.approx(found[1][name], rel=1e-6)
 
@@ -66,7 +70,7 @@ def test_the_same_checkpoint_gives_the_same_metrics(tiny_runs, validation):
         evaluator.evaluate(
             resolution.resolve_config(RunFolder(run_dir), None, "")[1],
             validation("hier-drums_4bar_small", 4),
-            resolution.newest_checkpoint(run_dir),
+            resolution.newest_checkpoint(RunFolder(run_dir)),
         )
         for _ in range(2)
     )
@@ -85,7 +89,7 @@ def test_upstreams_loss_is_ours(tiny_runs, validation, tmp_path):
         )
         session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
         saver = tf.train.Saver([*tf.trainable_variables(), tf.train.get_global_step()])
-        saver.restore(session, resolution.newest_checkpoint(run_dir))
+        saver.restore(session, resolution.newest_checkpoint(RunFolder(run_dir)))
         (sigma_bias,) = (v for v in tf.trainable_variables() if v.op.name == "encoder/sigma/bias")
         sigma_bias.load(np.full(sigma_bias.shape, -15), session)
         path = saver.save(session, str(tmp_path / "model.ckpt"), global_step=2)
