@@ -108,6 +108,25 @@ def test_a_resume_takes_up_what_was_left_to_do(validated, starter_records, tmp_p
     assert best.holds(run_dir, min(again, key=lambda row: row["loss"]))
 
 
+def test_what_validation_opens_it_closes(tmp_path, starter_records, monkeypatch):
+    opened, closed = [], []
+    make, close = evaluator.Evaluator.__init__, evaluator.Evaluator.close
+
+    def init(self, *args, **kwargs):
+        opened.append(self)
+        make(self, *args, **kwargs)
+
+    def end(self):
+        closed.append(self)
+        close(self)
+
+    monkeypatch.setattr(evaluator.Evaluator, "__init__", init)
+    monkeypatch.setattr(evaluator.Evaluator, "close", end)
+    train_tiny(NAME, tmp_path, starter_records, 2, 1, FAST, validating=options.Validating(every_steps=1, num_batches=1))
+    assert len(opened) == 1
+    assert closed == opened
+
+
 def test_patience_ends_a_run_and_outlives_a_resume(tmp_path, starter_records, capsys):
     """At a rate of 0 nothing gets better after the first validation."""
     standing = f"{TINY_HPARAMS},learning_rate=1e-30,min_learning_rate=1e-30"
