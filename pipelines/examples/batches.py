@@ -45,18 +45,18 @@ def training_batches(
     """
     batch_size = config.hparams.batch_size
     if not is_random(config):
-        split = loading.load(config, "train", examples_path, cache_dir, tfds_data_dir)
+        examples = loading.load(config, "train", examples_path, cache_dir, tfds_data_dir)
         order = functools.partial(
             ordered_batches,
-            split,
+            examples,
             batch_size,
             seed,
             getattr(config.hparams, "windows_per_performance", 0),
             first_step=first_step,
             share=share,
-            as_tokens=split.is_one_hot and isinstance(config.model, MusicVAE),
+            as_tokens=examples.is_one_hot and isinstance(config.model, MusicVAE),
         )
-        return order, len(split)
+        return order, len(examples)
     config.data_converter.set_mode("train")
     performances = note_sequences.find(config, "train", examples_path, tfds_data_dir)
     kept = list(performances.read())
@@ -69,7 +69,7 @@ def training_batches(
 
 
 def ordered_batches(
-    split: loading.Examples,
+    examples: loading.Examples,
     batch_size: int,
     seed: int | None,
     windows_per_performance: int = 0,
@@ -83,7 +83,7 @@ def ordered_batches(
     No example is left out: where the last batch of an epoch is not full, the next epoch fills it.
 
     Args:
-        split: What to draw from.
+        examples: What to draw from.
         batch_size: Examples a batch.
         seed: Of the order; None draws one.
         windows_per_performance: As in `epochs`.
@@ -91,18 +91,9 @@ def ordered_batches(
         share: As in `epochs`.
         as_tokens: Outputs, which are one-hot, come as `[batch, steps]` int32 tokens, -1 behind shorter ones.
     """
-
-    def read(rows: np.ndarray) -> tuple[np.ndarray, ...]:
-        if not as_tokens:
-            return split.dense(rows)
-        tokens = split.tokens(rows)
-        controls = (
-            split.controls.dense(split.rows[rows]) if split.controls else np.zeros([*tokens.shape, 0], np.float32)
-        )
-        return split.inputs.dense(split.rows[rows]), tokens, controls, split.lengths[rows]
-
-    order = row_batches(epochs(split.performance, seed, windows_per_performance, share), batch_size)
+    order = row_batches(epochs(examples.performance, seed, windows_per_performance, share), batch_size)
     order = itertools.islice(order, first_step, None)
+    read = functools.partial(examples.dense, outputs_as_tokens=as_tokens)
     empty_batch = read(np.zeros([0], np.int64))
 
     @tf.autograph.experimental.do_not_convert  # To find nothing to convert, it would look into every module.

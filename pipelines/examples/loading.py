@@ -65,14 +65,15 @@ class Examples:
         """Whether there is exactly one 1 in each step of the outputs: they are tokens."""
         return self.outputs.is_one_hot
 
-    def dense(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def dense(self, rows: np.ndarray, *, outputs_as_tokens: bool = False) -> tuple[np.ndarray, ...]:
         """Returns inputs, outputs, controls (float32, zeros behind shorter ones) and lengths (int32) of some examples.
 
         Args:
             rows: Which, counted from 0.
+            outputs_as_tokens: Outputs, which are one-hot, come as `tokens` gives them.
         """
         stored = self.rows[rows]
-        outputs = self.outputs.dense(stored)
+        outputs = self.outputs.tokens(stored) if outputs_as_tokens else self.outputs.dense(stored)
         controls = self.controls.dense(stored) if self.controls else np.zeros([*outputs.shape[:2], 0], np.float32)
         return self.inputs.dense(stored), outputs, controls, self.lengths[rows]
 

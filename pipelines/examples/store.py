@@ -8,6 +8,7 @@ store.json     types, shapes and checksums of these files, and the fingerprint o
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -17,17 +18,14 @@ import secrets
 import shutil
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 MANIFEST_NAME = "store.json"
-VERSION = 2  # Of the files' layout.
 PARTIAL_SUFFIX = ".partial"
 SWEPT_AFTER_SECS = 24 * 60 * 60  # What a killed build left; a living one writes more often.
 MAX_CHECKED_BYTES = 2**28  # Checksums of more would take longer than a second; types and shapes are always checked.
-_EXAMPLES_A_BLOCK = 1024
-_MAX_INSTALLS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +133,7 @@ def build(folder: str | os.PathLike[str], fingerprint: str, fields: Sequence[Fie
     partial = _beside(folder)
     partial.mkdir()
     try:
-        _write_manifest(partial, fingerprint, *_write_arrays(partial, fields, parts))
+        _write(partial, fingerprint, fields, parts)
         store = read(partial, fingerprint)  # What is open stays open when the folder is renamed.
         if store is None:
             raise OSError(errno.EIO, "what was written cannot be read back", str(partial))
@@ -146,57 +144,50 @@ def build(folder: str | os.PathLike[str], fingerprint: str, fields: Sequence[Fie
 
 
 class _Spool:
-    """The steps of all sequences of a field in a row, in a file, until it is known how long the longest one is."""
+    """The steps of a field's sequences, part by part in a file, until it is known how long the longest one is."""
 
     def __init__(self, folder: pathlib.Path, field: Field) -> None:
         self.field, self.is_one_hot = field, field.is_binary
-        self._row = (
-            np.dtype(np.uint8 if field.is_binary else "<f4"),
-            -(-field.depth // 8) if field.is_binary else field.depth,
-        )
         self._path = folder / f"{field.name}.steps"
         self._file = self._path.open("w+b")
 
     def append(self, steps: np.ndarray) -> None:
         self.is_one_hot = self.is_one_hot and bool(np.all(np.bitwise_count(steps).sum(axis=1) == 1))
-        self._file.write(np.ascontiguousarray(steps, self._row[0]).tobytes())
+        np.save(self._file, steps)
 
-    def write(self, path: pathlib.Path, num_steps: np.ndarray) -> None:
-        """Writes the array, `[n, longest, depth]`, or `[n, longest]` tokens."""
-        field, longest = self.field, int(num_steps.max())
+    def write(self, path: pathlib.Path, num_steps: list[np.ndarray]) -> dict:
+        """Writes the array, `[n, longest, depth]`, or `[n, longest]` tokens; `num_steps` are those of each part."""
+        field, longest = self.field, max(int(sizes.max()) for sizes in num_steps)
         if self.is_one_hot:
             shape, dtype, padding = (longest,), np.dtype("<u2" if field.depth < 2**16 else "<i4"), field.depth
         else:
             shape, dtype, padding = (longest, field.depth), np.dtype("?" if field.is_binary else "<f4"), 0
-        array = np.lib.format.open_memmap(path, "w+", dtype, (len(num_steps), *shape))
-        self._file.seek(0)
-        for start in range(0, len(num_steps), _EXAMPLES_A_BLOCK):
-            sizes = num_steps[start : start + _EXAMPLES_A_BLOCK]
-            block = np.full([len(sizes), *shape], padding, dtype)
-            block[np.arange(longest) < sizes[:, np.newaxis]] = self._read(int(sizes.sum()))
-            array[start : start + len(sizes)] = block
-        array.flush()
+
+        def blocks() -> Iterator[np.ndarray]:
+            self._file.seek(0)
+            for sizes in num_steps:
+                block = np.full([len(sizes), *shape], padding, dtype)
+                block[np.arange(longest) < sizes[:, np.newaxis]] = self._unpack(np.load(self._file))
+                yield block
+
+        return _write_array(path, (sum(map(len, num_steps)), *shape), dtype, blocks())
 
     def close(self) -> None:
         self._file.close()
-        self._path.unlink(missing_ok=True)
+        self._path.unlink()
 
-    def _read(self, num_steps: int) -> np.ndarray:
-        dtype, width = self._row
-        steps = np.frombuffer(self._file.read(num_steps * width * dtype.itemsize), dtype).reshape(num_steps, width)
+    def _unpack(self, steps: np.ndarray) -> np.ndarray:
         if not self.field.is_binary:
             return steps
         bits = np.unpackbits(steps, axis=1, count=self.field.depth)
         return bits.argmax(axis=1) if self.is_one_hot else bits.view(bool)
 
 
-def _write_arrays(
-    folder: pathlib.Path, fields: Sequence[Field], parts: Iterable[Part]
-) -> tuple[list[str], dict[str, dict]]:
-    """Writes all arrays; returns the columns' names, and what the manifest says of the fields."""
-    spools = [_Spool(folder, field) for field in fields]
-    kept = []
-    try:
+def _write(folder: pathlib.Path, fingerprint: str, fields: Sequence[Field], parts: Iterable[Part]) -> None:
+    """Writes all files into a folder that exists."""
+    with contextlib.ExitStack() as stack:
+        spools = [stack.enter_context(contextlib.closing(_Spool(folder, field))) for field in fields]
+        kept = []
         for part in parts:
             if len(part):
                 kept.append(part.columns)
@@ -204,25 +195,34 @@ def _write_arrays(
                     spool.append(part.fields[spool.field.name])
         if not kept:
             raise ValueError("no examples")
-        columns = {name: np.concatenate([each[name] for each in kept]) for name in kept[0]}
-        for spool in spools:
-            spool.write(_path(folder, spool.field.name), columns["num_steps"])
-    finally:
-        for spool in spools:
-            spool.close()
-    for name, column in columns.items():
-        np.save(_path(folder, name), column)
-    return list(columns), {
-        spool.field.name: {"depth": spool.field.depth, "is_one_hot": spool.is_one_hot} for spool in spools
-    }
+        num_steps = [columns["num_steps"] for columns in kept]
+        arrays = {spool.field.name: spool.write(_path(folder, spool.field.name), num_steps) for spool in spools}
+    for name in kept[0]:
+        column = np.concatenate([columns[name] for columns in kept])
+        arrays[name] = _write_array(_path(folder, name), column.shape, column.dtype, [column])
+    described = {spool.field.name: {"depth": spool.field.depth, "is_one_hot": spool.is_one_hot} for spool in spools}
+    _write_manifest(folder, {"fingerprint": fingerprint, "fields": described, "arrays": arrays})
 
 
-def _write_manifest(folder: pathlib.Path, fingerprint: str, columns: list[str], fields: dict[str, dict]) -> None:
-    manifest = {"version": VERSION, "fingerprint": fingerprint, "fields": fields, "arrays": {}}
-    for name in [*columns, *fields]:
-        array = np.load(_path(folder, name), mmap_mode="r")
-        manifest["arrays"][name] = {"dtype": array.dtype.str, "shape": list(array.shape), "crc32": _crc(array)}
-        _sync(_path(folder, name))
+def _write_array(path: pathlib.Path, shape: tuple[int, ...], dtype: np.dtype, blocks: Iterable[np.ndarray]) -> dict:
+    """Writes a .npy file; returns what the manifest says of it.
+
+    Not through a mapped file: where the disk is full, that ends the process without a word.
+    """
+    checksum = 0
+    with path.open("wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks:
+            content = block.tobytes()
+            checksum = zlib.crc32(content, checksum)
+            file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return {"dtype": dtype.str, "shape": list(shape), "crc32": checksum}
+
+
+def _write_manifest(folder: pathlib.Path, manifest: dict) -> None:
     manifest["checksum"] = _checksum(manifest)
     (folder / MANIFEST_NAME).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     for path in (folder / MANIFEST_NAME, folder):
@@ -234,7 +234,7 @@ def _read_array(path: pathlib.Path, expected: dict, is_checked: bool) -> np.ndar
     array = np.lib.format.open_memmap(path, mode="r").view(np.ndarray)  # Takes .npy alone, and no objects.
     if array.dtype.str != expected["dtype"] or list(array.shape) != expected["shape"]:
         raise ValueError(f"{path}: another array")
-    if is_checked and _crc(array) != expected["crc32"]:
+    if is_checked and zlib.crc32(array.data) != expected["crc32"]:
         raise ValueError(f"{path}: another checksum")
     # What was read anyway is kept: whoever cuts a file off while it is mapped ends this process without a word.
     return np.array(array) if is_checked else array
@@ -242,22 +242,15 @@ def _read_array(path: pathlib.Path, expected: dict, is_checked: bool) -> np.ndar
 
 def _install(partial: pathlib.Path, folder: pathlib.Path, fingerprint: str) -> None:
     """Renames a complete folder into its place, unless another process was first; a damaged one there is replaced."""
-    for _ in range(_MAX_INSTALLS):
-        try:
-            partial.rename(folder)
-            _sync(folder.parent)
-            return
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                raise
-        if read(folder, fingerprint) is not None:
-            return
-        aside = _beside(folder)
-        try:
-            folder.rename(aside)
-        except FileNotFoundError:  # Another process is doing the same.
-            continue
-        _delete(aside)
+    if folder.exists() and read(folder, fingerprint) is None:
+        with contextlib.suppress(FileNotFoundError):  # Another process is doing the same.
+            _delete(folder.rename(_beside(folder)))
+    try:
+        partial.rename(folder)
+        _sync(folder.parent)
+    except OSError:
+        if read(folder, fingerprint) is None:
+            raise
 
 
 def _sweep(folder: pathlib.Path) -> None:
@@ -292,10 +285,6 @@ def _sync(path: pathlib.Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _crc(array: np.ndarray) -> int:
-    return zlib.crc32(array.data if array.size else b"")
 
 
 def _checksum(manifest: dict) -> int:

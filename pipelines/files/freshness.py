@@ -12,15 +12,19 @@ import pathlib
 from collections.abc import Iterable, Sequence
 
 _PROJECT_DIR = pathlib.Path(__file__).resolve().parents[2]
-# The code that a record's bytes come from, and that which makes tensors of records.
+# The code that a record's bytes come from, and that which makes tensors of records, or of a TFDS dataset's MIDI.
 _RECORD_CODE = (
-    *("grooves", "pipelines/dataset/formats", "pipelines/dataset/inputs"),
+    *("grooves", "pipelines/files/midi_files.py", "pipelines/dataset/formats", "pipelines/dataset/inputs"),
     *(
         f"pipelines/dataset/{module}.py"
         for module in ("conversion", "performance", "record_set", "report/facts", "selection")
     ),
 )
-_EXAMPLE_CODE = ("grooves", "models/converters.py", "pipelines/examples")
+_EXAMPLE_CODE = (
+    *("grooves", "models/converters.py", "pipelines/dataset/formats"),
+    *(f"pipelines/dataset/inputs/{module}.py" for module in ("sequence_files", "tfds_input")),
+    *(f"pipelines/examples/{module}.py" for module in ("loading", "note_sequences", "store")),
+)
 _EXAMPLE_PACKAGES = ("magenta", "note-seq")
 
 

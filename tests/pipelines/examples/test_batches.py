@@ -52,8 +52,8 @@ def numbered(tmp_path):
 @pytest.mark.parametrize(("count", "batch_size"), [(6, 4), (5, 5), (3, 8), (1, 3), (7, 1)])
 def test_batches_leave_no_example_out(numbered, count, batch_size):
     num_batches = math.lcm(count, batch_size) // batch_size * 2
-    split = numbered(count)
-    drawn = draw(lambda: batches.ordered_batches(split, batch_size, seed=None), num_batches)
+    examples = numbered(count)
+    drawn = draw(lambda: batches.ordered_batches(examples, batch_size, seed=None), num_batches)
     rows = []
     for inputs, outputs, controls, lengths in drawn:
         assert inputs.shape == (batch_size, 4, 3)
@@ -66,10 +66,10 @@ def test_batches_leave_no_example_out(numbered, count, batch_size):
 
 
 def test_batches_of_a_seed_are_the_same_and_each_epoch_has_another_order(numbered):
-    split = numbered(40)
+    examples = numbered(40)
 
     def order(seed):
-        drawn = draw(lambda: batches.ordered_batches(split, 40, seed), 2)
+        drawn = draw(lambda: batches.ordered_batches(examples, 40, seed), 2)
         return [lengths.tolist() for _, _, _, lengths in drawn]
 
     assert order(3) == order(3)
