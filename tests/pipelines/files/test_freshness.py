@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from pipelines.files import freshness
+from tests import test_house
 
 
 @pytest.fixture
@@ -91,3 +92,34 @@ def test_a_name_that_is_no_path_counts_as_itself(tmp_path):
 def test_other_records_and_converters_make_examples_stale():
     found = {freshness.of_examples(records, converter) for records in "ab" for converter in "xy"}
     assert len(found) == 4
+
+
+_SHAPE_NOTHING = {
+    *("configs", "models.magenta"),  # The settings of the config's converter are counted by themselves.
+    *(f"pipelines.files.{name}" for name in ("atomic", "freshness", "progress", "workers")),
+    *(f"pipelines.dataset.report.{name}" for name in ("page", "table", "tally")),
+}
+
+
+@pytest.mark.parametrize(
+    ("start", "places", "shape_nothing"),
+    [
+        ("pipelines.dataset.conversion", freshness._RECORD_CODE, _SHAPE_NOTHING),
+        (
+            "pipelines.examples.loading",
+            freshness._EXAMPLE_CODE,
+            _SHAPE_NOTHING | {f"pipelines.dataset.inputs.{name}" for name in ("locations", "source")},
+        ),
+    ],
+)
+def test_code_that_is_used_is_counted_or_known_to_shape_nothing(start, places, shape_nothing):
+    """Whoever has the conversion use another module decides here whether records depend on it."""
+    paths = test_house.modules()
+    waiting, used = [start], set()
+    while waiting:
+        module = waiting.pop()
+        if module not in used | shape_nothing:
+            used.add(module)
+            waiting += test_house.imports_of(paths[module], set(paths))
+    counted = [freshness._PROJECT_DIR / place for place in places]
+    assert {name for name in used if not any(paths[name].is_relative_to(place) for place in counted)} == set()
