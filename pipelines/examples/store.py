@@ -1,4 +1,4 @@
-"""Examples on disk: a folder of plain `.npy` arrays, mapped into memory, which appears whole or not at all.
+"""Examples on disk: a folder of plain `.npy` arrays, which appears whole or not at all.
 
 inputs.npy     [n, steps, depth], bool or float32, zeros behind shorter sequences
 outputs.npy    the same; one-hot ones as tokens, [n, steps] uint16 or int32, the depth itself behind shorter sequences
@@ -25,7 +25,9 @@ import numpy as np
 MANIFEST_NAME = "store.json"
 PARTIAL_SUFFIX = ".partial"
 SWEPT_AFTER_SECS = 24 * 60 * 60  # What a killed build left; a living one writes more often.
-MAX_CHECKED_BYTES = 2**28  # Checksums of more would take longer than a second; types and shapes are always checked.
+# A smaller store is read when it is opened, and its checksums compared. A larger one is mapped into memory: of it only
+# types, shapes and sizes are compared, which takes no time and no memory.
+MAX_CHECKED_BYTES = 2**26
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,7 +238,7 @@ def _read_array(path: pathlib.Path, expected: dict, is_checked: bool) -> np.ndar
         raise ValueError(f"{path}: another array")
     if is_checked and zlib.crc32(array.data) != expected["crc32"]:
         raise ValueError(f"{path}: another checksum")
-    # What was read anyway is kept: whoever cuts a file off while it is mapped ends this process without a word.
+    # What was read anyway stays in memory: whoever cuts a file off while it is mapped ends this process without a word.
     return np.array(array) if is_checked else array
 
 

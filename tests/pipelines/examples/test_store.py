@@ -213,6 +213,19 @@ def test_a_damaged_store_is_none_and_is_replaced(tmp_path, kind):
     assert files(tmp_path) == ["a"]  # Neither leftovers nor what the pickle would have written.
 
 
+@pytest.mark.parametrize("kind", ["cut off", "empty", "missing", "longer", "other type"])
+def test_a_large_store_is_mapped_and_not_read(tmp_path, monkeypatch, kind):
+    grooves = [random_groove(64, seed) for seed in range(3)]
+    build(tmp_path / "a", {GROOVE: grooves})
+    for max_bytes, is_mapped in ((10**6, False), (0, True)):
+        monkeypatch.setattr(stores, "MAX_CHECKED_BYTES", max_bytes)
+        outputs = stores.read(tmp_path / "a", FINGERPRINT).fields["outputs"]
+        assert (outputs.array.base is not None) == is_mapped
+        np.testing.assert_array_equal(outputs.dense(np.arange(3)), grooves)
+    damage(tmp_path / "a", kind)
+    assert stores.read(tmp_path / "a", FINGERPRINT) is None
+
+
 def test_an_open_store_outlives_its_files(tmp_path):
     grooves = [random_groove(64, 1)]
     store = build(tmp_path / "a", {GROOVE: grooves})
