@@ -2,7 +2,7 @@
 
     python -m data.make_starter
 
-Three imaginary drummers play every style of `data/starter_styles.py` at six tempos. A performance has two
+Three imaginary drummers play every style of `data/styles` at six tempos. A performance has two
 sections, fills that lead back into a downbeat, and the timing and dynamics of its drummer. The same bytes
 come out every time, on every platform: randomness is `random.Random(name).random()`, nothing else.
 """

@@ -12,8 +12,8 @@ import statistics
 import mido
 import pytest
 
-from data import make_starter, starter_arrange, starter_feel
-from data.starter_styles import ROCK, STYLES
+from data import make_starter, starter_arrange, starter_feel, starter_styles
+from data.starter_styles import STYLES
 from grooves import drums
 
 STARTER_DIR = make_starter.STARTER_DIR
@@ -238,8 +238,23 @@ def test_bad_tabs_are_named(tab, message):
 
 
 def test_arrangement_of_a_known_bar():
-    hits = starter_arrange.arrange(ROCK, 0, 16, 8, random.Random("a"))
+    hits = starter_arrange.arrange(STYLES[0], 0, 16, 8, random.Random("a"))
     second_bar = [hit for hit in hits if 16 <= hit.step < 32]
     assert [hit.step - 16 for hit in second_bar if hit.voice == "kick"] == [0, 8, 10]
     assert [hit.step - 16 for hit in second_bar if hit.voice == "snare"] == [4, 12]
     assert "".join(hit.sign for hit in second_bar if hit.voice == "hat") == "XxXxXxXx"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("name: rock\ntempo: 90", "'tempo'"),
+        ("name: rock\ntempos_qpm: fast", "invalid literal"),
+        ("name: rock\ntempos_qpm: 90\n\n[break]\nkick x...", r"'\[break\]'"),
+        ("name: rock", "tempos_qpm"),
+    ],
+)
+def test_a_style_that_cannot_be_read_is_named(tmp_path, text, reason):
+    (tmp_path / "rock.txt").write_text(text)
+    with pytest.raises(ValueError, match=rf"rock\.txt: cannot be read as a style \(.*{reason}"):
+        starter_styles.read(tmp_path / "rock.txt")
