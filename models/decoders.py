@@ -23,7 +23,8 @@ from collections.abc import Callable
 import numpy as np
 
 from grooves import groove
-from models import cells, objective, recurrence
+from models import objective, recurrence
+from models.layers import OwnLayers, variables_of
 from models.magenta import base_model, lstm_models, lstm_utils, seq2seq, tf
 from models.sequences import as_one_hot, as_tokens, time_major
 
@@ -47,7 +48,7 @@ class Decoded:
     results: lstm_utils.LstmDecodeResults
 
 
-class _Layers(cells.Computed):
+class _Layers(OwnLayers):
     """Mixin for what runs a stack of layers over sequences."""
 
     def _run_layers(self, variables, inputs: recurrence.Inputs, state, keep_prob: float) -> tf.Tensor:
@@ -62,7 +63,7 @@ class _Layers(cells.Computed):
         layers = [recurrence.Layer(kernel[tf.newaxis], bias[tf.newaxis]) for kernel, bias in variables]
         states = [(c[tf.newaxis], h[tf.newaxis]) for c, h in state]
         shapes = [[inputs.steps, 1, *layer_state.c.shape.as_list()] for layer_state in state[:-1]]
-        masks = [self.noise.dropout_mask(shape, keep_prob) for shape in shapes]
+        masks = [self.random.dropout_mask(shape, keep_prob) for shape in shapes]
         outputs = recurrence.outputs(layers, inputs, states, self.computation, masks)
         return outputs[:, 0]
 
@@ -127,7 +128,7 @@ class _WholeSequences(_Layers):
         z = tf.zeros([batch_size, 0]) if z is None else z
         state = lstm_utils.initial_cell_state_from_embedding(self._dec_cell, z, name="decoder/z_to_initial_state")
         with tf.variable_scope("decoder"):
-            variables = cells.variables(self._dec_cell, self._output_depth + int(z.shape[1]))
+            variables = variables_of(self._dec_cell, self._output_depth + int(z.shape[1]))
             self._output_layer(tf.zeros([1, self._dec_cell.output_size]))  # Makes its variables.
         if self.is_one_hot and self._keep_prob != 1.0:  # Dropout of what is looked up: what it keeps, it divides.
             kernel, bias = variables[0]
@@ -142,15 +143,15 @@ class _WholeSequences(_Layers):
     def _inputs(self, x_input: tf.Tensor, z: tf.Tensor) -> recurrence.Inputs:
         """Returns the first layer's inputs, made of time-major ones, and z, the same in each step but for dropout."""
         tokens = as_tokens(x_input) if self.is_one_hot else None
-        data = None if self.is_one_hot else self.noise.dropout(x_input[:, tf.newaxis], self._keep_prob)
+        data = None if self.is_one_hot else self.random.dropout(x_input[:, tf.newaxis], self._keep_prob)
         conditional = int(z.shape[1]) > 0
         if self._keep_prob == 1.0:
             return recurrence.Inputs(tokens, self._num_tokens, data, constant=z if conditional else None)
         if tokens is not None:
-            kept = self.noise.coin_flips(tokens.shape, self._keep_prob)
+            kept = self.random.coin_flips(tokens.shape, self._keep_prob)
             tokens = tf.where(kept, tokens, tf.fill(tokens.shape, -1))
         repeated = tf.tile(z[tf.newaxis, tf.newaxis], [x_input.shape[0], 1, 1, 1])
-        dense = self.noise.dropout(repeated, self._keep_prob) if conditional else None
+        dense = self.random.dropout(repeated, self._keep_prob) if conditional else None
         return recurrence.Inputs(tokens, self._num_tokens, data, dense)
 
     @property
@@ -201,7 +202,7 @@ class CategoricalLstmDecoder(_WholeSequences, lstm_models.CategoricalLstmDecoder
 
     def draw(self, outputs: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
         """Returns the next inputs in training, `[n, classes]`, drawn from the outputs `[n, classes]` of step `time`."""
-        uniform = self.noise.uniform(tf.shape(outputs), time)
+        uniform = self.random.uniform(tf.shape(outputs), time)
         gumbel = -tf.math.log(-tf.math.log(tf.maximum(uniform, np.finfo(np.float32).tiny)))
         return tf.one_hot(tf.argmax(outputs + gumbel, axis=-1), self._output_depth)
 
@@ -223,7 +224,7 @@ class GrooveLstmDecoder(_WholeSequences, lstm_models.GrooveLstmDecoder):
     def draw(self, outputs: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
         """Returns the next inputs in training, `[n, 27]`, drawn from the outputs `[n, 27]` of step `time`."""
         hits, velocities, offsets = tf.split(outputs, groove.NUM_PARTS, axis=1)
-        drawn = self.noise.uniform(tf.shape(hits), time) < tf.sigmoid(hits)
+        drawn = self.random.uniform(tf.shape(hits), time) < tf.sigmoid(hits)
         return tf.concat([tf.to_float(drawn), tf.sigmoid(velocities), tf.tanh(offsets)], axis=1)
 
     def _score(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -249,7 +250,7 @@ class HierarchicalLstmDecoder(_Layers, lstm_models.HierarchicalLstmDecoder):
             self.fallback_reason = "bars that depend on each other"
         elif not isinstance(self._core_decoder, _WholeSequences):
             self.fallback_reason = f"a core decoder of {type(self._core_decoder).__name__}"
-        if self.fallback_reason and isinstance(self._core_decoder, cells.Computed):
+        if self.fallback_reason and isinstance(self._core_decoder, OwnLayers):
             self._core_decoder.fallback_reason = self.fallback_reason  # The next bar needs its final state.
 
     def reconstruction_loss(self, x_input, x_target, x_length, z=None, c_input=None) -> LossAndResults:
@@ -290,7 +291,7 @@ class HierarchicalLstmDecoder(_Layers, lstm_models.HierarchicalLstmDecoder):
             rows = embeddings.shape[0]
             with tf.variable_scope(f"decoder/hierarchical_level_{level}", reuse=tf.AUTO_REUSE) as scope:
                 state = lstm_utils.initial_cell_state_from_embedding(cell, embeddings, name="initial_state")
-                variables = cells.variables(cell, 1, scope)
+                variables = variables_of(cell, 1, scope)
             nothing = recurrence.Inputs(data=tf.zeros([steps, 1, rows, 1]))  # What upstream gives it, too.
             outputs = tf.cast(self._run_layers(variables, nothing, state, self._keep_prob), tf.float32)
             embeddings = tf.reshape(time_major(outputs), [rows * steps, -1])
@@ -317,7 +318,7 @@ class _ScheduledSampling(seq2seq.ScheduledOutputTrainingHelper):
     def sample(self, time, outputs, state, name=None) -> tf.Tensor:
         """Returns which sequences go on with what they choose themselves, `[batch]`, 1 or 0."""
         del outputs, state, name
-        return tf.cast(self._decoder.noise.uniform([self.batch_size], time) < self._sampling_probability, tf.int32)
+        return tf.cast(self._decoder.random.uniform([self.batch_size], time) < self._sampling_probability, tf.int32)
 
     def next_inputs(self, time, outputs, state, sample_ids, name=None):
         """Returns which sequences have ended, the next inputs, and the state."""

@@ -5,11 +5,12 @@ Upstream: `magenta/models/music_vae/lstm_models.py` of magenta 2.1.4.
 
 from __future__ import annotations
 
-from models import cells, recurrence
+from models import recurrence
+from models.layers import OwnLayers, variables_of
 from models.magenta import lstm_models, tf
 
 
-class BidirectionalLstmEncoder(cells.Computed, lstm_models.BidirectionalLstmEncoder):
+class BidirectionalLstmEncoder(OwnLayers, lstm_models.BidirectionalLstmEncoder):
     """Reads a sequence forwards and backwards; what the last layer has at each end is the encoding."""
 
     def build(self, hparams, is_training=True, name_or_scope="encoder") -> None:
@@ -45,11 +46,11 @@ class BidirectionalLstmEncoder(cells.Computed, lstm_models.BidirectionalLstmEnco
         variables = []
         for name, cell in zip(("fw", "bw"), directions, strict=True):
             with tf.variable_scope(f"cell_{number}/bidirectional_rnn/{name}"):
-                variables += cells.variables(cell, depth)
+                variables += variables_of(cell, depth)
         kernels, biases = zip(*variables, strict=True)
         layer = recurrence.Layer(tf.stack(kernels), tf.stack(biases))
         both_ways = tf.stack([sequence, _reversed(sequence, lengths)], axis=1)
-        kept = self.noise.dropout(both_ways, self._keep_prob)
+        kept = self.random.dropout(both_ways, self._keep_prob)
         is_data = number == 0  # The sequence itself, not what a layer has made of it.
         inputs = recurrence.Inputs(data=kept) if is_data else recurrence.Inputs(dense=kept)
         zeros = tf.zeros([layer.directions, batch, layer.units])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pathlib
 
-from models.magenta import GPUS, tf
+from models.magenta import gpus, tf
 from models.recurrence import Computation
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -27,7 +27,7 @@ def resolve(name: str) -> str:
         ValueError: bf16 was asked for where there is none.
     """
     if name == "auto":
-        return "bf16" if not GPUS and has_bf16() else "fp32"
+        return "bf16" if not gpus() and has_bf16() else "fp32"
     if name == "bf16" and not has_bf16():
         raise ValueError(
             "--precision=bf16: this machine has no bfloat16 (it takes a CPU with avx512_bf16 or amx_bf16, or a GPU of"
@@ -38,8 +38,8 @@ def resolve(name: str) -> str:
 
 def has_bf16() -> bool:
     """Whether what TensorFlow computes on has products of bfloat16."""
-    if GPUS:
-        return all(card.capability is not None and card.capability >= _GPU_CAPABILITY for card in GPUS)
+    if gpus():
+        return all(card.capability is not None and card.capability >= _GPU_CAPABILITY for card in gpus())
     try:
         info = _CPU_INFO.read_text(encoding="ascii", errors="replace")
     except OSError:  # Not Linux.
@@ -50,10 +50,10 @@ def has_bf16() -> bool:
 
 def describe(name: str) -> str:
     """Returns "fp32" or "bf16" with what is to be known about it here."""
-    return f"{name} (step by step; in fp32 a GPU computes a layer at once)" if GPUS and name == "bf16" else name
+    return f"{name} (step by step; in fp32 a GPU computes a layer at once)" if gpus() and name == "bf16" else name
 
 
 def computation(name: str) -> Computation:
     """Returns how layers are computed in "fp32" or "bf16"."""
     dtype = _DTYPES[name]
-    return Computation(dtype, fused=bool(GPUS) and dtype == tf.float32)
+    return Computation(dtype, fused=bool(gpus()) and dtype == tf.float32)

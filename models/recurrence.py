@@ -23,7 +23,7 @@ from __future__ import annotations
 import dataclasses
 
 from models import step_loop
-from models.magenta import GPUS, tf
+from models.magenta import tf
 
 FORGET_GATE = 2
 FORGET_BIAS = 1.0  # LSTMBlockCell's default, added to the bias that is a variable.
@@ -39,7 +39,7 @@ class Computation:
     """
 
     dtype: tf.DType = tf.float32
-    fused: bool = bool(GPUS)
+    fused: bool = False
 
     def matmul(self, a: tf.Tensor, b: tf.Tensor, **options) -> tf.Tensor:
         """Returns the product of two float32 tensors as float32."""

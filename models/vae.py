@@ -7,9 +7,9 @@ tokens, and in training everything that is drawn depends on the run's seed and t
 from __future__ import annotations
 
 from models import decoders, objective, precision, sequences
-from models.cells import Computed
+from models.layers import OwnLayers
 from models.magenta import base_model, tf
-from models.noise import Noise
+from models.stateless_random import StatelessRandom
 
 
 class MusicVAE(base_model.MusicVAE):
@@ -25,9 +25,9 @@ class MusicVAE(base_model.MusicVAE):
 
     def build(self, hparams, output_depth: int, is_training: bool) -> None:
         """Builds encoder and decoder, as in Magenta."""
-        self._noise = Noise(self.seed, tf.train.get_or_create_global_step())
+        self._random = StatelessRandom(self.seed, tf.train.get_or_create_global_step())
         for part in self._parts():
-            part.computation, part.noise = precision.computation(self.precision), self._noise
+            part.computation, part.random = precision.computation(self.precision), self._random
         super().build(hparams, output_depth, is_training)
 
     @property
@@ -35,9 +35,9 @@ class MusicVAE(base_model.MusicVAE):
         """Why parts of the model run on Magenta's own layers; known after `build`."""
         return sorted({part.fallback_reason for part in self._parts() if part.fallback_reason})
 
-    def _parts(self) -> list[Computed]:
+    def _parts(self) -> list[OwnLayers]:
         parts = [self.encoder, self.decoder, *decoders.core_decoders(self.decoder)]
-        return [part for part in parts if isinstance(part, Computed)]
+        return [part for part in parts if isinstance(part, OwnLayers)]
 
     def _compute_model_loss(self, input_sequence, output_sequence, sequence_length, control_sequence):
         """Returns streaming metrics and scalars to summarize, and sets `loss`, as in Magenta.
@@ -60,7 +60,7 @@ class MusicVAE(base_model.MusicVAE):
         if hparams.z_size:
             posterior = self.encode(tf.to_float(input_sequence)[:, :steps], lengths, controls)
             mean, stddev = posterior.loc, posterior.stddev()
-            z = mean + stddev * self._noise.normal(mean.shape)
+            z = mean + stddev * self._random.normal(mean.shape)
             kl = objective.kl_divergence(mean, stddev)
         r_loss, metrics, _ = self.decoder.reconstruction_loss(inputs, targets, lengths, z, controls)
 

@@ -16,8 +16,9 @@ from magenta.models.music_vae import lstm_models
 
 import configs
 from benchmarks import magenta_configs
-from models import decoders, noise, precision, recurrence, sequences
+from models import decoders, precision, recurrence, sequences
 from models.magenta import tf
+from models.stateless_random import StatelessRandom
 from models.vae import MusicVAE
 
 NAMES = [*magenta_configs.DRUMS, *magenta_configs.GROOVES]
@@ -90,8 +91,8 @@ def same_noise(monkeypatch, z_size: int = 4):
 
     with monkeypatch.context() as patch:
         patch.setattr(tfp.distributions.MultivariateNormalDiag, "sample", sample_latent)
-        patch.setattr(noise.Noise, "normal", lambda _, shape: tf.constant(z))
-        patch.setattr(noise.Noise, "uniform", uniform)
+        patch.setattr(StatelessRandom, "normal", lambda _, shape: tf.constant(z))
+        patch.setattr(StatelessRandom, "uniform", uniform)
         patch.setattr(seq2seq, "bernoulli_sample", bernoulli)
         for ours, theirs in (
             (decoders.CategoricalLstmDecoder, lstm_models.CategoricalLstmDecoder),

@@ -17,7 +17,7 @@ def machine(tmp_path, monkeypatch):
         info = tmp_path / "cpuinfo"
         info.write_text(f"processor\t: 0\nflags\t\t: {flags}\n\nprocessor\t: 1\nflags\t\t: {flags}\n")
         monkeypatch.setattr(precision, "_CPU_INFO", info)
-        monkeypatch.setattr(precision, "GPUS", list(cards))
+        monkeypatch.setattr(precision, "gpus", lambda: list(cards))
 
     return make
 
@@ -65,5 +65,5 @@ def test_layers_are_fused_on_a_gpu_in_fp32_alone(machine):
 
 def test_a_machine_without_cpuinfo_has_no_bf16(monkeypatch, tmp_path):
     monkeypatch.setattr(precision, "_CPU_INFO", tmp_path / "none")
-    monkeypatch.setattr(precision, "GPUS", [])
+    monkeypatch.setattr(precision, "gpus", list)
     assert precision.resolve("auto") == "fp32"
