@@ -1,4 +1,4 @@
-"""The files of checkpoints, by their names alone: which are complete, which is the newest. Needs no TensorFlow.
+"""Which checkpoints are complete and which is the newest, by the names of their files. Needs no TensorFlow.
 
 A checkpoint is a prefix, `…/model.ckpt-N`, of the files `model.ckpt-N.index` and `model.ckpt-N.data-00000-of-00001`.
 The file `checkpoint` beside them, which TensorFlow reads too, names the newest one.
@@ -39,11 +39,11 @@ def all_complete(folder: str | os.PathLike[str]) -> list[str]:
 
 
 def newest_first(folder: str | os.PathLike[str]) -> list[str]:
-    """Returns the prefixes of all complete checkpoints in a folder, in the order in which they are to be tried.
+    """Returns the prefixes of all complete checkpoints in a folder, in the order in which to try them.
 
-    The one that the file `checkpoint` names comes first; before it only those that were written later, by a process
-    that was killed before it could name them there. Where that file is damaged, empty, lost or points nowhere, the
-    step decides.
+    The one that the file `checkpoint` names comes first. Only those come before it that were written later, by a
+    process that was killed before it could name them there. Where that file is damaged, empty, lost or names none that
+    is there, they are sorted by step.
     """
     folder = pathlib.Path(folder)
     by_step = all_complete(folder)[::-1]
@@ -60,9 +60,9 @@ def newest_first(folder: str | os.PathLike[str]) -> list[str]:
 
 
 def sweep(train_dir: str | os.PathLike[str]) -> None:
-    """Deletes what processes that were killed while they wrote or deleted a checkpoint have left in a folder.
+    """Deletes the parts of checkpoints that killed processes have left in a folder.
 
-    Nobody else may be writing there.
+    No other process may be writing there.
     """
     folder = pathlib.Path(train_dir)
     for pattern in ("model.ckpt-*.tempstate*", "model.ckpt-*_temp*", "checkpoint.tmp*"):
@@ -77,7 +77,7 @@ def sweep(train_dir: str | os.PathLike[str]) -> None:
 
 
 def write_index(folder: str | os.PathLike[str], name: str) -> None:
-    """Lets the file `checkpoint`, in which TensorFlow looks for the newest one, name this one; replaced as a whole."""
+    """Writes the file `checkpoint`, which names the newest checkpoint; it appears whole or not at all."""
     path = pathlib.Path(folder) / INDEX_NAME
     partial = path.with_name(f"{INDEX_NAME}.tmp{os.getpid()}")
     try:

@@ -1,4 +1,4 @@
-"""Checkpoints: found by folder, prefix or tar, compared with a model before they are restored."""
+"""Checkpoints are found by folder, prefix or tar, and compared with a model before they are restored."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _problem_of_files(prefix: str, _state: tuple) -> str:
 
 @contextlib.contextmanager
 def unpacked(path: str | os.PathLike[str]) -> Iterator[str]:
-    """Yields the prefix of the checkpoint that `path` means.
+    """Yields the prefix of the checkpoint at `path`.
 
     Args:
         path: A folder of checkpoints (the newest counts), a prefix, one of its files, or a tar as Magenta publishes.
@@ -137,7 +137,7 @@ def restore(session: tf.Session, path: str, saver: tf.train.Saver | None = None)
     Args:
         session: The session.
         path: The checkpoint's prefix.
-        saver: Of all variables; None makes one, which the graph grows by.
+        saver: A saver of all variables; None adds one to the graph.
     """
     with session.graph.as_default():
         variables = tf.global_variables()

@@ -33,13 +33,13 @@ LossAndResults = tuple[tf.Tensor, dict, lstm_utils.LstmDecodeResults]
 
 @dataclasses.dataclass(frozen=True)
 class Decoded:
-    """What a decoder makes of given inputs, and how far each step is from its target.
+    """The outputs of a decoder with teacher forcing, and the loss of each step.
 
     Attributes:
         loss: `[batch, steps]`, nats.
-        scores: What the metrics are computed from, `[batch, steps]` each.
+        scores: The arguments of the decoder's `metrics`, `[batch, steps]` each.
         counted: `[batch, steps]` float32, 0 behind the end of a sequence.
-        results: As upstream returns them; without the final state where Magenta's own layers did not compute it.
+        results: The outputs as upstream returns them; the final state is there only if Magenta's layers computed them.
     """
 
     loss: tf.Tensor
@@ -49,16 +49,16 @@ class Decoded:
 
 
 class _Layers(OwnLayers):
-    """Mixin for what runs a stack of layers over sequences."""
+    """Mixin for decoders that run a stack of layers over whole sequences."""
 
     def _run_layers(self, variables, inputs: recurrence.Inputs, state, keep_prob: float) -> tf.Tensor:
         """Returns the last layer's outputs, `[steps, batch, units]`, of the products' dtype.
 
         Args:
             variables: Kernel and bias of each layer.
-            inputs: Of the first layer, after dropout.
+            inputs: The inputs of the first layer, after dropout.
             state: c and h of each layer, `[batch, units]`.
-            keep_prob: Of the dropout between layers.
+            keep_prob: What the dropout between layers keeps.
         """
         layers = [recurrence.Layer(kernel[tf.newaxis], bias[tf.newaxis]) for kernel, bias in variables]
         states = [(c[tf.newaxis], h[tf.newaxis]) for c, h in state]
@@ -71,7 +71,7 @@ class _Layers(OwnLayers):
 class _WholeSequences(_Layers):
     """Mixin for subclasses of `BaseLstmDecoder`: teacher forcing of all steps and sequences at once.
 
-    Subclasses say whether their sequences are one-hot, how far an output is from its target, and what is counted.
+    Subclasses have `is_one_hot`, the losses (`_score`), the `metrics`, and how the next inputs are drawn (`draw`).
     """
 
     is_one_hot: bool
@@ -103,7 +103,7 @@ class _WholeSequences(_Layers):
         return loss, self.metrics(decoded.scores, decoded.counted), decoded.results
 
     def decode(self, x_input, x_target, x_length, z=None, c_input=None) -> Decoded:
-        """As `reconstruction_loss`, for each step."""
+        """Does `reconstruction_loss` for each step by itself."""
         if self.fallback_reason or c_input is not None:
             return self._decode_by_step(x_input, x_target, x_length, z, c_input)
         outputs = self._teacher_forced(x_input, z)  # [steps, batch, depth]: upstream's order would cost a copy.
@@ -130,7 +130,7 @@ class _WholeSequences(_Layers):
         with tf.variable_scope("decoder"):
             variables = variables_of(self._dec_cell, self._output_depth + int(z.shape[1]))
             self._output_layer(tf.zeros([1, self._dec_cell.output_size]))  # Makes its variables.
-        if self.is_one_hot and self._keep_prob != 1.0:  # Dropout of what is looked up: what it keeps, it divides.
+        if self.is_one_hot and self._keep_prob != 1.0:  # Dropout divides what it keeps; tokens cannot be divided.
             kernel, bias = variables[0]
             rows = tf.split(kernel, [self._output_depth, -1])
             variables[0] = tf.concat([rows[0] / self._keep_prob, rows[1]], axis=0), bias
@@ -141,15 +141,15 @@ class _WholeSequences(_Layers):
         return tf.reshape(projected, [steps, batch_size, self._output_depth])
 
     def _inputs(self, x_input: tf.Tensor, z: tf.Tensor) -> recurrence.Inputs:
-        """Returns the first layer's inputs, made of time-major ones, and z, the same in each step but for dropout."""
+        """Returns the inputs of the first layer, after dropout, from time-major ones and z, which all steps get."""
         tokens = as_tokens(x_input) if self.is_one_hot else None
         data = None if self.is_one_hot else self.random.dropout(x_input[:, tf.newaxis], self._keep_prob)
         conditional = int(z.shape[1]) > 0
         if self._keep_prob == 1.0:
             return recurrence.Inputs(tokens, self._num_tokens, data, constant=z if conditional else None)
         if tokens is not None:
-            kept = self.random.coin_flips(tokens.shape, self._keep_prob)
-            tokens = tf.where(kept, tokens, tf.fill(tokens.shape, -1))
+            is_kept = self.random.coin_flips(tokens.shape, self._keep_prob)
+            tokens = tf.where(is_kept, tokens, tf.fill(tokens.shape, -1))
         repeated = tf.tile(z[tf.newaxis, tf.newaxis], [x_input.shape[0], 1, 1, 1])
         dense = self.random.dropout(repeated, self._keep_prob) if conditional else None
         return recurrence.Inputs(tokens, self._num_tokens, data, dense)
@@ -159,7 +159,7 @@ class _WholeSequences(_Layers):
         return self._output_depth if self.is_one_hot else 0
 
     def _decode_by_step(self, x_input, x_target, x_length, z, c_input) -> Decoded:
-        """As `decode`, by Magenta's own layers, one step of all layers after the other."""
+        """Does `decode` by Magenta's own layers, which compute one step of all layers after the other."""
         x_input = as_one_hot(x_input, self._output_depth)
         batch_size, steps = int(x_input.shape[0]), tf.shape(x_input)[1]
         conditions = [] if z is None else [tf.tile(z[:, tf.newaxis], [1, steps, 1])]
@@ -191,7 +191,7 @@ class CategoricalLstmDecoder(_WholeSequences, lstm_models.CategoricalLstmDecoder
     is_one_hot = True
 
     def metrics(self, scores: dict[str, tf.Tensor], counted: tf.Tensor) -> dict:
-        """Returns Magenta's streaming metrics of some scores."""
+        """Returns Magenta's streaming metrics, by name."""
         truth, prediction = scores["truth"], scores["prediction"]
         return {
             "metrics/accuracy": tf.metrics.accuracy(truth, prediction, counted),
@@ -218,7 +218,7 @@ class GrooveLstmDecoder(_WholeSequences, lstm_models.GrooveLstmDecoder):
     is_one_hot = False
 
     def metrics(self, scores: dict[str, tf.Tensor], counted: tf.Tensor) -> dict:
-        """Returns Magenta's streaming metrics of some scores."""
+        """Returns Magenta's streaming metrics, by name."""
         return {f"metrics/{name}": tf.metrics.mean(values, counted) for name, values in scores.items()}
 
     def draw(self, outputs: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
@@ -298,7 +298,7 @@ class HierarchicalLstmDecoder(_Layers, lstm_models.HierarchicalLstmDecoder):
         return embeddings
 
     def _metrics(self, decoded: Decoded, bars: int) -> dict:
-        """Returns the core decoder's metrics for each bar, and their means, under Magenta's names."""
+        """Returns the metrics of each bar, and their means, under Magenta's names."""
         of_bars = []
         for bar in range(bars):
             scores = {name: values[bar::bars] for name, values in decoded.scores.items()}
@@ -309,14 +309,14 @@ class HierarchicalLstmDecoder(_Layers, lstm_models.HierarchicalLstmDecoder):
 
 
 class _ScheduledSampling(seq2seq.ScheduledOutputTrainingHelper):
-    """Upstream's helper, drawing from the decoder's noise."""
+    """Upstream's helper with the decoder's own random numbers."""
 
     def __init__(self, *, decoder: _WholeSequences, **options) -> None:
         super().__init__(next_inputs_fn=lambda outputs: decoder.draw(outputs, self._time), **options)
         self._decoder = decoder
 
     def sample(self, time, outputs, state, name=None) -> tf.Tensor:
-        """Returns which sequences go on with what they choose themselves, `[batch]`, 1 or 0."""
+        """Returns 1 for each sequence whose next input is its own output, else 0, `[batch]`."""
         del outputs, state, name
         return tf.cast(self._decoder.random.uniform([self.batch_size], time) < self._sampling_probability, tf.int32)
 
@@ -327,7 +327,7 @@ class _ScheduledSampling(seq2seq.ScheduledOutputTrainingHelper):
 
 
 def core_decoders(decoder: base_model.BaseDecoder) -> list[base_model.BaseDecoder]:
-    """Returns the decoders that make the steps, inside of whatever conducts them."""
+    """Returns the decoders that make the steps, without the hierarchical ones around them."""
     if hasattr(decoder, "_core_decoder"):
         return core_decoders(decoder._core_decoder)
     if hasattr(decoder, "_core_decoders"):
@@ -354,13 +354,13 @@ def draw_in_order(decoder: base_model.BaseDecoder) -> None:
 
 
 def _split_bars(sequences: tf.Tensor, bars: int) -> tf.Tensor:
-    """`[batch, bars * steps, …]` to `[batch * bars, steps, …]`."""
+    """Reshapes `[batch, bars * steps, …]` to `[batch * bars, steps, …]`."""
     batch_size, steps, *depth = sequences.shape
     return tf.reshape(sequences, [batch_size * bars, steps // bars, *depth])
 
 
 def _join_bars(results: lstm_utils.LstmDecodeResults, batch_size: int, bars: int) -> lstm_utils.LstmDecodeResults:
-    """Undoes `_split_bars` on everything that the decoder returned; the final states are the last bar's."""
+    """Undoes `_split_bars` on all results of a decoder; the final states are the last bar's."""
 
     def join(steps: tf.Tensor) -> tf.Tensor:
         return tf.reshape(steps, [batch_size, -1, *steps.shape[2:]])

@@ -18,7 +18,7 @@ class Card:
     """A GPU as the driver describes it.
 
     Attributes:
-        name: Of the product.
+        name: The product's name.
         capability: Its compute capability, (major, minor); None where the driver does not tell.
     """
 
@@ -31,11 +31,11 @@ class Card:
 
 
 def describe(cards: list[Card], num_cores: int | None) -> list[str]:
-    """Returns what is computed on, and what is to be known about it, a line each.
+    """Returns lines that name the devices in use and warn of cards that do not fit.
 
     Args:
-        cards: All that the driver shows.
-        num_cores: Of the CPU, which computes where no card can.
+        cards: All cards that the driver shows.
+        num_cores: The cores of the CPU, which computes where no card can.
     """
     usable = [card for card in cards if card.is_supported]
     if usable:
@@ -55,7 +55,7 @@ def describe(cards: list[Card], num_cores: int | None) -> list[str]:
 
 
 def explain(message: str) -> str | None:
-    """Returns what an error of a GPU's means for the user, or None where it is another error's message."""
+    """Returns what an error message of a GPU means for the user, or None if it is no GPU's."""
     if not any(sign in message for sign in ("CUDA_ERROR", "cudaError", "no kernel image", "PTX", "cuDNN", "cublas")):
         return None
     first_line = message.strip().splitlines()[0]

@@ -11,7 +11,7 @@ from models.magenta import lstm_models, tf
 
 
 class BidirectionalLstmEncoder(OwnLayers, lstm_models.BidirectionalLstmEncoder):
-    """Reads a sequence forwards and backwards; what the last layer has at each end is the encoding."""
+    """Reads a sequence forwards and backwards; the last layer's outputs at both ends are the encoding."""
 
     def build(self, hparams, is_training=True, name_or_scope="encoder") -> None:
         """Builds the cells; `hparams` as in Magenta."""
@@ -23,8 +23,8 @@ class BidirectionalLstmEncoder(OwnLayers, lstm_models.BidirectionalLstmEncoder):
         """Returns `[batch, 2 * units]`.
 
         Args:
-            sequence: `[batch, steps, depth]`; where the number of steps is not known, Magenta's own layers compute it.
-            sequence_length: `[batch]` int32, steps that count.
+            sequence: `[batch, steps, depth]`; Magenta's own layers compute it where the number of steps is not known.
+            sequence_length: `[batch]` int32, the number of steps that count.
         """
         if self.fallback_reason or sequence.shape.as_list()[1] is None:
             return super().encode(sequence, sequence_length)
@@ -50,13 +50,13 @@ class BidirectionalLstmEncoder(OwnLayers, lstm_models.BidirectionalLstmEncoder):
         kernels, biases = zip(*variables, strict=True)
         layer = recurrence.Layer(tf.stack(kernels), tf.stack(biases))
         both_ways = tf.stack([sequence, _reversed(sequence, lengths)], axis=1)
-        kept = self.random.dropout(both_ways, self._keep_prob)
-        is_data = number == 0  # The sequence itself, not what a layer has made of it.
-        inputs = recurrence.Inputs(data=kept) if is_data else recurrence.Inputs(dense=kept)
+        dropped = self.random.dropout(both_ways, self._keep_prob)
+        is_data = number == 0  # The outputs of a layer need a gradient, the sequence itself does not.
+        inputs = recurrence.Inputs(data=dropped) if is_data else recurrence.Inputs(dense=dropped)
         zeros = tf.zeros([layer.directions, batch, layer.units])
         return layer, inputs, (zeros, zeros)
 
 
 def _reversed(sequence: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-    """Turns the part of each sequence round that counts; `[steps, batch, depth]`."""
+    """Returns each sequence with the steps that count in reverse order, `[steps, batch, depth]`."""
     return tf.reverse_sequence(sequence, lengths, seq_axis=0, batch_axis=1)

@@ -1,4 +1,4 @@
-"""A trained model: latent vectors from tensors, tensors from latent vectors, the same ones for the same seed."""
+"""A trained model encodes tensors and decodes latent vectors; the same seed gives the same ones."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from models.magenta import session_config, tf
 class TrainedModel:
     """A config's model with the variables of a checkpoint.
 
-    Magenta's `trained_model.TrainedModel`, with a seed, with a checkpoint that is compared before it is loaded, and
-    without dropout anywhere.
+    It does what Magenta's `trained_model.TrainedModel` does, with a seed, without dropout anywhere, and it compares the
+    checkpoint with the config before loading it.
     """
 
     def __init__(self, config, checkpoint: str | os.PathLike[str], batch_size: int, seed: int | None = None) -> None:
         """Builds the graph and loads the checkpoint.
 
         Args:
-            config: A config of CONFIG_MAP; it is changed and must not be used elsewhere.
+            config: A config of CONFIG_MAP, which is changed and must not be used elsewhere.
             checkpoint: A folder of checkpoints, a prefix or a tar.
-            batch_size: Sequences that are computed at once.
-            seed: Of everything that is drawn; None draws a new one.
+            batch_size: The number of sequences that are computed at once.
+            seed: The seed of all random numbers; None draws a new one.
 
         Raises:
             FileNotFoundError: there is no such checkpoint.
@@ -89,7 +89,7 @@ class TrainedModel:
 
         Args:
             z: `[n, z_size]`; for a config without latent vectors `[n, 0]`.
-            temperature: Above 0; low is the likeliest, 1 is what was learnt.
+            temperature: Above 0; at 1 samples have the learnt probabilities, the lower the likelier they are.
             controls: `[steps, control_depth]`, the same for all, for configs that have them.
 
         Returns:
@@ -102,7 +102,7 @@ class TrainedModel:
         return self._run(self._samples, feeds, len(z), constants)
 
     def _run(self, fetch: tf.Tensor, feeds: dict, n: int, constants: dict) -> np.ndarray:
-        """Computes `fetch` in batches; the last one is filled up with its own first rows."""
+        """Computes `fetch` in batches; the last batch is filled up with its own first rows."""
         parts = []
         for start in range(0, n, self._batch_size):
             rows = np.resize(np.arange(start, min(n, start + self._batch_size)), self._batch_size)

@@ -141,7 +141,7 @@ def gpus() -> list[devices.Card]:
 
 
 def describe_devices() -> list[str]:
-    """Returns what TensorFlow computes on, and what is to be known about it, a line each."""
+    """Returns lines that name the devices in use and warn of cards that do not fit."""
     return devices.describe(cards(), os.cpu_count())
 
 

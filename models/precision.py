@@ -1,6 +1,6 @@
-"""What matrix products are computed in: float32, or bfloat16 where the machine has it.
+"""The precision of matrix products: float32, or bfloat16 where the machine has it.
 
-State, sums, losses and updates are float32 in either case.
+State, losses, sums of gradients and updates are float32 in either case.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def resolve(name: str) -> str:
 
 
 def has_bf16() -> bool:
-    """Whether what TensorFlow computes on has products of bfloat16."""
+    """Whether the GPUs, or without any the CPU, multiply in bfloat16."""
     if gpus():
         return all(card.capability is not None and card.capability >= _GPU_CAPABILITY for card in gpus())
     try:
@@ -49,7 +49,7 @@ def has_bf16() -> bool:
 
 
 def describe(name: str) -> str:
-    """Returns "fp32" or "bf16" with what is to be known about it here."""
+    """Returns "fp32" or "bf16", with a warning where it is slow on this machine."""
     return f"{name} (step by step; in fp32 a GPU computes a layer at once)" if gpus() and name == "bf16" else name
 
 

@@ -1,15 +1,15 @@
 """LSTMs over whole sequences: Magenta's variables and function, computed in fewer and larger operations.
 
-Upstream runs an `LSTMBlockCell` in a loop over the steps and lets TensorFlow derive the loop backwards: for each step
-two products forwards and three backwards, and the gates in a dozen passes over memory. Here
+Upstream runs an `LSTMBlockCell` in a loop over the steps and lets TensorFlow derive the backward pass: for each step
+two products forwards and three backwards, and a dozen passes over memory for the gates. Here
 
-* all directions of a layer are one batched product a step, which writes the four gates one after the other;
-* the rest of a step, and of a step backwards, is one operation compiled by XLA, which is compiled alone: XLA's own
-  products are slow on a CPU. The way back begins with the gates as they came out of the product, so that nothing else
-  is kept;
-* inputs that are one-hot are looked up, for all steps at once; what is the same in each step is multiplied once;
-* the gradients of the weights, of the inputs and of what is looked up are one operation each, over a quarter of the
-  steps, beside the steps of the next quarter.
+* all directions of a layer are one batched product a step, which writes the four pre-activations of a unit apart;
+* the rest of a step, in the forward and in the backward pass, is one operation that XLA compiles. The product stays
+  TensorFlow's: XLA's own are slow on a CPU. The backward pass computes the gates again from the saved product, so that
+  no other activations are saved but c;
+* one-hot inputs are looked up, for all steps at once; a constant input is multiplied once;
+* the gradients of weights, inputs and looked-up rows are one operation each for a quarter of the steps, which runs
+  beside the steps of the next quarter.
 
 With `fused` a layer is one `BlockLSTM` operation for each direction instead: for GPUs, where each operation costs a
 launch; slower on a CPU.
@@ -34,8 +34,8 @@ class Computation:
     """How layers are computed; what they compute is the same.
 
     Attributes:
-        dtype: Of the factors of matrix products; state, sums of losses and updates are float32 in any case.
-        fused: One operation for a whole layer, for GPUs; its products are float32.
+        dtype: The type of the factors of matrix products; state, losses and updates are float32 in any case.
+        fused: Whether a layer is one operation, for GPUs; its products are float32.
     """
 
     dtype: tf.DType = tf.float32
@@ -48,13 +48,13 @@ class Computation:
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """What goes into a layer besides its state. The parts are rows of the kernel in this order; None is left out.
+    """The inputs of a layer, in the order of the kernel's rows; None is left out.
 
     Attributes:
-        tokens: `[steps, batch]` int32; the one of a one-hot input, -1 for zeros.
-        num_tokens: How many kinds of tokens there are, 0 without.
-        data: `[steps, directions, batch, depth]`, what no gradient is wanted of.
-        dense: The same, with a gradient.
+        tokens: `[steps, batch]` int32, the classes of a one-hot input, -1 for zeros.
+        num_tokens: The depth of that one-hot input, 0 without.
+        data: `[steps, directions, batch, depth]`, inputs that need no gradient.
+        dense: `[steps, directions, batch, depth]`, inputs that need one.
         constant: `[batch, depth]`, the same in each step.
     """
 
@@ -66,13 +66,13 @@ class Inputs:
 
     @property
     def steps(self) -> int:
-        """How many there are; a constant alone does not say."""
+        """The number of steps; a constant alone does not tell it."""
         return next(int(each.shape[0]) for each in (self.tokens, self.data, self.dense) if each is not None)
 
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """The variables of one cell for each direction, as `LSTMBlockCell` keeps them.
+    """The variables of one `LSTMBlockCell` for each direction.
 
     Attributes:
         kernel: `[directions, depth + units, 4 * units]`.
@@ -101,11 +101,11 @@ def outputs(
     """Returns the top layer's output in each step, `[steps, directions, batch, units]`, of the products' dtype.
 
     Args:
-        layers: Their variables, the lowest first. Layers above it take the outputs of the one below.
-        inputs: What goes into the lowest.
-        states: c and h of each before the first step, `[directions, batch, units]` each.
-        computation: How.
-        masks: For each layer but the lowest what its input is multiplied by, `[steps, directions, batch, units]`.
+        layers: The variables, the lowest layer first; each layer's outputs are the inputs of the next.
+        inputs: The inputs of the lowest layer.
+        states: c and h of each layer before the first step, `[directions, batch, units]` each.
+        computation: How the layers are computed.
+        masks: The dropout masks of each layer's input but the lowest's, `[steps, directions, batch, units]`.
     """
     masks = masks or [None] * (len(layers) - 1)
     if not computation.fused:
@@ -124,11 +124,11 @@ def last_output(
     For an empty sequence that is h of the state.
 
     Args:
-        layer: Its variables.
-        inputs: What goes in.
+        layer: The variables.
+        inputs: The inputs.
         state: c and h before the first step, `[directions, batch, units]` each.
         lengths: `[batch]` int32, steps.
-        computation: How.
+        computation: How the layer is computed.
     """
     if not computation.fused:
         return _in_steps([layer], inputs, [state], [], lengths, computation)
@@ -138,7 +138,7 @@ def last_output(
 
 
 def _fused(layer: Layer, inputs: Inputs, state: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-    """As `outputs`, by one `BlockLSTM` for each direction."""
+    """Does `outputs` for one layer, by a `BlockLSTM` for each direction."""
     dense = _as_dense(inputs, layer.directions)
     no_peephole = tf.zeros([layer.units])
     per_direction = [
@@ -180,7 +180,7 @@ def _in_steps(
     lengths: tf.Tensor | None,
     computation: Computation,
 ) -> tf.Tensor:
-    """As `last_output`, or without lengths as `outputs`, by a loop over the steps."""
+    """Does `last_output`, or without lengths `outputs`, by a loop over the steps."""
     steps = inputs.steps
     lowest_terms, data = _lowest_terms(layers[0], inputs, states[0], computation)
     terms = [lowest_terms, *map(_terms, layers[1:], states[1:])]
@@ -209,17 +209,17 @@ def _in_steps(
 
 
 def _terms(layer: Layer, state: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Returns the arrays of a layer above another, as `StepLayer` takes them: the bias is the kernel's first row."""
+    """Returns the arrays of a layer above another, for `StepLayer`: the bias is the kernel's first row."""
     return {"c": state[0], "h": state[1], "kernel": tf.concat([_full_bias(layer), layer.kernel], axis=1)}
 
 
 def _lowest_terms(
     layer: Layer, inputs: Inputs, state: tuple[tf.Tensor, tf.Tensor], computation: Computation
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
-    """Returns the arrays and the data of the lowest layer, as `StepLayer` takes them.
+    """Returns the arrays and the data of the lowest layer, for `StepLayer`.
 
-    What is the same in each step is multiplied here, and the bias added to it; where there is nothing of that kind, the
-    bias is a row of the kernel, which a column of ones in the data chooses.
+    A constant input is multiplied here, and the bias added to it. Where there is none, the bias is a row of the kernel,
+    and the data has a column of ones for it.
     """
     data_depth, depth = (0 if each is None else int(each.shape[-1]) for each in (inputs.data, inputs.dense))
     constant_depth = int(layer.kernel.shape[1]) - inputs.num_tokens - data_depth - depth - layer.units
@@ -244,6 +244,6 @@ def _lowest_terms(
 
 
 def _full_bias(layer: Layer) -> tf.Tensor:
-    """Returns the bias with what the cell adds to it, `[directions, 1, 4 * units]`."""
+    """Returns the bias with the cell's forget bias added, `[directions, 1, 4 * units]`."""
     forget_bias = tf.one_hot(tf.fill([layer.units], FORGET_GATE), step_loop.NUM_GATES, FORGET_BIAS, axis=0)
     return (layer.bias + tf.reshape(forget_bias, [-1]))[:, tf.newaxis]

@@ -1,4 +1,4 @@
-"""Sequences as tensors: one-hot ones as tokens, one step late, steps first."""
+"""Sequences as tensors: one-hot ones become tokens, targets become inputs one step late, steps come first."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ def as_tokens(sequence: tf.Tensor) -> tf.Tensor:
     """Returns the tokens of one-hot sequences.
 
     Args:
-        sequence: `[batch, steps, depth]`, in any order of the first two; or tokens already.
+        sequence: `[batch, steps, depth]` or `[steps, batch, depth]`; tokens are returned as they are.
 
     Returns:
-        `[batch, steps]` int32, -1 where a step is all zeros; tokens as they are.
+        `[batch, steps]` or `[steps, batch]` int32, -1 where a step is all zeros.
     """
     if sequence.dtype.is_integer:
         return sequence
@@ -21,7 +21,7 @@ def as_tokens(sequence: tf.Tensor) -> tf.Tensor:
 
 
 def as_one_hot(sequence: tf.Tensor, depth: int) -> tf.Tensor:
-    """Returns tokens `[batch, steps]` as `[batch, steps, depth]` float32, zeros for -1; what is no tokens as it is."""
+    """Returns tokens `[batch, steps]` as `[batch, steps, depth]` float32, zeros for -1; others as they are."""
     return tf.one_hot(sequence, depth) if sequence.dtype.is_integer else sequence
 
 

@@ -45,7 +45,7 @@ class StatelessRandom:
             [(size + 1) // 2], self._next_seed(), minval=None, maxval=None, dtype=tf.int32
         )
         halves = tf.reshape(tf.bitcast(numbers, tf.int16), [-1])[:size]
-        return tf.reshape(halves < round(probability * 2**16) - 2**15, shape)
+        return tf.reshape(halves < min(round(probability * 2**16), 2**16 - 1) - 2**15, shape)
 
     def _next_seed(self, time: tf.Tensor | int = 0) -> tf.Tensor:
         if self._seed is None:

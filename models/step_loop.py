@@ -1,8 +1,8 @@
-"""A stack of LSTM layers computed step by step: the loop over the steps, and the loop back, as TensorFlow operations.
+"""A stack of LSTM layers computed step by step: the loops of the forward and of the backward pass.
 
-What `recurrence` promises is computed here. Names: `rows` are all sequences of all directions, one direction after the
-other; `gates` are the four values of each unit before their activation; a step's `factor` is what the kernel is
-multiplied by.
+`recurrence` says what is computed. Names here: `rows` are all sequences of all directions, one direction after the
+other; `pre_activations` are the inputs of a unit's four activation functions, the sum of a `product` and of what is
+`added` to it; a step's `factor` is the matrix that the kernel is multiplied by.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from models.magenta import tf
 
 NUM_GATES = 4
 PARALLEL_STEPS = 2  # So a lower layer's next step runs beside the upper layer's.
-NUM_CHUNKS = 4  # Of the steps on the way back: the products over one run beside the steps of the next.
+NUM_CHUNKS = 4  # Of the backward pass: the weight gradients of one are computed beside the steps of the next.
 
 
 class StepLayer:
     """A layer in the loop.
 
-    The gates of a step are the sum of the kernel's product with the factor, of rows of a table that are looked up for
-    all steps at once, and of a constant. A layer that has only a state and a kernel is above another one.
+    The pre-activations of a step are the sum of the factor's product with the kernel, of rows of a table, which are
+    looked up for all steps at once, and of a constant. A layer that has only a state and a kernel lies above another.
     """
 
     def __init__(
         self, arrays: dict[str, tf.Tensor], data: tf.Tensor | None, tokens: tf.Tensor | None, dtype: tf.DType
     ) -> None:
-        """Takes what goes in.
+        """Takes the layer's arrays.
 
         Args:
-            arrays: What gradients are wanted of: `c` and `h`, the state `[directions, batch, units]`; `kernel`
-                `[directions, depth + units, 4 * units]`; where there are, `dense` `[steps, directions, batch, depth]`,
-                `table` `[num_tokens, 4 * units]`, and `constant` `[directions, batch, 4 * units]`. The kernel's rows
-                are those of `data`, of `dense` and of h; in a layer above another one the bias, those of the layer
-                below, and of h.
-            data: What no gradient is wanted of, `[steps, directions, batch, depth]`.
-            tokens: `[steps, batch]`, what to look up in the table, -1 for zeros.
-            dtype: Of the factors of products.
+            arrays: Those that need a gradient: `c` and `h`, the state `[directions, batch, units]`; `kernel`
+                `[directions, depth + units, 4 * units]`; optionally `dense` `[steps, directions, batch, depth]`,
+                `table` `[num_tokens, 4 * units]`, and `constant` `[directions, batch, 4 * units]`. The kernel has rows
+                for `data`, for `dense` and for h; in a layer above another one for the bias, for the output of the
+                layer below, and for h.
+            data: Inputs that need no gradient, `[steps, directions, batch, depth]`.
+            tokens: `[steps, batch]`, row numbers of the table, -1 for zeros.
+            dtype: The type of matrix products.
         """
         self.arrays, self.dtype = arrays, dtype
         self.directions, self.batch, self.units = map(int, arrays["c"].shape)
@@ -58,17 +58,23 @@ class StepLayer:
         self._ones = tf.ones([self.directions, self.batch, 1], dtype)
         self._tokens = tokens
         self._looked_up = None if tokens is None else self._look_up()
-        gates = [self.rows, NUM_GATES, self.units]
-        self._constant = [tf.reshape(arrays["constant"], gates)] if "constant" in arrays else []
+        shape = [self.rows, NUM_GATES, self.units]
+        self._constant = [tf.reshape(arrays["constant"], shape)] if "constant" in arrays else []
 
     @property
     def first_state(self) -> list[tf.Tensor]:
-        """c, float32, and h, which goes into products alone and has their dtype, `[rows, units]` each."""
+        """c, float32, and h, which is used in products alone and has their dtype, `[rows, units]` each."""
         c, h = (tf.reshape(self.arrays[name], [self.rows, self.units]) for name in ("c", "h"))
         return [c, tf.cast(h, self.dtype)]
 
     def factor(self, t: tf.Tensor, below: tf.Tensor | None, h: tf.Tensor) -> tf.Tensor:
-        """Returns step t's `[directions, batch, depth + units]`; `below` is the output below, `[rows, depth]`."""
+        """Returns the factor of step t, `[directions, batch, depth + units]`.
+
+        Args:
+            t: The step.
+            below: The output of the layer below in this step, `[rows, depth]`; None in the lowest layer.
+            h: The layer's output in the step before, `[rows, units]`.
+        """
         parts = [tf.reshape(h, [self.directions, self.batch, self.units])]
         if below is not None:
             parts = [self._ones, tf.reshape(below, [self.directions, self.batch, -1]), *parts]
@@ -84,56 +90,58 @@ class StepLayer:
         """Returns what is added to the product in step t, `[rows, 4, units]` each."""
         return self._constant if self._looked_up is None else [self._looked_up[t], *self._constant]
 
-    def multiply_back(self, gates: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
-        """Returns the gradients of the layer below's output, where this one is above another, and of h before the step.
+    def multiply_back(self, gradient: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
+        """Returns the gradients of the output of the layer below, None in the lowest, and of h before the step.
 
-        That of `dense` is computed for many steps at once, by `dense_gradient`.
+        The gradient of `dense` is computed for many steps at once, by `dense_gradient`.
 
         Args:
-            gates: Their gradients, `[directions, batch, 4 * units]`.
+            gradient: That of the pre-activations, `[directions, batch, 4 * units]`.
         """
-        product = tf.matmul(gates, self._kernel_back, transpose_b=True)
+        product = tf.matmul(gradient, self._kernel_back, transpose_b=True)
         if not self._is_above:
             return None, tf.reshape(product, [self.rows, self.units])
         below, h = tf.split(tf.reshape(product, [self.rows, -1]), [-1, self.units], axis=1)
         return below, h
 
-    def sums(self, steps: tf.Tensor, factors: list[tf.Tensor], gates: list[tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Returns the gradients of what is the same in each step, float32, summed over some steps; one operation each.
+    def weight_gradients(
+        self, steps: tf.Tensor, factors: list[tf.Tensor], gradients: list[tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """Returns the gradients of kernel, constant and table, float32, summed over some steps; one operation each.
 
         Args:
-            steps: Their numbers.
+            steps: The numbers of the steps.
             factors: `[len(steps) * batch, depth + units]` for each direction.
-            gates: Their gradients, `[len(steps) * batch, 4 * units]` for each direction.
+            gradients: Those of the pre-activations, `[len(steps) * batch, 4 * units]` for each direction.
         """
-        products = [tf.matmul(*pair, transpose_a=True) for pair in zip(factors, gates, strict=True)]
+        products = [tf.matmul(*pair, transpose_a=True) for pair in zip(factors, gradients, strict=True)]
         sums = {"kernel": tf.cast(tf.stack(products), tf.float32)}
         if "constant" in self.arrays:
-            by_step = [tf.reshape(gate, [-1, self.batch, NUM_GATES * self.units]) for gate in gates]
+            by_step = [tf.reshape(each, [-1, self.batch, NUM_GATES * self.units]) for each in gradients]
             sums["constant"] = tf.stack([tf.reduce_sum(tf.cast(each, tf.float32), axis=0) for each in by_step])
         if "table" in self.arrays:  # Token -1 adds to nothing.
             tokens = tf.reshape(tf.gather(self._tokens, steps), [-1])
             num_tokens = int(self.arrays["table"].shape[0])
-            sums["table"] = tf.math.unsorted_segment_sum(tf.cast(gates[0], tf.float32), tokens, num_tokens)
+            sums["table"] = tf.math.unsorted_segment_sum(tf.cast(gradients[0], tf.float32), tokens, num_tokens)
         return sums
 
-    def no_sums(self) -> dict[str, tf.Tensor]:
-        """Returns the `sums` of no steps."""
+    def zero_weight_gradients(self) -> dict[str, tf.Tensor]:
+        """Returns the `weight_gradients` of no steps."""
         names = [name for name in ("kernel", "constant", "table") if name in self.arrays]
         return {name: tf.zeros(self.arrays[name].shape) for name in names}
 
-    def dense_gradient(self, gates: list[tf.Tensor]) -> tf.Tensor:
-        """Returns that of `dense` in some steps, `[steps, directions, batch, depth]`, one product for a direction.
+    def dense_gradient(self, gradients: list[tf.Tensor]) -> tf.Tensor:
+        """Returns the gradient of `dense` in some steps, `[steps, directions, batch, depth]`, a product a direction.
 
         Args:
-            gates: Their gradients, `[steps * batch, 4 * units]` for each direction.
+            gradients: Those of the pre-activations, `[steps * batch, 4 * units]` for each direction.
         """
         rows = tf.unstack(self._dense_rows)
-        products = [tf.matmul(*pair, transpose_b=True) for pair in zip(gates, rows, strict=True)]
+        products = [tf.matmul(*pair, transpose_b=True) for pair in zip(gradients, rows, strict=True)]
         return tf.stack([tf.reshape(product, [-1, self.batch, product.shape[-1]]) for product in products], axis=1)
 
     def _look_up(self) -> tf.Tensor:
-        """Returns `[steps, rows, 4, units]`, the rows of the table; zeros for token -1."""
+        """Returns the tokens' rows of the table, zeros for token -1, `[steps, rows, 4, units]`."""
         table = tf.cast(tf.pad(self.arrays["table"], [(0, 1), (0, 0)]), self.dtype)
         row_of_zeros = tf.fill(self._tokens.shape, int(table.shape[0]) - 1)
         looked_up = tf.gather(table, tf.where(self._tokens < 0, row_of_zeros, self._tokens))
@@ -141,18 +149,18 @@ class StepLayer:
 
 
 class StepLoop:
-    """The loop over the steps of a stack of layers, and the loop back."""
+    """The forward and the backward pass over the steps of a stack of layers."""
 
     def __init__(
         self, layers: list[StepLayer], masks: list[tf.Tensor | None], steps: int, lengths: tf.Tensor | None
     ) -> None:
-        """Prepares.
+        """Takes the stack; both passes are made once.
 
         Args:
             layers: The first one is the lowest.
-            masks: What the input of each layer above the first is multiplied by, `[steps, rows, units below]`.
-            steps: How many.
-            lengths: `[batch]`, of the sequences, where only their last output is wanted; None where all are.
+            masks: The dropout masks of each layer's input but the first's, `[steps, rows, units below]`.
+            steps: The number of steps.
+            lengths: `[batch]`, the lengths of the sequences where only their last output is needed; None for all.
         """
         self._layers, self._masks, self._steps = layers, [None, *masks], steps
         self._dtype, top = layers[0].dtype, layers[-1]
@@ -160,16 +168,16 @@ class StepLoop:
         self._shape = [top.directions, top.batch, top.units]
 
     def forward(self) -> tf.Tensor:
-        """Returns the top layer's outputs, `[steps, directions, batch, units]`, or its last one."""
+        """Returns the outputs of the top layer, `[steps, directions, batch, units]`, or its last one."""
 
-        def step(t, states, last, sequence, kept, factors):
+        def step(t, states, last, sequence, saved, factors):
             output = None
-            states, kept, factors = list(states), list(kept), list(factors)
+            states, saved, factors = list(states), list(saved), list(factors)
             for number, layer in enumerate(self._layers):
                 c, h = states[number]
                 factor = layer.factor(t, self._masked(number, t, output), h)
                 product = layer.multiply(factor)
-                kept[number] = _write(t, kept[number], (product, c))
+                saved[number] = _write(t, saved[number], (product, c))
                 factors[number] = _write(t, factors[number], tf.unstack(factor))
                 c, output = _compiled(_cell, product, c, layer.added(t))
                 states[number] = [c, output]
@@ -177,40 +185,42 @@ class StepLoop:
                 sequence = _write(t, sequence, [output])
             else:
                 last = self._where_ending(t, lambda ending: tf.where(ending, output, last), lambda: last)
-            return t + 1, states, last, sequence, kept, factors
+            return t + 1, states, last, sequence, saved, factors
 
         states = [layer.first_state for layer in self._layers]
-        kept = [[self._array(self._dtype), self._array(tf.float32)] for _ in self._layers]
+        saved = [[self._array(self._dtype), self._array(tf.float32)] for _ in self._layers]
         factors = [[self._array(self._dtype) for _ in range(layer.directions)] for layer in self._layers]
         sequence = [] if self._ends is not None else [self._array(self._dtype)]
-        start = (tf.constant(0), states, states[-1][1], sequence, kept, factors)
-        *_, last, sequence, self._kept, self._factors = _loop(step, start, lambda t: t < self._steps)
+        start = (tf.constant(0), states, states[-1][1], sequence, saved, factors)
+        *_, last, sequence, self._saved, self._factors = _loop(step, start, lambda t: t < self._steps)
         if sequence:
             return tf.reshape(sequence[0].stack(), [self._steps, *self._shape])
         return tf.cast(tf.reshape(last, self._shape), tf.float32)
 
     def backward(self, gradient: tf.Tensor) -> list[dict[str, tf.Tensor]]:
-        """Returns the gradients of each layer's arrays from that of the result."""
+        """Returns the gradients of each layer's arrays; `gradient` is that of what `forward` returned."""
         lowest, top = self._layers[0], self._layers[-1]
         gradient = tf.cast(tf.reshape(gradient, [-1, top.rows, top.units]), self._dtype)
         num_chunks = math.gcd(self._steps, NUM_CHUNKS)
         length = self._steps // num_chunks
 
-        def chunk(number, state_gradients, sums, dense):
+        def chunk(number, state_gradients, weight_gradients, dense):
             steps = number * length + tf.range(length)
-            state_gradients, gate_gradients = self._steps_back(steps, state_gradients, gradient)
+            state_gradients, pre_activation_gradients = self._steps_back(steps, state_gradients, gradient)
             factors = [[_joined(array.gather(steps)) for array in arrays] for arrays in self._factors]
             more = [
-                layer.sums(steps, *each) for layer, *each in zip(self._layers, factors, gate_gradients, strict=True)
+                layer.weight_gradients(steps, *each)
+                for layer, *each in zip(self._layers, factors, pre_activation_gradients, strict=True)
             ]
             if "dense" in lowest.arrays:
-                dense = dense.write(number, lowest.dense_gradient(gate_gradients[0]))
-            return number - 1, state_gradients, tf.nest.map_structure(tf.add, sums, more), dense
+                dense = dense.write(number, lowest.dense_gradient(pre_activation_gradients[0]))
+            return number - 1, state_gradients, tf.nest.map_structure(tf.add, weight_gradients, more), dense
 
         zeros = [tf.zeros([layer.rows, layer.units]) for layer in self._layers]
         state_gradients = [[zero, tf.cast(zero, self._dtype)] for zero in zeros]
-        sums = [layer.no_sums() for layer in self._layers]
-        start = (tf.constant(num_chunks - 1), state_gradients, sums, tf.TensorArray(self._dtype, num_chunks))
+        weight_gradients = [layer.zero_weight_gradients() for layer in self._layers]
+        dense = tf.TensorArray(self._dtype, num_chunks)
+        start = (tf.constant(num_chunks - 1), state_gradients, weight_gradients, dense)
         _, state_gradients, gradients, dense = _loop(chunk, start, lambda number: number >= 0)
         if self._ends is not None:  # The last output of an empty sequence is the state that it began with.
             state_gradients[-1][1] = tf.where(self._ends < 0, gradient[0], state_gradients[-1][1])
@@ -227,56 +237,52 @@ class StepLoop:
         ]
 
     def _steps_back(self, steps: tf.Tensor, state_gradients: list, gradient: tf.Tensor) -> tuple[list, list]:
-        """Takes the gradients of the states some steps back.
+        """Makes the backward pass over some steps, without the weight gradients.
 
         Args:
-            steps: Their numbers.
-            state_gradients: Gradients of c and h of each layer after them.
-            gradient: Of the result.
+            steps: The numbers of the steps.
+            state_gradients: The gradients of each layer's c and h after these steps.
+            gradient: The gradient of what `forward` returned.
 
         Returns:
-            The gradients of c and h of each layer before them, and of its gates in all of them,
+            The gradients of each layer's c and h before these steps, and of its pre-activations in all of them,
             `[len(steps) * batch, 4 * units]` for each direction.
         """
 
-        def step(t, state_gradients, gate_gradients):
+        def step(t, state_gradients, gradients):
             from_above = [] if self._ends is not None else [gradient[t]]
-            state_gradients, gate_gradients = list(state_gradients), list(gate_gradients)
+            state_gradients, gradients = list(state_gradients), list(gradients)
             for number, layer in reversed(list(enumerate(self._layers))):
                 c_gradient, h_gradient = state_gradients[number]
                 if layer is self._layers[-1] and self._ends is not None:
                     h_gradient = self._with_last(t, h_gradient, gradient[0])
-                product, c = (array.read(t) for array in self._kept[number])
-                of_gates, c_gradient = _compiled(
+                product, c = (array.read(t) for array in self._saved[number])
+                of_step, c_gradient = _compiled(
                     _cell_gradient, product, c, c_gradient, [h_gradient, *from_above], layer.added(t)
                 )
-                of_gates = tf.reshape(of_gates, [layer.directions, layer.batch, -1])
-                gate_gradients[number] = _write(t - steps[0], gate_gradients[number], tf.unstack(of_gates))
-                below, h_gradient = layer.multiply_back(of_gates)
+                of_step = tf.reshape(of_step, [layer.directions, layer.batch, -1])
+                gradients[number] = _write(t - steps[0], gradients[number], tf.unstack(of_step))
+                below, h_gradient = layer.multiply_back(of_step)
                 from_above = [self._masked(number, t, below)]
                 state_gradients[number] = [c_gradient, h_gradient]
-            return t - 1, state_gradients, gate_gradients
+            return t - 1, state_gradients, gradients
 
         length = steps.shape[0]
-        gate_gradients = [
-            [tf.TensorArray(self._dtype, length) for _ in range(layer.directions)] for layer in self._layers
-        ]
-        _, state_gradients, gate_gradients = _loop(
-            step, (steps[-1], state_gradients, gate_gradients), lambda t: t >= steps[0]
-        )
-        return state_gradients, [[array.concat() for array in arrays] for arrays in gate_gradients]
+        gradients = [[tf.TensorArray(self._dtype, length) for _ in range(layer.directions)] for layer in self._layers]
+        _, state_gradients, gradients = _loop(step, (steps[-1], state_gradients, gradients), lambda t: t >= steps[0])
+        return state_gradients, [[array.concat() for array in arrays] for arrays in gradients]
 
     def _masked(self, number: int, t: tf.Tensor, values: tf.Tensor | None) -> tf.Tensor | None:
-        """Returns what a layer's input from below, or its gradient, is after dropout."""
+        """Returns a layer's input from below, or the gradient of it, after dropout."""
         mask = self._masks[number]
         return values if mask is None else values * mask[t]
 
     def _with_last(self, t: tf.Tensor, h_gradient: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-        """Returns the gradient of h, which where a sequence ends is that of the last output alone."""
+        """Returns the gradient of h: where a sequence ends, that of its last output, and else `h_gradient`."""
         return self._where_ending(t, lambda ending: tf.where(ending, gradient, h_gradient), lambda: h_gradient)
 
     def _where_ending(self, t: tf.Tensor, if_any: Callable, otherwise: Callable) -> tf.Tensor:
-        """Returns what `if_any` makes of which sequences end in step t, `[rows]` bool, where any does."""
+        """Returns `if_any(ending)` if a sequence ends in step t, else `otherwise()`; `ending` is `[rows]` bool."""
         ending = tf.equal(self._ends, t)
         return tf.cond(tf.reduce_any(ending), lambda: if_any(ending), otherwise)
 
@@ -306,7 +312,7 @@ def _compiled(function: Callable, *arguments: tf.Tensor | list[tf.Tensor]) -> tu
 
 @functools.lru_cache(maxsize=4)
 def _function(function: Callable, _graph: tf.Graph) -> Callable:
-    """Returns what compiles `function` once for all layers of a graph whose shapes are the same."""
+    """Returns a `tf.function` that is compiled once for all layers of a graph with the same shapes."""
     return tf.function(function, jit_compile=True, autograph=False)
 
 
@@ -326,32 +332,32 @@ def _cell(product: tf.Tensor, c: tf.Tensor, added: list[tf.Tensor]) -> tuple[tf.
 def _cell_gradient(
     product: tf.Tensor, c: tf.Tensor, c_gradient: tf.Tensor, h_gradients: list[tf.Tensor], added: list[tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the gradients of the gates before their activation, `[rows, 4, units]`, and of c before the step.
+    """Returns the gradients of the pre-activations, `[rows, 4, units]`, and of c before the step.
 
     Args:
         product: As in `_cell`.
-        c: Before the step.
-        c_gradient: Of c after the step.
-        h_gradients: Of h after the step, to be added up, `[rows, units]` each, any dtype.
+        c: The state before the step.
+        c_gradient: The gradient of c after the step.
+        h_gradients: Gradients of h after the step, which add up, `[rows, units]` each, any dtype.
         added: As in `_cell`.
     """
     h_gradient = sum(tf.cast(each, tf.float32) for each in h_gradients)
     i, g, f, o = _activate(product, added)
     tanh_c = tf.tanh(i * g + f * c)
     c_gradient += h_gradient * o * (1 - tf.square(tanh_c))
-    gates = (
+    gradients = (
         c_gradient * g * i * (1 - i),
         c_gradient * i * (1 - tf.square(g)),
         c_gradient * c * f * (1 - f),
         h_gradient * tanh_c * o * (1 - o),
     )
-    return tf.stack([tf.cast(gate, product.dtype) for gate in gates], axis=1), c_gradient * f
+    return tf.stack([tf.cast(each, product.dtype) for each in gradients], axis=1), c_gradient * f
 
 
 def _activate(product: tf.Tensor, added: Iterable[tf.Tensor]) -> list[tf.Tensor]:
     """Returns the gates i, g, f, o, `[rows, units]` float32 each."""
-    gates = [tf.cast(gate, tf.float32) for gate in tf.unstack(product)]
-    for each in added:
-        gates = [gate + tf.cast(more, tf.float32) for gate, more in zip(gates, tf.unstack(each, axis=1), strict=True)]
-    activations = (tf.sigmoid, tf.tanh, tf.sigmoid, tf.sigmoid)
-    return [activate(gate) for activate, gate in zip(activations, gates, strict=True)]
+    sums = [tf.cast(each, tf.float32) for each in tf.unstack(product)]
+    for terms in added:
+        sums = [each + tf.cast(term, tf.float32) for each, term in zip(sums, tf.unstack(terms, axis=1), strict=True)]
+    functions = (tf.sigmoid, tf.tanh, tf.sigmoid, tf.sigmoid)
+    return [function(pre_activation) for function, pre_activation in zip(functions, sums, strict=True)]

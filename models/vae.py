@@ -1,7 +1,7 @@
 """Magenta's MusicVAE with the same variables and the same loss, for the encoders and decoders in this folder.
 
 Upstream: `magenta/models/music_vae/base_model.py` of magenta 2.1.4. What differs: one-hot sequences may be given as
-tokens, and in training everything that is drawn depends on the run's seed and the step alone.
+tokens, and the random numbers of training depend on the run's seed and the step alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class MusicVAE(base_model.MusicVAE):
 
     Attributes:
         precision: "fp32" or "bf16", as `precision.resolve` returns it.
-        seed: Of latent vectors, dropout and scheduled sampling; None draws others in each run.
+        seed: The seed of latent vectors, dropout and scheduled sampling; without one each run draws others.
     """
 
     precision: str = "fp32"
@@ -32,7 +32,7 @@ class MusicVAE(base_model.MusicVAE):
 
     @property
     def fallback_reasons(self) -> list[str]:
-        """Why parts of the model run on Magenta's own layers; known after `build`."""
+        """Why Magenta's own layers compute parts of the model; known after `build`."""
         return sorted({part.fallback_reason for part in self._parts() if part.fallback_reason})
 
     def _parts(self) -> list[OwnLayers]:

@@ -126,5 +126,11 @@ def test_tests_mirror_the_folders():
     assert not strays
 
 
+def test_the_tree_names_each_module():
+    tree = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")
+    missing = [str(path.relative_to(ROOT)) for path in modules().values() if f"{path.name} " not in tree]
+    assert not [path for path in missing if not path.endswith("__init__.py")]
+
+
 def test_the_readme_is_what_a_newcomer_reads():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 200

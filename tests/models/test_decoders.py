@@ -8,9 +8,13 @@ from magenta.models.music_vae.base_model import MusicVAE
 import configs
 from models import decoders
 from models.magenta import tf
+from tests.beside_magenta import BATCH, NAMES, SIZES, WITHOUT_DROPOUT, check, compute, draw_losses, is_drums, same_noise
 
-BATCH = 3
-SIZES = f"batch_size={BATCH},enc_rnn_size=[7],dec_rnn_size=[6,5],z_size=4"
+SCHEDULES = {
+    "constant": "sampling_schedule=constant,sampling_rate=0.6",
+    "exponential": "sampling_schedule=exponential,sampling_rate=0.97",
+    "inverse sigmoid": "sampling_schedule=inverse_sigmoid,sampling_rate=10",
+}
 
 
 def upstream_model(name: str) -> MusicVAE:
@@ -107,8 +111,8 @@ def test_scheduled_sampling_feeds_the_models_own_choices():
         inputs[:, ::16] = 0  # The first step of each bar is always an input.
         with tf.Graph().as_default(), tf.Session() as session:
             tf.set_random_seed(3)
+            config.model.seed = 3  # The loop draws the numbers of several steps at once; with a seed, in any order.
             config.model.build(config.hparams, 512, is_training=True)
-            decoders.draw_in_order(config.model.decoder)
             loss = config.model.decoder.reconstruction_loss(
                 tf.constant(inputs), tf.constant(outputs), tf.constant(lengths), tf.ones([BATCH, 4])
             )[0]
@@ -120,3 +124,28 @@ def test_scheduled_sampling_feeds_the_models_own_choices():
 def test_core_decoders_are_found_inside_of_whatever_conducts_them():
     nested = upstream_model("hier-drums_4bar_small").decoder
     assert [type(core) for core in decoders.core_decoders(nested)] == [lstm_models.CategoricalLstmDecoder]
+
+
+@pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_with_scheduled_sampling(name, schedule, monkeypatch):
+    with same_noise(monkeypatch):
+        check(name, f"{SIZES},{WITHOUT_DROPOUT},{SCHEDULES[schedule]}", as_tokens=is_drums(name))
+
+
+@pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar"])
+def test_dropout_has_the_same_distribution(name, monkeypatch):
+    with same_noise(monkeypatch):
+        values = compute(name, f"{SIZES},{WITHOUT_DROPOUT}", None, stock=True).values
+    theirs, ours = (draw_losses(name, values, stock=stock, is_training=True, count=400) for stock in (True, False))
+    standard_error = np.sqrt((theirs.var() + ours.var()) / 400)
+    print(f"{name:24}{theirs.mean():.2f} ± {theirs.std():.2f}, ours {ours.mean():.2f} ± {ours.std():.2f}")
+    assert abs(theirs.mean() - ours.mean()) < 4 * standard_error
+    assert ours.std() == pytest.approx(theirs.std(), rel=0.2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_there_is_no_dropout_outside_of_training(name, monkeypatch):
+    with same_noise(monkeypatch):
+        values = compute(name, f"{SIZES},{WITHOUT_DROPOUT}", None, stock=True).values
+    assert len(set(draw_losses(name, values, stock=False, is_training=False, count=3))) == 1

@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import pathlib
 import subprocess
 import sys
 
 import pytest
 
 FUSE_OUTPUTS = "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOMS = ("grooves", "models", "pipelines", "benchmarks", "data", "setup")
 PROGRAM = "import models.magenta, os; print(os.environ['XLA_FLAGS'])"
+
+LATER = """
+import gc
+import sys
+
+from models import magenta
+
+assert gc.isenabled()
+assert not {"pandas.core", "bokeh.models", "sklearn", "tensorflow_datasets.core"} & sys.modules.keys()
+assert magenta.cards.cache_info().currsize == 0  # GPUs are looked for when somebody asks.
+
+import bokeh.plotting
+import note_seq.notebook_utils
+import pandas
+import sklearn
+import tensorflow_datasets
+from magenta.models.music_vae import data
+
+assert note_seq.notebook_utils.pd.DataFrame is pandas.DataFrame
+assert note_seq.notebook_utils.bokeh.plotting.figure is bokeh.plotting.figure
+assert data.tfds.load is tensorflow_datasets.load is magenta.tensorflow_datasets().load
+assert not hasattr(data.tfds, "no_such_name_anywhere")
+print("whole")
+"""
+
+
+def run(program: str) -> str:
+    """Returns the last line that a Python program prints, in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -36,3 +71,34 @@ with tf.Graph().as_default(), tf.Session() as session:
     environment = os.environ | {"XLA_FLAGS": f"{FUSE_OUTPUTS},no_such_option"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert done.stdout.strip() == "2", done.stderr
+
+
+def test_no_other_module_imports_tensorflow_or_magenta() -> None:
+    """Stock Magenta's processes in benchmarks and the tests apart."""
+    own = {
+        "models/magenta.py",
+        "benchmarks/magenta_configs.py",
+        "benchmarks/magenta_train.py",
+        "benchmarks/step_hook.py",
+    }
+    found = []
+    for path in sorted(ROOT.glob("*.py")) + [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            if {name.partition(".")[0] for name in names} & {"tensorflow", "magenta"}:
+                found.append(path.relative_to(ROOT).as_posix())
+    assert set(found) == own
+
+
+@pytest.mark.parametrize(
+    "order", ["models.magenta, note_seq", "note_seq, models.magenta", "tensorflow, models.magenta"]
+)
+def test_it_can_be_imported_in_any_order(order: str) -> None:
+    use = "models.magenta.tf.layers.dense; print(models.magenta.note_seq.NoteSequence().ticks_per_quarter)"
+    program = f"import {order}; {use}"
+    assert run(program) == "0"
+
+
+def test_imports_that_are_put_off_are_whole_when_somebody_uses_them() -> None:
+    assert run(LATER) == "whole"

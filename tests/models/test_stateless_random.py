@@ -1,0 +1,55 @@
+"""Random numbers follow from seed, step and place in the graph, and have the distributions that are asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.magenta import tf
+from models.stateless_random import StatelessRandom
+from tests.beside_magenta import SIZES, WITHOUT_DROPOUT, compute, draw_losses, same_noise
+
+
+def draw(function, step=3, seed=1):
+    """Returns what `function` draws at a step, evaluated once."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        return session.run(function(StatelessRandom(seed, tf.constant(step, tf.int64))))
+
+
+def test_numbers_follow_from_seed_step_time_and_place():
+    def uniform(random):
+        return random.uniform([5])
+
+    np.testing.assert_array_equal(draw(uniform), draw(uniform))
+    others = [draw(uniform, step=4), draw(uniform, seed=2), draw(lambda random: random.uniform([5], time=1))]
+    others.append(draw(lambda random: [uniform(random), uniform(random)][1]))
+    assert all(not np.intersect1d(draw(uniform), other).size for other in others)
+
+
+def test_without_a_seed_no_two_draws_are_the_same():
+    with tf.Graph().as_default(), tf.Session() as session:
+        drawn = StatelessRandom().uniform([5])
+        assert not np.array_equal(session.run(drawn), session.run(drawn))
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 0.999999])
+def test_coins_fall_as_often_as_is_asked_for(probability):
+    flips = draw(lambda random: random.coin_flips([99, 101], probability))
+    assert flips.shape == (99, 101)
+    assert flips.mean() == pytest.approx(probability, abs=0.02)
+
+
+def test_dropout_keeps_the_mean():
+    dropped = draw(lambda random: random.dropout(tf.fill([100, 100], 3.0), 0.3))
+    np.testing.assert_allclose(np.unique(dropped), [0, 10])
+    assert dropped.mean() == pytest.approx(3, rel=0.1)
+    assert draw(lambda random: random.dropout(tf.ones([2]), 1.0)).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar"])
+def test_noise_is_a_function_of_seed_and_step(name, monkeypatch):
+    with same_noise(monkeypatch):
+        values = compute(name, f"{SIZES},{WITHOUT_DROPOUT}", None, stock=True).values
+    first, second = (draw_losses(name, values, stock=False, is_training=True, count=4) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert len(set(first)) == 4
