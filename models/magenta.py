@@ -12,6 +12,7 @@ import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import io
 import os
 import sys
 import types
@@ -48,7 +49,11 @@ if _FUSE_OUTPUTS not in os.environ.get("XLA_FLAGS", ""):
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Drops what C++ code writes to stderr before its log level applies; kept when the user asked for it."""
+    """Drops what imports print, unless the user asked for it.
+
+    C++ code writes to stderr before its log level applies; pyfluidsynth, which note-seq imports, tells on stdout where
+    it found its library if `CI` is set.
+    """
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0":
         yield
         return
@@ -57,7 +62,8 @@ def _quiet() -> Iterator[None]:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        yield
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
     finally:
         os.dup2(saved, 2)
         os.close(saved)

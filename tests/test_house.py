@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -104,6 +107,15 @@ def test_the_table_names_no_import_that_is_not_there(graph):
         if room_of(module) in used:
             used[room_of(module)] |= {room_of(other) for other in others} - {room_of(module)}
     assert used == MAY_IMPORT
+
+
+@pytest.mark.parametrize("module", ["pipelines.pages.pianoroll", "pipelines.dataset.formats.midi", "models.magenta"])
+def test_importing_libraries_prints_nothing(module):
+    """pyfluidsynth, which note-seq imports, prints where it found its library if `CI` is set."""
+    environment = os.environ | {"CI": "true"}
+    program = [sys.executable, "-c", f"import {module}"]
+    done = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_each_module_of_logic_has_a_test_of_its_name():

@@ -5,10 +5,8 @@ The library is loaded when it is first needed, so that everything else works wit
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
-import io
 import os
 import threading
 import types
@@ -52,7 +50,7 @@ def library() -> types.ModuleType:
         OSError: pyfluidsynth or libfluidsynth is missing; the message says what to install.
     """
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # If `CI` is set, it prints where it found the library.
+        with midi_files.importing_libraries():
             import fluidsynth
     except ModuleNotFoundError as error:
         raise OSError("pyfluidsynth is not installed: pip install pyfluidsynth") from error

@@ -1,10 +1,12 @@
-"""MIDI files on disk: which there are, and what to say about one that cannot be read."""
+"""MIDI files on disk: which there are, what to say about one that cannot be read, and the libraries that read them."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pathlib
+import warnings
 from collections.abc import Iterator
 
 SUFFIXES = (".mid", ".midi")
@@ -48,6 +50,18 @@ def reading(path: str | os.PathLike[str]) -> Iterator[None]:
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error) or "the file ends too early"
         raise ValueError(f"{path}: cannot be read as MIDI ({reason.splitlines()[0]})") from error
+
+
+@contextlib.contextmanager
+def importing_libraries() -> Iterator[None]:
+    """Imports of note-seq, pretty_midi and pyfluidsynth within print nothing.
+
+    pydub, which note-seq imports and nothing here needs, warns that it finds no ffmpeg; pyfluidsynth, which pretty_midi
+    imports, tells on stdout where it found its library if `CI` is set.
+    """
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.filterwarnings("ignore", message="Couldn't find ffmpeg", category=RuntimeWarning)
+        yield
 
 
 def _is_midi(path: pathlib.Path) -> bool:

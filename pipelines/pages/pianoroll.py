@@ -16,13 +16,15 @@ import warnings
 import matplotlib.collections
 import matplotlib.colors
 import numpy as np
-import pretty_midi
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from grooves import drums, timing
 from pipelines.files import atomic, midi_files
+
+with midi_files.importing_libraries():
+    import pretty_midi
 
 DRUM_CLASSES = dict(zip(drums.CLASS_NAMES, drums.ROLAND_CLASSES, strict=True))
 _CLASS_OF_PITCH = {pitch: name for name, pitches in DRUM_CLASSES.items() for pitch in pitches}

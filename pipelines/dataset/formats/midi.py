@@ -8,7 +8,6 @@ pretty_midi ends all, keeps notes of no length, and is strict and lenient about 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import io
 import struct
@@ -19,10 +18,9 @@ import numpy as np
 from mido.midifiles import meta
 from mido.midifiles.midifiles import MAX_MESSAGE_LENGTH
 
-# pydub, which note-seq imports and nothing here needs, looks for ffmpeg; pyfluidsynth, which pretty_midi imports, tells
-# on stdout where it found its library if `CI` is set.
-with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-    warnings.filterwarnings("ignore", message="Couldn't find ffmpeg", category=RuntimeWarning)
+from pipelines.files import midi_files
+
+with midi_files.importing_libraries():
     import note_seq
     import pretty_midi
 
