@@ -79,10 +79,10 @@ class Steps:
         """Takes note of a finished step."""
         now = time.monotonic()
         if self._first is None:
-            self._first = step, now
-        else:
+            self._first = self._latest = step, now
+        elif step > self._latest[0]:  # A worker of several can be told the same step twice.
             self._step_secs((now - self._paused_secs - self._latest[1]) / (step - self._latest[0]))
-        self._latest = step, now - self._paused_secs
+            self._latest = step, now - self._paused_secs
         if self._bar is not None:
             self._bar.set_description_str("  ".join(self._describe(step, loss)), refresh=False)
             self._bar.update(step - self._bar.n)

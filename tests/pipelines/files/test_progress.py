@@ -86,3 +86,12 @@ def test_steps_without_an_end_tell_no_time_left(capsys, clock):
         steps.step(step, loss=1.0)
     steps.say("a line")
     assert capsys.readouterr().err.splitlines()[-2:] == ["step 2  loss 1.00  4 examples/s", "a line"]
+
+
+def test_a_step_that_is_told_twice_counts_once(capsys, clock):
+    """Workers that train in step can each be told the same one."""
+    steps = progress.Steps(0, 2, batch_size=8)
+    for step in (0, 0, 1, 1, 2):
+        clock.secs += 1
+        steps.step(step, loss=1.0)
+    assert capsys.readouterr().err.splitlines()[-1] == "step 2 of 2  loss 1.00  4 examples/s  00:00 left"
