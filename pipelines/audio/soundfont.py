@@ -60,11 +60,13 @@ def find(named: str | os.PathLike[str] | None = None, suffixes: tuple[str, ...] 
 
 def candidates(suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[pathlib.Path]:
     """Yields the soundfonts of the usual places, then pretty_midi's own, in the order they are tried."""
-    for folder in FOLDERS:
-        yield from _soundfonts_in(pathlib.Path(folder).expanduser(), suffixes)
     spec = importlib.util.find_spec("pretty_midi")  # Its folder, without the time its import takes.
-    for folder in (spec and spec.submodule_search_locations) or ():
-        yield from _soundfonts_in(pathlib.Path(folder), suffixes)
+    for folder in (*FOLDERS, *(spec.submodule_search_locations if spec else ())):
+        try:
+            found = [path for path in pathlib.Path(folder).expanduser().iterdir() if path.suffix.lower() in suffixes]
+        except OSError:  # Missing or not ours to read: not a place to find one.
+            continue
+        yield from sorted(found, key=_rank)
 
 
 def has_drums(path: pathlib.Path) -> bool:
@@ -76,13 +78,9 @@ def has_drums(path: pathlib.Path) -> bool:
         return False
 
 
-def _soundfonts_in(folder: pathlib.Path, suffixes: tuple[str, ...]) -> list[pathlib.Path]:
-    try:
-        found = [path for path in folder.iterdir() if path.suffix.lower() in suffixes]
-    except OSError:  # Missing or not ours to read: not a place to find one.
-        return []
-    order = {name: rank for rank, name in enumerate(PREFERRED)}
-    return sorted(found, key=lambda path: (order.get(path.name, len(order)), path.suffix.lower(), path.name))
+def _rank(path: pathlib.Path) -> tuple[int, str, str]:
+    place = PREFERRED.index(path.name) if path.name in PREFERRED else len(PREFERRED)
+    return place, path.suffix.lower(), path.name
 
 
 def _check_named(path: pathlib.Path) -> pathlib.Path:
