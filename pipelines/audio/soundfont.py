@@ -61,7 +61,7 @@ def find(named: str | os.PathLike[str] | None = None, suffixes: tuple[str, ...] 
 def candidates(suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[pathlib.Path]:
     """Yields the soundfonts of the usual places, then pretty_midi's own, in the order they are tried."""
     spec = importlib.util.find_spec("pretty_midi")  # Its folder, without the time its import takes.
-    for folder in (*FOLDERS, *(spec.submodule_search_locations if spec else ())):
+    for folder in (*FOLDERS, *((spec and spec.submodule_search_locations) or ())):
         try:
             found = [path for path in pathlib.Path(folder).expanduser().iterdir() if path.suffix.lower() in suffixes]
         except OSError:  # Missing or not ours to read: not a place to find one.
