@@ -108,13 +108,12 @@ def _first_line(text: str) -> str:
     return text.splitlines()[0] if text else "no further message"
 
 
-def _parse(argv: list[str], passes_on: str) -> list[str]:
-    """Parses flags; stray arguments and unknown flags end the process with status 2, unless they are passed on."""
-    spec = sys.modules["__main__"].__spec__
-    program = f"python -m {spec.name}" if spec else f"python {argv[0]}"
-    app.define_help_flags()
-    is_passed_on = bool(passes_on) and any(re.match(rf"--?{passes_on}(=|$)", argument) for argument in argv[1:])
-    flags.FLAGS.set_gnu_getopt(is_passed_on)  # A value that stands apart from its flag is followed by further flags.
+def parse_flags(argv: list[str], program: str, is_passed_on: bool = False) -> list[str]:
+    """Parses flags and returns what is left of `argv`, whose first item is no flag.
+
+    Unknown flags and stray arguments end the process with status 2, unless they are passed on; the message sends to
+    the help of `program`.
+    """
     try:
         rest = flags.FLAGS(argv, known_only=is_passed_on)
     except flags.Error as error:
@@ -122,6 +121,16 @@ def _parse(argv: list[str], passes_on: str) -> list[str]:
     if len(rest) > 1 and not is_passed_on:
         _usage_error(f"not a flag: {' '.join(rest[1:])} (flags are written --name=value)", program)
     return rest
+
+
+def _parse(argv: list[str], passes_on: str) -> list[str]:
+    """Parses the command line of an entry point."""
+    spec = sys.modules["__main__"].__spec__
+    program = f"python -m {spec.name}" if spec else f"python {argv[0]}"
+    app.define_help_flags()
+    is_passed_on = bool(passes_on) and any(re.match(rf"--?{passes_on}(=|$)", argument) for argument in argv[1:])
+    flags.FLAGS.set_gnu_getopt(is_passed_on)  # A value that stands apart from its flag is followed by further flags.
+    return parse_flags(argv, program, is_passed_on)
 
 
 def _name_missing_flag(message: str) -> str:
@@ -134,6 +143,5 @@ def _name_missing_flag(message: str) -> str:
 
 
 def _usage_error(message: str, program: str) -> None:
-    print(f"error: {_first_line(message.strip().replace(chr(10), ' '))}", file=sys.stderr)
-    print(f"  {program} --help lists the flags", file=sys.stderr)
+    print(f"error: {' '.join(message.splitlines())}\n  {program} --help lists the flags", file=sys.stderr)
     sys.exit(USAGE)

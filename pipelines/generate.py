@@ -60,8 +60,7 @@ def main() -> None:
     ends = []
     if args.mode == "interpolate":
         ends = [inputs.read_example(config, path, args.start_bar) for path in (args.input_midi_1, args.input_midi_2)]
-    batch_size = min(args.max_batch_size, max(args.num_outputs, len(ends)))
-    model = TrainedModel(config, checkpoint, batch_size, args.seed)
+    model = TrainedModel(config, checkpoint, min(args.max_batch_size, args.num_outputs), args.seed)
     print(f"config      {name}")
     print(f"checkpoint  {checkpoint}")
     if args.mode == "interpolate":

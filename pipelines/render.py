@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 
-import numpy as np
 from absl import flags
 
 from pipelines import cli
@@ -23,7 +22,7 @@ def define_flags() -> None:
     flags.DEFINE_string("soundfont", None, "The .sf2 to play (default: the first found in the usual places).")
     flags.DEFINE_integer(
         "sample_rate",
-        rendering.SAMPLE_RATE_HZ,
+        synthesizer.SAMPLE_RATE_HZ,
         "Samples a second, in Hz.",
         lower_bound=synthesizer.MIN_SAMPLE_RATE_HZ,
         upper_bound=synthesizer.MAX_SAMPLE_RATE_HZ,
@@ -32,22 +31,20 @@ def define_flags() -> None:
 
 
 def main() -> int:
-    rendering.plan(FLAGS.input, FLAGS.output_dir)
+    jobs = rendering.plan(FLAGS.input, FLAGS.output_dir)
     chosen = rendering.check(FLAGS.soundfont)
     print(f"soundfont: {chosen}")
-    rendered, failed = rendering.render(FLAGS.input, FLAGS.output_dir, chosen, FLAGS.sample_rate, FLAGS.num_workers)
-    for result in rendered:
-        level = 20 * np.log10(result.peak)
-        print(f"{result.wav_path}: {result.duration_secs:.2f} s, peak {level:.1f} dBFS")
-    for result in failed:
-        print(f"error: {result.reason}", file=sys.stderr)
+    rendered, reasons = rendering.render(jobs, chosen, FLAGS.sample_rate, FLAGS.num_workers)
+    for wav_path, secs in rendered.items():
+        print(f"{wav_path}: {secs:.2f} s, peak {rendering.PEAK_DBFS:.1f} dBFS")
+    for reason in reasons:
+        print(f"error: {reason}", file=sys.stderr)
     if rendered:
-        secs = sum(result.duration_secs for result in rendered)
-        folder = FLAGS.output_dir or os.path.commonpath([result.wav_path.parent for result in rendered])
-        print(f"{cli.count(len(rendered), 'WAV')}, {secs:.1f} s of sound, in {folder}")
-    if failed:
-        print(f"{cli.count(len(failed), 'MIDI file')} not rendered, for the reason above", file=sys.stderr)
-    return cli.FAILED if failed else 0
+        folder = FLAGS.output_dir or os.path.commonpath([wav_path.parent for wav_path in rendered])
+        print(f"{cli.count(len(rendered), 'WAV')}, {sum(rendered.values()):.1f} s of sound, in {folder}")
+    if reasons:
+        print(f"{cli.count(len(reasons), 'MIDI file')} not rendered, for the reason above", file=sys.stderr)
+    return cli.FAILED if reasons else 0
 
 
 if __name__ == "__main__":

@@ -25,12 +25,13 @@ def main() -> int:
     folder = pathlib.Path(FLAGS.input)
     if folder.is_file():
         raise ValueError(f"--input={folder}: this is a file; a folder is needed, for the page to be written into")
-    page = listening.write_page(folder, folder, title=FLAGS.title or folder.resolve().name)
-    failed = [entry for entry in page.entries if entry.error]
+    entries = listening.write_page(folder, FLAGS.title or folder.resolve().name)
+    failed = [entry for entry in entries if entry.error]
     for entry in failed:
         print(f"error: {entry.error}", file=sys.stderr)
-    num_playing = sum(entry.wav_path is not None for entry in page.entries)
-    print(f"{page.path}: {cli.count(len(page.entries) - len(failed), 'picture')}, {num_playing} with sound")
+    num_playing = sum(entry.wav_path is not None for entry in entries)
+    page_path = folder / listening.PAGE_NAME
+    print(f"{page_path}: {cli.count(len(entries) - len(failed), 'picture')}, {num_playing} with sound")
     return cli.FAILED if failed else 0
 
 

@@ -7,6 +7,7 @@ python -m pipelines.workflow generate --num_outputs=5
 from __future__ import annotations
 
 import argparse
+import functools
 import glob
 import importlib
 import json
@@ -30,7 +31,6 @@ TFRECORD_DIR = PROJECT_DIR / "data" / "tfrecord"
 GENERATED_DIR = PROJECT_DIR / "generated"
 
 DEFAULT_CONFIG = "hier-drums_4bar_small"
-DEFAULT_DATASET = sources.STARTER
 # Of run_train.sh's flags, those that are the conversion's; the last one is the training's, too.
 CONVERT_FLAGS = (
     *("styles", "drummers", "beat_types", "min_bpm", "max_bpm", "time_signatures"),
@@ -39,32 +39,19 @@ CONVERT_FLAGS = (
 
 VALIDATE_EVERY_STEPS = 500  # Where there is a validation split; some two percent of the time on Groove.
 
-# The run that run_generate.sh trains when there is none: enough for drums that sound like drums, in minutes.
+# The run of the default config that run_generate.sh trains when there is none: drums that sound like drums, in minutes.
 QUICK_RUN_DIR = RUNS_DIR / "quick"
-QUICK_CONFIG = "hier-drums_4bar_small"
 QUICK_HPARAMS = "batch_size=32,learning_rate=0.005,enc_rnn_size=[256],dec_rnn_size=[128,128],z_size=32"
 QUICK_NUM_STEPS = 3000
-QUICK_SEED = 1
 
 NUM_OUTPUTS = 5
 
 
-class StageFailedError(Exception):
-    """A stage ended with another status than 0; it has said why itself."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
 def train(argv: list[str]) -> None:
-    """Data → TFRecords → training → evaluation.
-
-    Args:
-        argv: Flags of run_train.sh and, handed on, of `pipelines.train`.
+    """Data → TFRecords → training → evaluation, with flags of run_train.sh and, handed on, of `pipelines.train`.
 
     Raises:
-        StageFailedError: a stage failed.
+        SystemExit: a stage failed, or a flag is wrong.
     """
     parser = _parser("./run_train.sh", "Trains a config on a data set, then evaluates it.")
     parser.add_argument(
@@ -87,7 +74,7 @@ def train(argv: list[str]) -> None:
     args, rest = _parse(parser, "train", argv)
 
     run_dir = args.run_dir or str(RUNS_DIR / (args.config or DEFAULT_CONFIG))
-    datasets = args.dataset or [DEFAULT_DATASET]
+    datasets = args.dataset or [sources.STARTER]
     convert_flags = _given(args, *CONVERT_FLAGS)
     stage_flags = [f"--run_dir={run_dir}", *_given(args, "config", "stride_bars"), *rest]
     if not args.config and not Path(run_dir, SETTINGS_NAME).exists():
@@ -106,21 +93,20 @@ def train(argv: list[str]) -> None:
         if not validation_flags and _has_windows(tfrecord_dir, "validation"):
             validation_flags = [f"--eval_every_steps={VALIDATE_EVERY_STEPS}"]
         run_stage("train", "--mode=train", _examples(tfrecord_dir, "train"), *validation_flags, *stage_flags)
-    if args.mode == "train" and not _has_examples(tfrecord_dir, args.split):
-        print(f"{', '.join(datasets)} has no {args.split} split, so nothing is evaluated")
-        return
+        if not _has_examples(tfrecord_dir, args.split):
+            print(f"{', '.join(datasets)} has no {args.split} split, so nothing is evaluated")
+            return
     run_stage("train", *eval_flags, _examples(tfrecord_dir, args.split), *stage_flags)
 
 
 def generate(argv: list[str]) -> None:
     """Checkpoint → MIDI → WAV, pictures and a page; without any trained run, a quick one is trained first.
 
-    Args:
-        argv: Flags of run_generate.sh and, handed on, of `pipelines.generate`.
+    Takes flags of run_generate.sh and, handed on, of `pipelines.generate`.
 
     Raises:
         FileNotFoundError: there is no run of the config that was asked for.
-        StageFailedError: a stage failed.
+        SystemExit: a stage failed, or a flag is wrong.
         ValueError: the soundfont that was asked for cannot be used.
     """
     parser = _parser("./run_generate.sh", "Writes drums as MIDI, WAV, pictures and a page that plays them.")
@@ -158,21 +144,20 @@ def convert(datasets: list[str], convert_flags: Sequence[str] = ()) -> Path:
     Returns:
         The folder with their TFRecords.
     """
-    paths = [sources.STARTER_DIR if name == sources.STARTER else Path(name).expanduser() for name in datasets]
+    inputs = [(name, sources.STARTER_DIR if name == sources.STARTER else Path(name).expanduser()) for name in datasets]
     names = [
-        (path.name.removesuffix(".zip") or "data") if path.exists() else name.replace("/", "_")
-        for name, path in zip(datasets, paths, strict=True)
+        (path.name.removesuffix(".zip") or "data") if path.exists() else name.replace("/", "_") for name, path in inputs
     ]
     tfrecord_dir = TFRECORD_DIR / "+".join(names)
     source_path = tfrecord_dir / "source.txt"
-    fingerprint = freshness.of_records(list(zip(datasets, paths, strict=True)), convert_flags)
-    report_exists = (tfrecord_dir / "report.json").exists()
-    if report_exists and source_path.exists() and source_path.read_text() == fingerprint:
+    fingerprint = freshness.of_records(inputs, convert_flags)
+    is_whole = (tfrecord_dir / "report.json").exists() and source_path.exists()
+    if is_whole and source_path.read_text(encoding="utf-8") == fingerprint:
         print(f"{', '.join(datasets)}: already converted, in {shown(tfrecord_dir)}", flush=True)
         return tfrecord_dir
     source_path.unlink(missing_ok=True)
-    inputs = [f"--input={name}" for name in datasets]
-    run_stage("convert", *inputs, f"--output_dir={tfrecord_dir}", "--overwrite", *convert_flags)
+    input_flags = [f"--input={name}" for name in datasets]
+    run_stage("convert", *input_flags, f"--output_dir={tfrecord_dir}", "--overwrite", *convert_flags)
     atomic.write_text(source_path, fingerprint)
     return tfrecord_dir
 
@@ -183,7 +168,7 @@ def run_stage(stage: str, *stage_flags: str) -> None:
     Ctrl-C reaches the stage, which ends in its own way; SIGTERM is handed on to it.
 
     Raises:
-        StageFailedError: its exit status is not 0.
+        SystemExit: it failed and has said why itself; carries its exit status.
     """
     sys.stdout.flush()
     process = subprocess.Popen([sys.executable, "-m", f"pipelines.{stage}", *stage_flags])
@@ -198,9 +183,9 @@ def run_stage(stage: str, *stage_flags: str) -> None:
             signal.signal(number, handler)
     if status < 0:
         print(f"error: pipelines.{stage} was ended by {signal.Signals(-status).name}", file=sys.stderr)
-        raise StageFailedError(128 - status)
+        status = 128 - status  # As shells report it.
     if status:
-        raise StageFailedError(status)
+        sys.exit(status)
 
 
 def shown(path: Path) -> str:
@@ -225,7 +210,7 @@ def _newest_run(config: str | None) -> Path | None:
 
 def _train_quick(config: str | None) -> Path:
     """Trains the quick run and returns its folder."""
-    if config not in (None, QUICK_CONFIG):
+    if config not in (None, DEFAULT_CONFIG):
         raise FileNotFoundError(
             f"no trained run of {config} below {shown(RUNS_DIR)}; train one: ./run_train.sh --config={config}"
         )
@@ -239,8 +224,8 @@ def _train_quick(config: str | None) -> Path:
     tfrecord_dir = convert([sources.STARTER])
     run_stage(
         "train",
-        *("--mode=train", f"--config={QUICK_CONFIG}", f"--run_dir={QUICK_RUN_DIR}"),
-        *(f"--hparams={QUICK_HPARAMS}", f"--num_steps={QUICK_NUM_STEPS}", f"--seed={QUICK_SEED}"),
+        *("--mode=train", f"--config={DEFAULT_CONFIG}", f"--run_dir={QUICK_RUN_DIR}"),
+        *(f"--hparams={QUICK_HPARAMS}", f"--num_steps={QUICK_NUM_STEPS}", "--seed=1"),
         _examples(tfrecord_dir, "train"),
     )
     return QUICK_RUN_DIR
@@ -283,9 +268,9 @@ def _parse(parser: argparse.ArgumentParser, stage: str, argv: list[str]) -> tupl
         parser.print_help()
         importlib.import_module(f"pipelines.{stage}").define_flags()
         print(f"\nfurther flags, handed on to pipelines.{stage}:")
-        for name in sorted(flags.FLAGS.flags_by_module_dict().get(f"pipelines.{stage}", []), key=lambda f: f.name):
-            if f"--{name.name}" not in parser._option_string_actions:
-                print(f"  --{name.name}: {name.help}")
+        for flag in sorted(flags.FLAGS.flags_by_module_dict()[f"pipelines.{stage}"], key=lambda flag: flag.name):
+            if f"--{flag.name}" not in parser._option_string_actions:
+                print(f"  --{flag.name}: {flag.help}")
         sys.exit(0)
     return parser.parse_known_args(argv)
 
@@ -298,28 +283,13 @@ def _given(args: argparse.Namespace, *names: str) -> list[str]:
 def _check_flags(script: str, stage: str, stage_flags: list[str]) -> None:
     """Ends the process with status 2 if a stage would not take these flags, before any other stage has run."""
     importlib.import_module(f"pipelines.{stage}").define_flags()
-    try:
-        strays = flags.FLAGS([stage, *stage_flags])[1:]
-        problem = f"not a flag: {' '.join(strays)} (flags are written --name=value)" if strays else ""
-    except flags.Error as error:
-        problem = " ".join(str(error).split())
-    if problem:
-        print(f"error: {problem}\n  {script} --help lists the flags", file=sys.stderr)
-        sys.exit(cli.USAGE)
+    cli.parse_flags([stage, *stage_flags], script)
 
 
 def main(argv: list[str]) -> int:
-    """Runs the flow that `argv` begins with. Returns the exit status: that of the stage that failed, or 0."""
+    """Runs the flow that `argv` begins with and returns the exit status; a stage that failed ends it with its own."""
     flow = {"train": train, "generate": generate}[argv[0]]
-
-    def run() -> int:
-        try:
-            flow(argv[1:])
-        except StageFailedError as error:
-            return error.status
-        return 0
-
-    return cli.guard(run)
+    return cli.guard(functools.partial(flow, argv[1:]))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import os
 import pathlib
 import struct
 from collections.abc import Iterator
+from typing import BinaryIO
 
 # A user's own folders come before the system's; there: Debian and Ubuntu, Fedora and Arch, Homebrew.
 FOLDERS = (
@@ -59,28 +60,27 @@ def find(named: str | os.PathLike[str] | None = None, suffixes: tuple[str, ...] 
 
 def candidates(suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[pathlib.Path]:
     """Yields the soundfonts of the usual places, then pretty_midi's own, in the order they are tried."""
-    for folder in FOLDERS:
-        yield from _soundfonts_in(pathlib.Path(folder).expanduser(), suffixes)
     spec = importlib.util.find_spec("pretty_midi")  # Its folder, without the time its import takes.
-    for folder in (spec and spec.submodule_search_locations) or ():
-        yield from _soundfonts_in(pathlib.Path(folder), suffixes)
+    for folder in (*FOLDERS, *((spec and spec.submodule_search_locations) or ())):
+        try:
+            found = [path for path in pathlib.Path(folder).expanduser().iterdir() if path.suffix.lower() in suffixes]
+        except OSError:  # Missing or not ours to read: not a place to find one.
+            continue
+        yield from sorted(found, key=_rank)
 
 
-def has_drums(path: str | os.PathLike[str]) -> bool:
+def has_drums(path: pathlib.Path) -> bool:
     """Says whether `path` is a soundfont with a drum kit; a piano alone would play no drums."""
     try:
-        return DRUM_BANK in _banks(pathlib.Path(path))
+        with path.open("rb") as file:
+            return _begins_soundfont(file) and DRUM_BANK in _banks(file)
     except (OSError, struct.error):
         return False
 
 
-def _soundfonts_in(folder: pathlib.Path, suffixes: tuple[str, ...]) -> list[pathlib.Path]:
-    try:
-        found = [path for path in folder.iterdir() if path.suffix.lower() in suffixes]
-    except OSError:  # Missing or not ours to read: not a place to find one.
-        return []
-    order = {name: rank for rank, name in enumerate(PREFERRED)}
-    return sorted(found, key=lambda path: (order.get(path.name, len(order)), path.suffix.lower(), path.name))
+def _rank(path: pathlib.Path) -> tuple[int, str, str]:
+    place = PREFERRED.index(path.name) if path.name in PREFERRED else len(PREFERRED)
+    return place, path.suffix.lower(), path.name
 
 
 def _check_named(path: pathlib.Path) -> pathlib.Path:
@@ -89,26 +89,26 @@ def _check_named(path: pathlib.Path) -> pathlib.Path:
     if path.is_dir():
         raise ValueError(f"--soundfont={path}: this is a folder; name one .sf2 file in it")
     with path.open("rb") as file:
-        head = file.read(12)
-    if head[:4] != b"RIFF" or head[8:] != b"sfbk":
-        raise ValueError(f"--soundfont={path}: not a soundfont (an .sf2 file begins with RIFF....sfbk)")
+        if not _begins_soundfont(file):
+            raise ValueError(f"--soundfont={path}: not a soundfont (an .sf2 file begins with RIFF....sfbk)")
     return path
 
 
-def _banks(path: pathlib.Path) -> set[int]:
-    """Returns the banks of a soundfont's presets, the `phdr` chunk; empty when it is no soundfont."""
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] != b"RIFF" or head[8:] != b"sfbk":
-            return set()
-        while chunk := file.read(8):
-            name, size = struct.unpack("<4sI", chunk)
-            if name == b"LIST":
-                if file.read(4) != b"pdta":
-                    file.seek(size - 4 + size % 2, os.SEEK_CUR)
-            elif name == b"phdr":
-                presets = file.read(size)[:-_PRESET_BYTES]  # The last one only marks the end.
-                return {bank for (bank,) in struct.iter_unpack("<22xH14x", presets)}
-            else:
-                file.seek(size + size % 2, os.SEEK_CUR)
+def _begins_soundfont(file: BinaryIO) -> bool:
+    head = file.read(12)
+    return head[:4] == b"RIFF" and head[8:] == b"sfbk"
+
+
+def _banks(file: BinaryIO) -> set[int]:
+    """Returns the banks of a soundfont's presets, the `phdr` chunk; empty without one."""
+    while chunk := file.read(8):
+        name, size = struct.unpack("<4sI", chunk)
+        if name == b"LIST":
+            if file.read(4) != b"pdta":
+                file.seek(size - 4 + size % 2, os.SEEK_CUR)
+        elif name == b"phdr":
+            presets = file.read(size)[:-_PRESET_BYTES]  # The last one only marks the end.
+            return {bank for (bank,) in struct.iter_unpack("<22xH14x", presets)}
+        else:
+            file.seek(size + size % 2, os.SEEK_CUR)
     return set()

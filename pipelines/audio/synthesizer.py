@@ -18,6 +18,7 @@ from absl import logging
 
 from pipelines.files import midi_files
 
+SAMPLE_RATE_HZ = 44100
 MIN_SAMPLE_RATE_HZ = 8000  # FluidSynth's own range.
 MAX_SAMPLE_RATE_HZ = 96000
 MAX_SECS = 1800  # Half an hour takes 0.7 GB while it is being made.
@@ -78,10 +79,9 @@ class Synthesizer:
 
     def __init__(self, soundfont_path: str | os.PathLike[str], sample_rate_hz: int):
         check_sample_rate(sample_rate_hz)
-        self._fluidsynth = library()
         with _creation:
-            self._synth = self._fluidsynth.Synth(GAIN, sample_rate_hz, _CHANNELS)
-        if self._synth.sfload(os.fspath(soundfont_path), 1) == self._fluidsynth.FLUID_FAILED:
+            self._synth = library().Synth(GAIN, sample_rate_hz, _CHANNELS)
+        if self._synth.sfload(os.fspath(soundfont_path), 1) == library().FLUID_FAILED:
             self._synth.delete()
             version = ".".join(map(str, library_version()))
             raise ValueError(
@@ -112,7 +112,7 @@ class Synthesizer:
         """Lets go of every key and pedal; what sounds dies away as its instrument does."""
         for channel in range(_CHANNELS):
             self._synth.cc(channel, _SUSTAIN_PEDAL, 0)
-            self._fluidsynth.fluid_synth_all_notes_off(self._synth.synth, channel)
+            self._synth.all_notes_off(channel)
 
     def write(self, samples: np.ndarray) -> None:
         """Fills `samples`, C-contiguous float32 `[samples, 2]`, with what sounds next."""
@@ -121,7 +121,7 @@ class Synthesizer:
 
 
 def synthesize(
-    midi_path: str | os.PathLike[str], soundfont_path: str | os.PathLike[str], sample_rate_hz: int = 44100
+    midi_path: str | os.PathLike[str], soundfont_path: str | os.PathLike[str], sample_rate_hz: int = SAMPLE_RATE_HZ
 ) -> np.ndarray:
     """Plays a MIDI file from its first tick to its last, and on until it has died away.
 
@@ -187,7 +187,7 @@ def check_sample_rate(sample_rate_hz: int) -> None:
     if not MIN_SAMPLE_RATE_HZ <= sample_rate_hz <= MAX_SAMPLE_RATE_HZ:
         raise ValueError(
             f"--sample_rate={sample_rate_hz}: FluidSynth plays at"
-            f" {MIN_SAMPLE_RATE_HZ} to {MAX_SAMPLE_RATE_HZ} Hz; 44100 is usual"
+            f" {MIN_SAMPLE_RATE_HZ} to {MAX_SAMPLE_RATE_HZ} Hz; {SAMPLE_RATE_HZ} is usual"
         )
 
 
@@ -233,9 +233,8 @@ _LogFunction = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_vo
 
 
 @_LogFunction  # Kept by the module: FluidSynth calls it for as long as the process lives.
-def _log(level: int, message: bytes, _: object) -> None:
+def _log(_level: int, message: bytes, _data: object) -> None:
     """FluidSynth complains of sound devices that are not asked for; --verbosity=1 shows what it says."""
-    del level
     logging.vlog(1, "fluidsynth: %s", message.decode(errors="replace"))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
 import pathlib
 import re
 import warnings
@@ -26,8 +25,9 @@ from pipelines.files import atomic, midi_files
 with midi_files.importing_libraries():
     import pretty_midi
 
-DRUM_CLASSES = dict(zip(drums.CLASS_NAMES, drums.ROLAND_CLASSES, strict=True))
-_CLASS_OF_PITCH = {pitch: name for name, pitches in DRUM_CLASSES.items() for pitch in pitches}
+_CLASS_OF_PITCH = {
+    pitch: name for name, pitches in zip(drums.CLASS_NAMES, drums.ROLAND_CLASSES, strict=True) for pitch in pitches
+}
 
 # Inches. The margins are fixed, so that a page knows where in the picture a time is.
 MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 1.05, 0.12, 0.12, 0.34
@@ -67,7 +67,7 @@ class Score:
         return len(self.bar_secs) - 1
 
 
-def read(midi_path: str | os.PathLike[str]) -> Score:
+def read(midi_path: pathlib.Path) -> Score:
     """Reads a MIDI file into notes and a grid of whole bars that holds every onset.
 
     Raises:
@@ -75,7 +75,7 @@ def read(midi_path: str | os.PathLike[str]) -> Score:
     """
     with midi_files.reading(midi_path), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Tempo changes outside the first track: read all the same.
-        midi = pretty_midi.PrettyMIDI(os.fspath(midi_path))
+        midi = pretty_midi.PrettyMIDI(str(midi_path))
         notes = sorted(
             (
                 Note(note.start, note.end, note.pitch, note.velocity, instrument.is_drum)
@@ -100,17 +100,17 @@ def row_of(note: Note) -> str:
 
 def rows(score: Score) -> list[str]:
     """Returns the rows' labels, the lowest first: the drum classes in kit order, other drums, pitches."""
-    drums = [note for note in score.notes if note.is_drum]
-    others = {note.pitch: row_of(note) for note in drums if note.pitch not in _CLASS_OF_PITCH}
+    hits = [note for note in score.notes if note.is_drum]
+    others = {note.pitch: row_of(note) for note in hits if note.pitch not in _CLASS_OF_PITCH}
     pitches = [note.pitch for note in score.notes if not note.is_drum]
-    labels = list(DRUM_CLASSES) if drums or not pitches else []
+    labels = list(drums.CLASS_NAMES) if hits or not pitches else []
     labels += [label for _, label in sorted(others.items())]
     if pitches:
         labels += [pretty_midi.note_number_to_name(pitch) for pitch in range(min(pitches), max(pitches) + 1)]
     return labels
 
 
-def draw(score: Score, png_path: str | os.PathLike[str]) -> tuple[float, float]:
+def draw(score: Score, png_path: pathlib.Path) -> tuple[float, float]:
     """Draws a score as a PNG, which appears whole or not at all; needs no display, and keeps no global state.
 
     Returns:
@@ -131,7 +131,7 @@ def draw(score: Score, png_path: str | os.PathLike[str]) -> tuple[float, float]:
     axes = figure.add_axes((left, MARGIN_BOTTOM / height, right - left, axes_height / height))
     _draw_grid(axes, score, labels, inches_per_bar=axes_width / score.num_bars)
     _draw_notes(axes, score, labels)
-    with atomic.replacing(pathlib.Path(png_path)) as partial:
+    with atomic.replacing(png_path) as partial:
         figure.savefig(partial, format="png", metadata={"Software": None})
     return left, right
 
