@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-import os
 import pathlib
 import statistics
 
@@ -36,14 +35,14 @@ class StepLog:
     operations: int | None
 
 
-def read(path: str | os.PathLike[str]) -> StepLog:
+def read(path: pathlib.Path) -> StepLog:
     """Reads what `step_hook.StepHook` wrote; a last line that a killed process left unfinished is no step.
 
     Raises:
         ValueError: no step was finished.
     """
-    lines = pathlib.Path(path).read_text(encoding="utf-8").split("\n")[:-1]
-    entries = [json.loads(line) for line in lines]
+    whole_lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    entries = [json.loads(line) for line in whole_lines]
     taken = [entry for entry in entries if "step" in entry]
     if not taken:
         raise ValueError(f"{path}: no step was finished; train for longer")
