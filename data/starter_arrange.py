@@ -56,7 +56,8 @@ def arrange(style: Style, number: int, num_bars: int, section_bars: int, rng: ra
         ends_section, ends_phrase = (bar + 1) % section_bars == 0, (bar + 1) % 4 == 0
         answer = bar + 1 < num_bars and (ends_section or (ends_phrase and rng.random() < 0.5))
         if answer:
-            _fill(cells, parse_tab(_pick(style.fills, rng), num_steps), num_steps, rng)
+            fill = style.fills[int(rng.random() * len(style.fills))]
+            _fill(cells, parse_tab(fill, num_steps), num_steps, rng)
         hits.update({(bar * num_steps + step, voice): sign for (step, voice), sign in cells.items()})
     return [Hit(step, voice, sign) for (step, voice), sign in sorted(hits.items())]
 
@@ -100,7 +101,3 @@ def _fill(cells: dict[tuple[int, str], str], fill: Mapping[str, list[str]], num_
     for cell in [cell for cell in cells if cell[0] >= start]:
         del cells[cell]
     cells.update({(start + step, voice): sign for (step, voice), sign in signs.items()})
-
-
-def _pick(choices: Sequence[str], rng: random.Random) -> str:
-    return choices[int(rng.random() * len(choices))]
