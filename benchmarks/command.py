@@ -15,18 +15,14 @@ VARIABLES = {"TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a command took, from start to end; `peak_bytes` counts for it or a process that it waited for."""
+    """What a command took, and the most memory that it, or a process that it waited for, held at once."""
 
     secs: float
     peak_bytes: int
 
 
 def run(name: str, command: Sequence[str], log_path: pathlib.Path) -> Outcome:
-    """Runs a command to its end; both of its outputs go to `log_path`.
-
-    Raises:
-        ValueError: it failed; `name` says which it was.
-    """
+    """Runs a command to its end; both of its outputs go to `log_path`. A ValueError says by `name` that it failed."""
     environment = {**os.environ, **VARIABLES}
     with log_path.open("wb") as log:
         started = time.monotonic()

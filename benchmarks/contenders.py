@@ -43,9 +43,7 @@ class Contender:
         """Trains from nothing, in a process of its own.
 
         The empty `folder` gets the run (`run/`), its steps (`steps.jsonl`) and all that it says (`output.txt`).
-
-        Raises:
-            ValueError: it failed.
+        Raises ValueError if it failed.
         """
         given = [*task.flags(), f"--run_dir={folder / 'run'}", f"--num_steps={num_steps}", *self.flags, *more_flags]
         given += [f"--step_log={folder / 'steps.jsonl'}", f"--started_secs={time.monotonic()}"]

@@ -76,11 +76,7 @@ def make_copies(given: str, copies: int, folder: pathlib.Path) -> tuple[pathlib.
 
 
 def compare(magentas: pathlib.Path, output_dir: pathlib.Path) -> None:
-    """Compares the NoteSequences of both, and prints how many are equal.
-
-    Raises:
-        ValueError: one of ours is not Magenta's.
-    """
+    """Prints how many NoteSequences of both are equal. Raises ValueError if one of ours is not Magenta's."""
     by_name = {name: sequence for path in output_dir.glob("*.tfrecord") for name, sequence in _sequences(path)}
     equal, others = 0, 0
     for name, sequence in _sequences(magentas):

@@ -38,8 +38,7 @@ class StepLog:
 def read(path: pathlib.Path) -> StepLog:
     """Reads what `step_hook.StepHook` wrote; a last line that a killed process left unfinished is no step.
 
-    Raises:
-        ValueError: no step was finished.
+    Raises ValueError if no step was finished.
     """
     whole_lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     entries = [json.loads(line) for line in whole_lines]
@@ -58,8 +57,7 @@ def read(path: pathlib.Path) -> StepLog:
 def median_step_secs(log: StepLog, num_warmup_steps: int) -> float:
     """Returns the median time from one step's end to the next one's, after the first `num_warmup_steps` steps.
 
-    Raises:
-        ValueError: no step is left.
+    Raises ValueError if no step is left.
     """
     ends = log.secs[num_warmup_steps - 1 :]
     if num_warmup_steps < 1 or len(ends) < 2:

@@ -38,11 +38,7 @@ class Plan:
 
 
 def measure(contender: contenders.Contender, task: contenders.Task, plan: Plan) -> comparison.Run:
-    """Trains once.
-
-    Raises:
-        ValueError: it failed, or took too few steps.
-    """
+    """Trains once. Raises ValueError if that failed, or took too few steps."""
     outcome, log = _train(contender, task, plan.num_steps, keep_examples=plan.keep_examples)
     step_secs = step_log.median_step_secs(log, plan.num_warmup_steps)
     return comparison.Run(task.batch_size / step_secs, log.secs[0], outcome.peak_bytes / MIB, log.losses[-1])

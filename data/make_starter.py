@@ -84,8 +84,7 @@ def midi_file(notes: Sequence[Note], bpm: int) -> mido.MidiFile:
     )
     now = 0
     for tick, _, pitch, velocity in sorted(messages):
-        message = mido.Message("note_on", channel=DRUM_CHANNEL, note=pitch, velocity=velocity)
-        track.append(message.copy(time=tick - now))
+        track.append(mido.Message("note_on", channel=DRUM_CHANNEL, note=pitch, velocity=velocity, time=tick - now))
         now = tick
     return mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_BEAT, tracks=[track])
 
@@ -103,10 +102,7 @@ def play(take: Take) -> tuple[bytes, float]:
 
 
 def make_starter(output_dir: pathlib.Path) -> dict[str, int]:
-    """Writes the data set and removes performances of an earlier run that are no longer in it.
-
-    Returns:
-        The number of performances in each split.
+    """Writes the data set, removes what an earlier run had besides, and returns the performances in each split.
 
     Raises:
         ValueError: `output_dir` holds performances that this script has not made.

@@ -14,11 +14,7 @@ SOMETIMES: Mapping[str, str] = {"?": "g", "!": "x"}
 
 
 def parse_tab(tab: str, steps_per_bar: int) -> dict[str, list[str]]:
-    """Returns the bars of each voice of a tab.
-
-    Raises:
-        ValueError: a voice or sign is unknown, or the lines do not fit a bar.
-    """
+    """Returns the bars of each voice. Raises ValueError if a voice or sign is unknown, or lines do not fit a bar."""
     voices: dict[str, list[str]] = {}
     for line in filter(None, map(str.strip, tab.splitlines())):
         voice, *bars = line.split()
