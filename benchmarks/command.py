@@ -9,30 +9,24 @@ import subprocess
 import time
 from collections.abc import Sequence
 
+# What Magenta needs on today's TensorFlow; ours says so itself.
+VARIABLES = {"TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a command took.
-
-    Attributes:
-        secs: From just before its process was made to its end.
-        peak_bytes: The most memory that it, or a process that it waited for, held at once.
-    """
+    """What a command took, and the most memory that it, or a process that it waited for, held at once."""
 
     secs: float
     peak_bytes: int
 
 
-def run(name: str, command: Sequence[str], log_path: str | os.PathLike[str]) -> Outcome:
-    """Runs a command to its end; both of its outputs go to `log_path`.
-
-    Raises:
-        ValueError: it failed; `name` says which it was.
-    """
-    log_path = pathlib.Path(log_path)
+def run(name: str, command: Sequence[str], log_path: pathlib.Path) -> Outcome:
+    """Runs a command to its end; both of its outputs go to `log_path`. A ValueError says by `name` that it failed."""
+    environment = {**os.environ, **VARIABLES}
     with log_path.open("wb") as log:
         started = time.monotonic()
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment())
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
         try:
             _, status, usage = os.wait4(process.pid, 0)
         except BaseException:
@@ -51,8 +45,3 @@ def _reason(log_path: pathlib.Path) -> str:
     said = [line.strip() for line in log_path.read_text(errors="replace").split("\n") if line.strip()]
     ours = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
     return (ours or said or ["it said nothing"])[-1]
-
-
-def environment() -> dict[str, str]:
-    """What Magenta needs on today's TensorFlow; ours says so itself."""
-    return {**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import pathlib
 import sys
 import time
@@ -18,14 +17,7 @@ CONFIGS = ("hier-drums_4bar_small", "hier-drums_4bar", "groovae_4bar", "groovae_
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What all of them train.
-
-    Attributes:
-        config: One of `CONFIGS`, which both can build.
-        examples: TFRecords of NoteSequences, a glob.
-        batch_size: Examples a batch.
-        hparams: What else is changed in the config, as name=value,….
-    """
+    """What all of them train: one of `CONFIGS`, with further `hparams`, on `examples`, a glob of TFRecords."""
 
     config: str
     examples: str
@@ -39,35 +31,20 @@ class Task:
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
-    """A way to train.
-
-    Attributes:
-        name: In tables.
-        module: What is run.
-        flags: Those that the others do not have.
-        fused_flags: Those that make a graph as on a GPU; empty where it is the same one.
-    """
+    """A way to train: its name in tables, the module that is run, and the flags that others do not have."""
 
     name: str
     module: str
     flags: tuple[str, ...] = ()
-    fused_flags: tuple[str, ...] = ()
 
     def train(
-        self, task: Task, folder: str | os.PathLike[str], num_steps: int, *more_flags: str
+        self, task: Task, folder: pathlib.Path, num_steps: int, *more_flags: str
     ) -> tuple[command.Outcome, step_log.StepLog]:
-        """Trains in a process of its own, from nothing.
+        """Trains from nothing, in a process of its own.
 
-        Args:
-            task: What.
-            folder: An empty one, for the run (`run/`), its steps (`steps.jsonl`) and all that it says (`output.txt`).
-            num_steps: The last step.
-            more_flags: For this time.
-
-        Raises:
-            ValueError: it failed.
+        The empty `folder` gets the run (`run/`), its steps (`steps.jsonl`) and all that it says (`output.txt`).
+        Raises ValueError if it failed.
         """
-        folder = pathlib.Path(folder)
         given = [*task.flags(), f"--run_dir={folder / 'run'}", f"--num_steps={num_steps}", *self.flags, *more_flags]
         given += [f"--step_log={folder / 'steps.jsonl'}", f"--started_secs={time.monotonic()}"]
         outcome = command.run(self.name, [sys.executable, "-m", self.module, *given], folder / "output.txt")
@@ -81,7 +58,7 @@ def magenta(all_windows: bool = False) -> Contender:
 
 def ours(precision: str) -> Contender:
     """Returns this project in one of `PRECISIONS`."""
-    return Contender(precision, "benchmarks.our_train", (f"--precision={precision}",), ("--fused",))
+    return Contender(precision, "benchmarks.our_train", (f"--precision={precision}",))
 
 
 def check_config(name: str) -> None:

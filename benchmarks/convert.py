@@ -16,6 +16,7 @@ import statistics
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -27,30 +28,6 @@ from pipelines.dataset.inputs import sources
 ADDED_FIELDS = ("id", "filename", "collection_name", "sequence_metadata", "text_annotations")
 
 
-class Contender:
-    """A command that converts a folder, timed as a whole."""
-
-    def __init__(self, name: str, arguments: list[str], scratch: pathlib.Path) -> None:
-        self.name = name
-        self._arguments, self._output_path = arguments, scratch / "output.txt"
-        self.secs: list[float] = []
-        self.peak_bytes = 0
-
-    def run(self) -> None:
-        """Runs the command once.
-
-        Raises:
-            ValueError: it failed.
-        """
-        outcome = command.run(self.name, self._arguments, self._output_path)
-        self.secs.append(outcome.secs)
-        self.peak_bytes = max(self.peak_bytes, outcome.peak_bytes)
-
-    @property
-    def median_secs(self) -> float:
-        return statistics.median(self.secs)
-
-
 def measure(given: str, copies: int, runs: int, only_ours: bool, scratch: pathlib.Path) -> None:
     """Converts `copies` copies of a data set in both ways and prints what it took."""
     folder, num_files = make_copies(given, copies, scratch / "midi")
@@ -59,22 +36,29 @@ def measure(given: str, copies: int, runs: int, only_ours: bool, scratch: pathli
     upstream = f"from {module} import console_entry_point as run; run()"
     ours = [sys.executable, "-m", "pipelines.convert", f"--input={folder}", f"--output_dir={output_dir}"]
     theirs = [sys.executable, "-c", upstream, f"--input_dir={folder}", f"--output_file={magentas}"]
-    contenders = [Contender("this project", ours, scratch)]
+    commands = {"this project": ours}
     if not only_ours:
-        contenders.append(Contender("Magenta", [*theirs, "--recursive", "--log=ERROR"], scratch))
+        commands["Magenta"] = [*theirs, "--recursive", "--log=ERROR"]
+    outcomes = {name: [] for name in commands}
     for _ in range(runs):
-        for contender in contenders:
-            contender.run()
-    for contender in contenders:
-        rate = num_files / contender.median_secs
-        print(
-            f"{contender.name:<14}{contender.median_secs:>8.2f} s for {num_files} files ({rate:.0f} a second),"
-            f" largest process {contender.peak_bytes / 2**20:.0f} MiB"
-            f"   runs: {' '.join(f'{secs:.2f}' for secs in contender.secs)}"
-        )
+        for name, arguments in commands.items():
+            outcomes[name].append(command.run(name, arguments, scratch / "output.txt"))
+    medians_secs = [_report(name, found, num_files) for name, found in outcomes.items()]
     if not only_ours:
-        print(f"ratio         {contenders[1].median_secs / contenders[0].median_secs:>8.2f}")
+        print(f"ratio         {medians_secs[1] / medians_secs[0]:>8.2f}")
         compare(magentas, output_dir)
+
+
+def _report(name: str, outcomes: Sequence[command.Outcome], num_files: int) -> float:
+    """Prints what a command took, and returns its median seconds."""
+    median_secs = statistics.median(outcome.secs for outcome in outcomes)
+    peak_bytes = max(outcome.peak_bytes for outcome in outcomes)
+    print(
+        f"{name:<14}{median_secs:>8.2f} s for {num_files} files ({num_files / median_secs:.0f} a second),"
+        f" largest process {peak_bytes / 2**20:.0f} MiB"
+        f"   runs: {' '.join(f'{outcome.secs:.2f}' for outcome in outcomes)}"
+    )
+    return median_secs
 
 
 def make_copies(given: str, copies: int, folder: pathlib.Path) -> tuple[pathlib.Path, int]:
@@ -92,11 +76,7 @@ def make_copies(given: str, copies: int, folder: pathlib.Path) -> tuple[pathlib.
 
 
 def compare(magentas: pathlib.Path, output_dir: pathlib.Path) -> None:
-    """Compares the NoteSequences of both, and prints how many are equal.
-
-    Raises:
-        ValueError: one of ours is not Magenta's.
-    """
+    """Prints how many NoteSequences of both are equal. Raises ValueError if one of ours is not Magenta's."""
     by_name = {name: sequence for path in output_dir.glob("*.tfrecord") for name, sequence in _sequences(path)}
     equal, others = 0, 0
     for name, sequence in _sequences(magentas):
@@ -110,6 +90,7 @@ def compare(magentas: pathlib.Path, output_dir: pathlib.Path) -> None:
 
 
 def _sequences(path: pathlib.Path):
+    """Yields the NoteSequences of a TFRecord by file name, without what this project adds to them."""
     from pipelines.dataset.formats.midi import note_seq  # Imported there without its warnings.
 
     for record in tfrecords.read(path):

@@ -7,7 +7,6 @@ import dataclasses
 import io
 import itertools
 import json
-import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -19,13 +18,7 @@ EVALUATIONS_NAME = "evaluations.json"
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """What is drawn of a contender.
-
-    Attributes:
-        name: Of the contender.
-        log: Its steps.
-        metrics: What `pipelines.evaluate` found of its checkpoints, by step.
-    """
+    """What is drawn of a contender: its steps, and the metrics of its checkpoints by step."""
 
     name: str
     log: step_log.StepLog
@@ -36,16 +29,15 @@ class Curve:
         return [self.log.secs[step - 1] / 60 for step in steps]
 
 
-def read(folder: str | os.PathLike[str]) -> Curve:
+def read(folder: pathlib.Path) -> Curve:
     """Reads a contender's folder; its evaluations may be still to come."""
-    folder = pathlib.Path(folder)
     path = folder / EVALUATIONS_NAME
     judged = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     metrics = {int(step): judged[step] for step in sorted(judged, key=int)}
     return Curve(folder.name, step_log.read(folder / "steps.jsonl"), metrics)
 
 
-def checkpoints(train_dir: str | os.PathLike[str]) -> dict[int, str]:
+def checkpoints(train_dir: pathlib.Path) -> dict[int, str]:
     """Returns the prefixes of all checkpoints of a run by step, without the one before the first step."""
     by_step = {checkpoint_files.step_of(prefix): prefix for prefix in checkpoint_files.all_complete(train_dir)}
     return {step: prefix for step, prefix in by_step.items() if step}

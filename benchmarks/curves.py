@@ -31,8 +31,7 @@ TASK_NAME = "task.json"
 def train(way: contenders.Contender, task: contenders.Task, minutes: float, folder: pathlib.Path) -> None:
     """Trains for so long into `folder`, which appears whole or not at all; nothing to do where it is there.
 
-    Raises:
-        ValueError: the training failed, or the folder holds one of something else.
+    Raises ValueError if the training failed, or the folder holds one of something else.
     """
     given = dataclasses.asdict(task) | {"minutes": minutes, "flags": list(way.flags)}
     if folder.exists():

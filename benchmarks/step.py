@@ -55,18 +55,6 @@ class Contender:
         return step_hook.count_operations(metadata)
 
 
-def ours(name: str, hparams: str, precision: str) -> configs.Config:
-    """Returns this project's config, ready to be built."""
-    config = configs.with_hparams(configs.CONFIG_MAP[name], hparams)
-    config.model.precision, config.model.seed = precision, SEED
-    return config
-
-
-def magentas(name: str, hparams: str) -> configs.Config:
-    """Returns the config with Magenta's own classes."""
-    return configs.with_hparams(magenta_configs.build(name), hparams)
-
-
 def _random_batch(config: configs.Config) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Returns inputs, outputs and lengths of the shapes that the config is trained with."""
     rng = np.random.default_rng(SEED)
@@ -92,8 +80,12 @@ def main() -> None:
     contenders.check_config(args.config)
     contenders.check_precisions(args.precisions)
     hparams = f"batch_size={args.batch_size}"
-    theirs = Contender(contenders.MAGENTA, magentas(args.config, hparams))
-    ways = [theirs, *(Contender(name, ours(args.config, hparams, name)) for name in args.precisions)]
+    theirs = Contender(contenders.MAGENTA, configs.with_hparams(magenta_configs.build(args.config), hparams))
+    ways = [theirs]
+    for precision in args.precisions:
+        config = configs.with_hparams(configs.CONFIG_MAP[args.config], hparams)
+        config.model.precision, config.model.seed = precision, SEED
+        ways.append(Contender(precision, config))
     for _ in range(1 + args.num_steps):
         for each in ways:
             each.step()

@@ -64,11 +64,7 @@ class StepHook(tf.train.SessionRunHook):
 
 
 def find_loss(graph: tf.Graph) -> tf.Tensor:
-    """Returns the scalar that a model's `train` shows on TensorBoard as its loss.
-
-    Raises:
-        ValueError: there is none.
-    """
+    """Returns the scalar that a model's `train` shows on TensorBoard as its loss, or raises ValueError."""
     for summary in graph.get_collection(tf.GraphKeys.SUMMARIES):
         if summary.op.name == LOSS:
             return summary.op.inputs[1]

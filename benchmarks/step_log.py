@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-import os
 import pathlib
 import statistics
 
@@ -36,14 +35,13 @@ class StepLog:
     operations: int | None
 
 
-def read(path: str | os.PathLike[str]) -> StepLog:
+def read(path: pathlib.Path) -> StepLog:
     """Reads what `step_hook.StepHook` wrote; a last line that a killed process left unfinished is no step.
 
-    Raises:
-        ValueError: no step was finished.
+    Raises ValueError if no step was finished.
     """
-    lines = pathlib.Path(path).read_text(encoding="utf-8").split("\n")[:-1]
-    entries = [json.loads(line) for line in lines]
+    whole_lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    entries = [json.loads(line) for line in whole_lines]
     taken = [entry for entry in entries if "step" in entry]
     if not taken:
         raise ValueError(f"{path}: no step was finished; train for longer")
@@ -59,8 +57,7 @@ def read(path: str | os.PathLike[str]) -> StepLog:
 def median_step_secs(log: StepLog, num_warmup_steps: int) -> float:
     """Returns the median time from one step's end to the next one's, after the first `num_warmup_steps` steps.
 
-    Raises:
-        ValueError: no step is left.
+    Raises ValueError if no step is left.
     """
     ends = log.secs[num_warmup_steps - 1 :]
     if num_warmup_steps < 1 or len(ends) < 2:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from benchmarks import comparison, contenders, step_log
+from benchmarks import command, comparison, contenders, step_log
 from pipelines import cli
 from pipelines.files import atomic
 
@@ -30,13 +30,7 @@ MIB = 2**20
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How it is measured.
-
-    Attributes:
-        num_steps: Of each run.
-        num_warmup_steps: The first so many are not timed.
-        keep_examples: Whether ours finds its examples converted, once it has converted them.
-    """
+    """How it is measured: steps of each run, those that are not timed, whether ours keeps converted examples."""
 
     num_steps: int
     num_warmup_steps: int
@@ -44,35 +38,31 @@ class Plan:
 
 
 def measure(contender: contenders.Contender, task: contenders.Task, plan: Plan) -> comparison.Run:
-    """Trains once.
-
-    Raises:
-        ValueError: it failed, or took too few steps.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        cache_flags = _cache_flags(contender, folder, plan.keep_examples)
-        outcome, log = contender.train(task, folder, plan.num_steps, *cache_flags)
+    """Trains once. Raises ValueError if that failed, or took too few steps."""
+    outcome, log = _train(contender, task, plan.num_steps, keep_examples=plan.keep_examples)
     step_secs = step_log.median_step_secs(log, plan.num_warmup_steps)
     return comparison.Run(task.batch_size / step_secs, log.secs[0], outcome.peak_bytes / MIB, log.losses[-1])
 
 
 def count(contender: contenders.Contender, task: contenders.Task, result: comparison.Result) -> None:
     """Counts the operations of a step into `result`, as they are here and as they are on a GPU."""
-    log = _trace(contender, task)
+    tracing = f"--traced_step={TRACED_STEP}"
+    _, log = _train(contender, task, TRACED_STEP, tracing)
     result.operations, result.graph_nodes = log.operations, log.graph_nodes
-    fused = _trace(contender, task, *contender.fused_flags) if contender.fused_flags else log
-    result.fused_operations = fused.operations
+    if contender.name != contenders.MAGENTA:  # Its graph is the same everywhere.
+        _, log = _train(contender, task, TRACED_STEP, tracing, "--fused")
+    result.fused_operations = log.operations
 
 
-def _trace(contender: contenders.Contender, task: contenders.Task, *more_flags: str) -> step_log.StepLog:
-    with tempfile.TemporaryDirectory() as folder:
-        cache_flags = _cache_flags(contender, folder, keep_examples=False)
-        return contender.train(task, folder, TRACED_STEP, f"--traced_step={TRACED_STEP}", *cache_flags, *more_flags)[1]
-
-
-def _cache_flags(contender: contenders.Contender, folder: str, keep_examples: bool) -> list[str]:
-    is_magenta = contender.name == contenders.MAGENTA  # It keeps its examples in memory.
-    return [] if is_magenta or keep_examples else [f"--cache_dir={pathlib.Path(folder) / 'examples'}"]
+def _train(
+    contender: contenders.Contender, task: contenders.Task, num_steps: int, *flags: str, keep_examples: bool = False
+) -> tuple[command.Outcome, step_log.StepLog]:
+    """Trains in a folder that is gone afterwards, with the converted examples if they are not kept."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = pathlib.Path(scratch)
+        if contender.name != contenders.MAGENTA and not keep_examples:  # Magenta has its examples in memory.
+            flags = (*flags, f"--cache_dir={folder / 'examples'}")
+        return contender.train(task, folder, num_steps, *flags)
 
 
 def compare(

@@ -32,7 +32,6 @@ DRUM_CHANNEL = 9  # Channel 10, counted from 0.
 # Written into every file, so that a later run can tell its own files from somebody's recordings.
 SIGNATURE = "played by data/make_starter.py"
 
-TAKES_PER_STYLE = 6
 TAKES_PER_SESSION = 15
 # Bars of each take of a style, and of its sections.
 FORMS = ((16, 8), (16, 4), (12, 4), (16, 8), (16, 4), (12, 4))
@@ -40,30 +39,18 @@ FORMS = ((16, 8), (16, 4), (12, 4), (16, 8), (16, 4), (12, 4))
 
 @dataclasses.dataclass(frozen=True)
 class Take:
-    """One performance: `number` counts the takes of a style from 0, `place` all of them from 0."""
+    """One performance: `number` counts the takes of a style from 0, `drummer` is an index into `DRUMMERS`."""
 
     style: Style
     number: int
-    place: int
+    drummer: int
+    session: str
+    id: str
     split: str
-
-    @property
-    def drummer(self) -> int:
-        """Index into `DRUMMERS`."""
-        return self.number % len(DRUMMERS)
 
     @property
     def bpm(self) -> int:
         return self.style.tempos_qpm[self.number]
-
-    @property
-    def session(self) -> str:
-        nth_of_drummer = self.place // len(DRUMMERS)
-        return f"drummer{self.drummer + 1}/session{nth_of_drummer // TAKES_PER_SESSION + 1}"
-
-    @property
-    def id(self) -> str:
-        return f"{self.session}/{self.place // len(DRUMMERS) % TAKES_PER_SESSION + 1}"
 
     @property
     def midi_filename(self) -> str:
@@ -74,9 +61,13 @@ def takes() -> list[Take]:
     """Returns every performance. Of each style one is for validation and one for test, in turn."""
     result = []
     for nth, style in enumerate(STYLES):
-        held_out = {nth % TAKES_PER_STYLE: "validation", (nth + 2) % TAKES_PER_STYLE: "test"}
-        for number in range(TAKES_PER_STYLE):
-            result.append(Take(style, number, len(result), held_out.get(number, "train")))
+        held_out = {nth % len(FORMS): "validation", (nth + 2) % len(FORMS): "test"}
+        for number in range(len(FORMS)):
+            drummer = number % len(DRUMMERS)
+            session, take = divmod(len(result) // len(DRUMMERS), TAKES_PER_SESSION)
+            folder = f"drummer{drummer + 1}/session{session + 1}"
+            split = held_out.get(number, "train")
+            result.append(Take(style, number, drummer, folder, f"{folder}/{take + 1}", split))
     return result
 
 
@@ -93,8 +84,7 @@ def midi_file(notes: Sequence[Note], bpm: int) -> mido.MidiFile:
     )
     now = 0
     for tick, _, pitch, velocity in sorted(messages):
-        message = mido.Message("note_on", channel=DRUM_CHANNEL, note=pitch, velocity=velocity)
-        track.append(message.copy(time=tick - now))
+        track.append(mido.Message("note_on", channel=DRUM_CHANNEL, note=pitch, velocity=velocity, time=tick - now))
         now = tick
     return mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_BEAT, tracks=[track])
 
@@ -112,10 +102,7 @@ def play(take: Take) -> tuple[bytes, float]:
 
 
 def make_starter(output_dir: pathlib.Path) -> dict[str, int]:
-    """Writes the data set and removes performances of an earlier run that are no longer in it.
-
-    Returns:
-        The number of performances in each split.
+    """Writes the data set, removes what an earlier run had besides, and returns the performances in each split.
 
     Raises:
         ValueError: `output_dir` holds performances that this script has not made.

@@ -14,11 +14,7 @@ SOMETIMES: Mapping[str, str] = {"?": "g", "!": "x"}
 
 
 def parse_tab(tab: str, steps_per_bar: int) -> dict[str, list[str]]:
-    """Returns the bars of each voice of a tab.
-
-    Raises:
-        ValueError: a voice or sign is unknown, or the lines do not fit a bar.
-    """
+    """Returns the bars of each voice. Raises ValueError if a voice or sign is unknown, or lines do not fit a bar."""
     voices: dict[str, list[str]] = {}
     for line in filter(None, map(str.strip, tab.splitlines())):
         voice, *bars = line.split()
@@ -56,7 +52,8 @@ def arrange(style: Style, number: int, num_bars: int, section_bars: int, rng: ra
         ends_section, ends_phrase = (bar + 1) % section_bars == 0, (bar + 1) % 4 == 0
         answer = bar + 1 < num_bars and (ends_section or (ends_phrase and rng.random() < 0.5))
         if answer:
-            _fill(cells, parse_tab(_pick(style.fills, rng), num_steps), num_steps, rng)
+            fill = style.fills[int(rng.random() * len(style.fills))]
+            _fill(cells, parse_tab(fill, num_steps), num_steps, rng)
         hits.update({(bar * num_steps + step, voice): sign for (step, voice), sign in cells.items()})
     return [Hit(step, voice, sign) for (step, voice), sign in sorted(hits.items())]
 
@@ -100,7 +97,3 @@ def _fill(cells: dict[tuple[int, str], str], fill: Mapping[str, list[str]], num_
     for cell in [cell for cell in cells if cell[0] >= start]:
         del cells[cell]
     cells.update({(start + step, voice): sign for (step, voice), sign in signs.items()})
-
-
-def _pick(choices: Sequence[str], rng: random.Random) -> str:
-    return choices[int(rng.random() * len(choices))]

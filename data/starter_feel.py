@@ -36,12 +36,7 @@ PITCHES: Mapping[str, int] = {
     "ride_edge": 59,
 }
 # What a drummer does harder on another part of the instrument: rimshots, the edges of hats and crashes.
-ACCENTED: Mapping[str, str] = {
-    "snare": "rim",
-    "hat": "hat_edge",
-    "open": "open_edge",
-    "crash": "crash_edge",
-}
+ACCENTED: Mapping[str, str] = {"snare": "rim", "hat": "hat_edge", "open": "open_edge", "crash": "crash_edge"}
 VELOCITIES: Mapping[str, int] = {"g": 24, "o": 46, "x": 70, "X": 104}
 
 

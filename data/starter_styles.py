@@ -61,11 +61,7 @@ class Style:
 
 
 def read(path: pathlib.Path) -> Style:
-    """Reads the file of a style.
-
-    Raises:
-        ValueError: a line of its head or a section is not one that there is; names the file.
-    """
+    """Reads the file of a style. A ValueError names it if a line of its head or a section is unknown."""
     head, *tabs = path.read_text(encoding="utf-8").strip().split("\n\n")
     try:
         values = {name: _READERS[name](text.strip()) for name, text in (line.split(":") for line in head.splitlines())}

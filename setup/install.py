@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import fcntl
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -59,13 +58,18 @@ def set_up_venv(venv_dir: Path, state: str, any_python: bool, extra: str = "") -
     Raises a RuntimeError that says what to do if it cannot be made.
     """
     with only_one_set_up() as lock_fd:
-        if is_usable(venv_dir, any_python) and _is_complete(venv_dir, state):
+        usable = is_usable(venv_dir, any_python)
+        if usable and _is_complete(venv_dir, state):
             return
         cuda = system.wants_cuda()
         size_gb = INSTALLED_CUDA_GB if cuda else INSTALLED_GB
         system.check_disk(venv_dir, size_gb)
         start_secs = time.monotonic()
-        make_venv(venv_dir, any_python)
+        if usable:
+            (venv_dir / MARKER).unlink(missing_ok=True)
+            packages.forget_half_installed(venv_dir)
+        else:
+            make_venv(venv_dir)
         locks = "requirements.txt" + (f" and requirements-{extra}.txt" if extra else "")
         driver = ", with CUDA for the NVIDIA driver" if cuda else ""
         print(f"installing {locks} into {venv_dir} ({size_gb} GB, about a minute{driver})", flush=True)
@@ -98,25 +102,16 @@ def complete_active(state: str, extra: str = "") -> None:
             _finish(prefix, state)
 
 
-def make_venv(venv_dir: Path, any_python: bool) -> None:
-    """Makes the virtual environment, anew if it is not usable, and prepares an unfinished one to be finished.
-
-    Raises a RuntimeError if this Python cannot make one.
-    """
-    if is_usable(venv_dir, any_python):
-        (venv_dir / MARKER).unlink(missing_ok=True)
-        packages.forget_half_installed(venv_dir)
-        return
+def make_venv(venv_dir: Path) -> None:
+    """Makes the virtual environment, in place of what is there. Raises a RuntimeError if this Python cannot."""
     if venv_dir.is_symlink():
         venv_dir.unlink()
-    elif venv_dir.exists():
-        shutil.rmtree(venv_dir)
     if not system.provide_ensurepip():
         raise RuntimeError(
             f"{sys.executable} cannot make environments: sudo apt-get install {system.venv_package()}, "
             "or name another Python: PYTHON=/path/to/python3"
         )
-    command = [sys.executable, "-m", "venv", str(venv_dir)]
+    command = [sys.executable, "-m", "venv", "--clear", str(venv_dir)]
     made = subprocess.run(command, capture_output=True, text=True, check=False, env=packages.environment())
     if made.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{packages.tail(made.stdout + made.stderr)}")
@@ -164,19 +159,6 @@ def only_one_set_up() -> Iterator[int]:
         yield file.fileno()
 
 
-@contextlib.contextmanager
-def fluidsynth_beside() -> Iterator[None]:
-    """Installs FluidSynth while something else is done; says at the end if the user has to."""
-    notes: list[str] = []
-    thread = threading.Thread(target=lambda: notes.append(system.provide_fluidsynth()))
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
-        print(*filter(None, notes), sep="\n", end="\n" if any(notes) else "", flush=True)
-
-
 def _locked(extra: str, cuda: bool) -> list[str]:
     """Returns the lines of the lock, of the one called `extra` if that is not empty, and of the one for CUDA."""
     names = ["", *filter(None, [extra]), *(["cuda"] if cuda else [])]
@@ -184,9 +166,17 @@ def _locked(extra: str, cuda: bool) -> list[str]:
 
 
 def _fill(python: Path, lines: list[str], advice: str, extra: str, lock_fd: int) -> None:
-    with fluidsynth_beside():
+    """Installs `lines` and checks that all works; FluidSynth is installed meanwhile, or the user told to."""
+    notes: list[str] = []
+    thread = threading.Thread(target=lambda: notes.append(system.provide_fluidsynth()))
+    thread.start()
+    try:
         packages.install(python, lines, lock_fd)
         packages.check_essentials(python, advice, extra)
+    finally:
+        thread.join()
+        for note in filter(None, notes):
+            print(note, flush=True)
 
 
 def _is_complete(prefix: Path, state: str) -> bool:

@@ -62,7 +62,7 @@ def locked(path: Path) -> list[str]:
 
 def name_of(line: str) -> str:
     """Returns the normalized name of the distribution that a line of the lock asks for."""
-    return _normalized(re.split(r"[=;\s]", line, maxsplit=1)[0])
+    return re.sub(r"[-_.]+", "-", re.split(r"[=;\s]", line, maxsplit=1)[0]).lower()
 
 
 def installed_versions() -> dict[str, str]:
@@ -74,7 +74,7 @@ def installed_versions() -> dict[str, str]:
     for distribution in importlib.metadata.distributions():
         name = distribution.metadata["Name"]
         if name:
-            versions.setdefault(_normalized(name), distribution.version)
+            versions.setdefault(name_of(name), distribution.version)
     for build in TENSORFLOWS:
         if build in versions:
             versions.setdefault("tensorflow", versions[build])
@@ -199,7 +199,3 @@ def _applies(line: str) -> bool:
         from pip._vendor.packaging.markers import Marker  # The same; no environment has to have its own.
     _, _, marker = line.partition(";")
     return not marker or Marker(marker.strip()).evaluate()
-
-
-def _normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

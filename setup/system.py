@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 FLUIDSYNTH_PACKAGES = ("libfluidsynth3", "libfluidsynth2", "libfluidsynth1")  # One of them, by age of the system.
@@ -42,13 +43,8 @@ def has_fluidsynth() -> bool:
 
 def provide_fluidsynth() -> str:
     """Installs FluidSynth with apt where that needs no password; returns what is left to the user, or ""."""
-    if has_fluidsynth():
+    if _provide(has_fluidsynth, FLUIDSYNTH_PACKAGES):
         return ""
-    privileged = _privilege()
-    if shutil.which("apt-get") and privileged is not None:
-        _apt_install_first(FLUIDSYNTH_PACKAGES, privileged)
-        if has_fluidsynth():
-            return ""
     return f"FluidSynth is missing, so there will be MIDI and pictures but no sound; {fluidsynth_advice()}"
 
 
@@ -63,13 +59,8 @@ def fluidsynth_advice() -> str:
 
 def provide_ensurepip() -> bool:
     """Returns whether this Python can make environments; on Debian, apt may have to add that first."""
-    if _succeeds([sys.executable, "-c", "import ensurepip"]):
-        return True
-    privileged = _privilege()
-    if not shutil.which("apt-get") or privileged is None:
-        return False
-    _apt_install_first((venv_package(), "python3-venv"), privileged)
-    return _succeeds([sys.executable, "-c", "import ensurepip"])
+    command = [sys.executable, "-c", "import ensurepip"]
+    return _provide(lambda: _succeeds(command), (venv_package(), "python3-venv"))
 
 
 def venv_package() -> str:
@@ -86,14 +77,19 @@ def _privilege() -> list[str] | None:
     return None
 
 
-def _apt_install_first(packages: tuple[str, ...], privileged: list[str]) -> bool:
-    """Installs the first of `packages` that apt can; returns whether there was one."""
-    apt = [*privileged, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=60"]
-    install = [*apt, "install", "--yes", "--no-install-recommends"]
-    if any(APT_LISTS_DIR.glob("*_Packages*")) and any(_succeeds([*install, package]) for package in packages):
+def _provide(is_there: Callable[[], bool], packages: tuple[str, ...]) -> bool:
+    """Returns whether something is there, if need be once apt has installed the first of `packages` that it can."""
+    if is_there():
         return True
+    privileged = _privilege()
+    if privileged is None or not shutil.which("apt-get"):
+        return False
+    apt = [*privileged, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=60"]
+    installs = [[*apt, "install", "--yes", "--no-install-recommends", package] for package in packages]
+    if any(APT_LISTS_DIR.glob("*_Packages*")) and any(map(_succeeds, installs)):
+        return is_there()
     _succeeds([*apt, "update"])
-    return any(_succeeds([*install, package]) for package in packages)
+    return any(map(_succeeds, installs)) and is_there()
 
 
 def _succeeds(command: list[str]) -> bool:
