@@ -40,7 +40,7 @@ class InFileSystem:
     def read(self, max_bytes: int) -> bytes:
         """Returns its bytes; raises as `source.Location.read` does."""
         with FileSystems.open(self.path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            return read_at_most(max_bytes, file)
+            return read_at_most(file, max_bytes)
 
 
 def list_files(folder: str) -> Files:
@@ -90,11 +90,6 @@ def read(path: str) -> bytes:
     """Returns the content of a file, on a disk or not."""
     with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
         return file.read()
-
-
-def delete(path: str) -> None:
-    """Deletes a file, on a disk or not."""
-    FileSystems.delete([path])
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ class InFolder:
 
     def read(self, max_bytes: int) -> bytes:
         with pathlib.Path(self.path).open("rb") as file:
-            return read_at_most(max_bytes, file)
+            return read_at_most(file, max_bytes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Source:
         return self.location.read(MAX_MIDI_BYTES)
 
 
-def read_at_most(max_bytes: int, file: BinaryIO) -> bytes:
+def read_at_most(file: BinaryIO, max_bytes: int) -> bytes:
     """Returns what is left in a file; raises ValueError where that is more than `max_bytes`."""
     content = file.read(max_bytes + 1)
     if len(content) > max_bytes:

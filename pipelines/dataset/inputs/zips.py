@@ -94,8 +94,8 @@ def list_files(path: pathlib.Path) -> Files:
     location_by_name, repeated = {}, {}
     for info in infos:
         name = _name(info.filename)
-        *folders, last = name.split("/")
-        if info.is_dir() or not is_wanted(last) or any(is_hidden(part) and part != ".." for part in [*folders, last]):
+        parts = name.split("/")
+        if info.is_dir() or not is_wanted(parts[-1]) or any(is_hidden(part) and part != ".." for part in parts):
             continue
         if name in location_by_name:
             repeated[name] = "several times in the zip, of which the last one counts"
