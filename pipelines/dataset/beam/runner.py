@@ -204,7 +204,7 @@ def _take_tally(staging: str, num_shards: int) -> Tally:
         )
     path = f"{staging}/{transforms.TALLY_NAME}"
     counts = pickle.loads(remote_folders.read(path))
-    remote_folders.delete(path)
+    remote_folders.FileSystems.delete([path])
     return counts
 
 

@@ -20,8 +20,7 @@ from pipelines.dataset import record_set
 from pipelines.dataset.conversion import Job
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import remote_folders, sources
-from pipelines.dataset.inputs.locations import Inline, Unreadable
-from pipelines.dataset.inputs.source import Source
+from pipelines.dataset.inputs.source import Inline, Source, Unreadable
 from pipelines.dataset.performance import PRELOAD, Converted, Options, convert_file, lost
 from pipelines.dataset.report.tally import Tally
 from pipelines.files import workers

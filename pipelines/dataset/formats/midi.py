@@ -99,66 +99,30 @@ class _Song:
 
     ticks_per_quarter: int  # Negative where time is in SMPTE frames.
     instruments: list[_Instrument] = dataclasses.field(default_factory=list)  # In the order of their first notes' ends.
-    metas: list[tuple[int, meta.MetaMessage]] = dataclasses.field(
-        default_factory=list
-    )  # The first track's, with ticks.
-
-    def metas_of(self, kind: str) -> list[tuple[int, meta.MetaMessage]]:
-        return [(tick, message) for tick, message in self.metas if message.type == kind]
-
-
-class _Channel:
-    """One of a track's sixteen channels, and the instruments that have played on it."""
-
-    def __init__(self, number: int, track: _Track):
-        self._track = track
-        self._is_drum = number == _DRUM_CHANNEL
-        self._instruments: dict[int, _Instrument] = {}
-        self._early_controls: _Controls | None = None
-        self.change_program(0)
-
-    def change_program(self, program: int) -> None:
-        self._program = program
-        self._instrument = self._instruments.get(program)
-
-    def instrument(self) -> _Instrument:
-        """Returns the present program's instrument, which begins with the first note that ends."""
-        if self._instrument is None:
-            controls = self._early_controls or _Controls()
-            self._instrument = _Instrument(self._program, self._is_drum, self._track.name, controls)
-            self._instruments[self._program] = self._instrument
-            self._track.song.instruments.append(self._instrument)
-        return self._instrument
-
-    def controls(self) -> _Controls:
-        """Returns where the present program's controls go.
-
-        Without an instrument they go to the channel's early ones, which every instrument that begins later shares:
-        not what a synthesizer does, but what pretty_midi does.
-        """
-        if self._instrument is not None:
-            return self._instrument.controls
-        if self._early_controls is None:
-            self._early_controls = _Controls()
-        return self._early_controls
+    # The first track's, with their ticks, by mido's names.
+    metas: dict[str, list[tuple[int, meta.MetaMessage]]] = dataclasses.field(
+        default_factory=lambda: {"set_tempo": [], "time_signature": [], "key_signature": []}
+    )
 
 
 class _Track:
     """Reads one track into its song. What mido refuses raises one of `_REFUSED`."""
 
     def __init__(self, midi: bytes, song: _Song, *, is_first: bool):
-        self.song = song
-        self.name = ""
         self._midi = midi
+        self._song = song
         self._is_first = is_first
-        self._channels = [_Channel(number, self) for number in range(16)]
+        self._name = ""
+        self._programs = [0] * 16  # Of each channel.
+        self._instruments: dict[tuple[int, int], _Instrument] = {}  # By channel and program.
+        self._early_controls: dict[int, _Controls] = {}  # By channel.
 
     def read(self, position: int, end: int) -> int:
         """Reads the events between two positions and returns the last one's tick.
 
         Long, because all of the time goes here: the commonest events call nothing.
         """
-        midi, channels = self._midi, self._channels
+        midi = self._midi
         open_notes: dict[int, list[tuple[int, int]]] = {}  # Channel and pitch -> (tick, velocity) of each note-on.
         tick, status = 0, _NO_STATUS
         while position < end:
@@ -193,25 +157,43 @@ class _Track:
                         started = open_notes.pop(key)
                         for start_tick, velocity in started:
                             if start_tick != tick:
-                                notes = channels[status & 0x0F].instrument().notes
+                                notes = self._instrument(status & 0x0F).notes
                                 notes.append((start_tick, tick, first, velocity))
                         if started[0][0] != tick == started[-1][0]:
                             open_notes[key] = [note for note in started if note[0] == tick]
                 elif status >= 0xE0:
-                    channels[status & 0x0F].controls().bends.append((tick, (first | second << 7) - 8192))
+                    self._controls(status & 0x0F).bends.append((tick, (first | second << 7) - 8192))
                 elif status >= 0xB0:
-                    channels[status & 0x0F].controls().changes.append((tick, first, second))
+                    self._controls(status & 0x0F).changes.append((tick, first, second))
             elif status < 0xF0:  # A program change or a channel's aftertouch: one byte.
                 if midi[position] > 0x7F:
                     raise ValueError("data byte above 127")
                 if status < 0xD0:
-                    channels[status & 0x0F].change_program(midi[position])
+                    self._programs[status & 0x0F] = midi[position]
                 position += 1
             else:
                 position = self._skip_system(position, status, is_running=byte <= 0x7F)
         if position != end:
             raise ValueError("an event goes on after the end of its track")
         return tick
+
+    def _instrument(self, channel: int) -> _Instrument:
+        """Returns what plays the channel's present program; it begins with the first note that ends."""
+        key = channel, self._programs[channel]
+        if key not in self._instruments:
+            controls = self._early_controls.get(channel) or _Controls()
+            self._instruments[key] = _Instrument(key[1], channel == _DRUM_CHANNEL, self._name, controls)
+            self._song.instruments.append(self._instruments[key])
+        return self._instruments[key]
+
+    def _controls(self, channel: int) -> _Controls:
+        """Returns where the controls of the channel's present program go.
+
+        Without an instrument they go to the channel's early ones, which every instrument that begins later shares:
+        not what a synthesizer does, but what pretty_midi does.
+        """
+        instrument = self._instruments.get((channel, self._programs[channel]))
+        return instrument.controls if instrument else self._early_controls.setdefault(channel, _Controls())
 
     def _variable_int(self, position: int) -> tuple[int, int]:
         """Returns the number of any length at `position`, and the position after it."""
@@ -239,9 +221,9 @@ class _Track:
         data, position = self._read_data(position + 1)
         message = meta.build_meta_message(kind, data, delta)
         if message.type == "track_name":
-            self.name = message.name
-        elif self._is_first and message.type in ("set_tempo", "time_signature", "key_signature"):
-            self.song.metas.append((tick + message.time, message))
+            self._name = message.name
+        elif self._is_first and message.type in self._song.metas:
+            self._song.metas[message.type].append((tick + message.time, message))
         return message.time, position
 
     def _skip_system(self, position: int, status: int, *, is_running: bool) -> int:
@@ -299,7 +281,7 @@ class _Clock:
         """Raises ZeroDivisionError where a quarter has no ticks or a tempo no time."""
         self._ticks_per_quarter = song.ticks_per_quarter
         ticks, scales = [0], [60.0 / (_DEFAULT_QPM * song.ticks_per_quarter)]  # From which tick on, seconds per tick.
-        for tick, message in song.metas_of("set_tempo"):
+        for tick, message in song.metas["set_tempo"]:
             scale = 60.0 / (6e7 / message.tempo * song.ticks_per_quarter)
             if tick == 0:
                 scales = [scale]
@@ -341,12 +323,12 @@ def _note_sequence(song: _Song) -> note_seq.NoteSequence:
 
 def _add_metas(sequence: note_seq.NoteSequence, song: _Song, clock: _Clock) -> None:
     """Raises ValueError for metres and keys that pretty_midi or note-seq has no place for."""
-    for tick, message in song.metas_of("time_signature"):
+    for tick, message in song.metas["time_signature"]:
         metre = pretty_midi.TimeSignature(message.numerator, message.denominator, *clock.secs([tick]))
         if metre.denominator >= 1 << 31:
             raise ValueError(f"Invalid time signature denominator {metre.denominator}")
         sequence.time_signatures.add(time=metre.time, numerator=metre.numerator, denominator=metre.denominator)
-    for tick, message in song.metas_of("key_signature"):
+    for tick, message in song.metas["key_signature"]:
         key = pretty_midi.KeySignature(pretty_midi.key_name_to_key_number(message.key), *clock.secs([tick]))
         mode, tonic = divmod(key.key_number, 12)
         sequence.key_signatures.add(time=key.time, key=tonic, mode=mode)

@@ -9,8 +9,7 @@ import tempfile
 import zipfile
 from xml.parsers import expat
 
-from pipelines.dataset.formats import midi
-from pipelines.dataset.formats.midi import note_seq  # Imported there without its noise.
+from pipelines.dataset.formats.midi import first_line, note_seq  # Imported there without its noise.
 
 MAX_BYTES = 64 << 20  # Unpacked.
 _SPOKEN = (note_seq.MusicXMLConversionError, OSError, ValueError, RuntimeError, zipfile.BadZipFile)  # Have a text.
@@ -34,9 +33,9 @@ def read_musicxml(data: bytes, name: str) -> note_seq.NoteSequence:
             path.write_bytes(harmless)
             return note_seq.musicxml_file_to_sequence_proto(str(path))
     except Exception as error:  # The parsers raise nearly everything.
-        reason = (
-            midi.first_line(error) if isinstance(error, _SPOKEN) else f"not a score as MusicXML has it: {error!r}"[:120]
-        )
+        reason = f"not a score as MusicXML has it: {error!r}"[:120]
+        if isinstance(error, _SPOKEN):
+            reason = first_line(error)
         raise ValueError(f"unreadable MusicXML: {reason}") from error
 
 

@@ -9,33 +9,25 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Callable
 
-from pipelines.dataset.inputs.locations import Files, InFolder, Location, Unreadable
+from pipelines.dataset.inputs.source import Files, InFolder, Location, Unreadable, is_wanted
 from pipelines.files.midi_files import is_hidden
 
 
-def list_files(root: pathlib.Path, is_wanted: Callable[[str], bool]) -> Files:
-    """Lists the files below a folder.
+def list_files(root: pathlib.Path) -> Files:
+    """Lists the files to convert, and their tables, below a folder; raises OSError where itself it cannot be read.
 
     Links are followed after all that is no link, so that a file goes by its own name where it has one; what a link
     leads to a second time is left out and named. A link that leads nowhere is listed: reading it says why.
-
-    Args:
-        root: The folder.
-        is_wanted: Tells by a file's name, without its folders, whether to list it.
-
-    Raises:
-        OSError: the folder itself cannot be read.
     """
-    walk = _Walk(str(root), is_wanted)
+    walk = _Walk(str(root))
     os.scandir(root).close()
     walk.add_folder("", walk.real_root)
     while walk.links:
         links, walk.links = sorted(walk.links), []
         for link in links:
             walk.follow(link)
-    path_by_name = {printable(path): path for path in walk.path_by_real.values()}
+    path_by_name = {printable(path): path for path in walk.files}
     odd = {name: path for name, path in path_by_name.items() if name != path}
     errors = {printable(path): reason for path, reason in walk.unreadable.items()}
 
@@ -51,37 +43,34 @@ def printable(path: str) -> str:
 
 
 class _Walk:
-    """Collects the files below a folder. Paths are the file system's own, relative to the folder."""
+    """Collects the files below a folder. Paths are the file system's own, relative to it; those of folders end in /."""
 
-    def __init__(self, root: str, is_wanted: Callable[[str], bool]) -> None:
+    def __init__(self, root: str) -> None:
         self.root = root
         self.real_root = os.path.realpath(root)
-        self.path_by_real: dict[str, str] = {}
-        self.path_by_real_folder: dict[str, str] = {}
+        self.files: list[str] = []
         self.links: list[str] = []
         self.repeated: dict[str, str] = {}
         self.unreadable: dict[str, str] = {}
-        self._is_wanted = is_wanted
+        self._first_by_real: dict[str, str] = {}
 
     def add_folder(self, path: str, real: str) -> None:
         """Adds a folder's files and those of the folders below it; links in them are kept for later."""
         waiting = [(path, real)]
         while waiting:
             path, real = waiting.pop()
-            if real in self.path_by_real_folder:
-                self._repeat(f"{path}/", self.path_by_real_folder[real] + "/")
+            if not self._is_new(path, real):
                 continue
-            self.path_by_real_folder[real] = path
             for entry in self._entries(path):
-                below = f"{path}/{entry.name}" if path else entry.name
+                below, real_below = path + entry.name, f"{real}/{entry.name}"
                 if is_hidden(entry.name):
                     continue
                 if entry.is_symlink():
                     self.links.append(below)
                 elif entry.is_dir():
-                    waiting.append((below, f"{real}/{entry.name}"))
-                elif entry.is_file() and self._is_wanted(entry.name):
-                    self._add_file(below, f"{real}/{entry.name}")
+                    waiting.append((f"{below}/", real_below))
+                elif entry.is_file() and is_wanted(entry.name):
+                    self._add_file(below, real_below)
 
     def follow(self, link: str) -> None:
         """Adds what a link leads to."""
@@ -90,10 +79,10 @@ class _Walk:
         real = os.path.realpath(path) if is_there else path
         if os.path.isdir(real):
             if f"{self.real_root}/".startswith(f"{real.rstrip('/')}/"):
-                self._repeat(f"{link}/", "a folder that it lies in")
+                self.repeated[printable(f"{link}/")] = "a link to a folder that it lies in"
             else:
-                self.add_folder(link, real)
-        elif self._is_wanted(os.path.basename(link)) and (os.path.isfile(real) or not is_there):
+                self.add_folder(f"{link}/", real)
+        elif is_wanted(os.path.basename(link)) and (os.path.isfile(real) or not is_there):
             self._add_file(link, real)
 
     def _entries(self, path: str) -> list[os.DirEntry]:
@@ -101,14 +90,17 @@ class _Walk:
             with os.scandir(os.path.join(self.root, path)) as entries:
                 return sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            self.unreadable[f"{path}/"] = f"the folder cannot be read ({error.strerror})"
+            self.unreadable[path or "/"] = f"the folder cannot be read ({error.strerror})"
             return []
 
     def _add_file(self, path: str, real: str) -> None:
-        if real in self.path_by_real:
-            self._repeat(path, self.path_by_real[real])
-        else:
-            self.path_by_real[real] = path
+        if self._is_new(path, real):
+            self.files.append(path)
 
-    def _repeat(self, path: str, first: str) -> None:
-        self.repeated[printable(path)] = f"a link to {printable(first)}"
+    def _is_new(self, path: str, real: str) -> bool:
+        """Whether this is the first path to a file or folder; others are noted as repeating it."""
+        if real in self._first_by_real:
+            self.repeated[printable(path)] = f"a link to {printable(self._first_by_real[real])}"
+            return False
+        self._first_by_real[real] = path
+        return True

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import sys
 import unicodedata
-from collections.abc import Mapping
 
 from grooves.metadata import SPLITS
 
@@ -59,30 +59,23 @@ def read_table(table: bytes, folder: str) -> dict[str, Row]:
         ValueError: a column is missing, a split has another name, or a file is in two of them.
     """
     rows: dict[str, Row] = {}
-    shared: dict[str, str] = {}  # Most values occur many times, and are kept once.
+    reader = csv.DictReader(io.StringIO(table.decode("utf-8-sig", errors="replace")))
     try:
-        reader = csv.DictReader(io.StringIO(table.decode("utf-8-sig", errors="replace")))
-        if not {"midi_filename", "split"} <= set(reader.fieldnames or ()):
+        header = tuple(reader.fieldnames or ())
+        if not {"midi_filename", "split"} <= set(header):
             raise ValueError(f"it needs the columns midi_filename and split; found {reader.fieldnames}")
-        header = tuple(reader.fieldnames)
         for record in reader:
-            values = tuple(shared.setdefault(record[column] or "", record[column] or "") for column in header)
-            row = Row(folder + key(record["midi_filename"] or ""), reader.line_num, header, values)
-            _check(record, row, rows.get(key(row.name)))
+            file, split, line = record["midi_filename"], record["split"], reader.line_num
+            if split not in SPLITS or not file:
+                raise ValueError(f"line {line}: file {file!r} in split {split!r}; accepted splits: {', '.join(SPLITS)}")
+            values = tuple(sys.intern(record[column] or "") for column in header)  # Most occur many times.
+            row = Row(folder + key(file), line, header, values)
+            earlier = rows.get(key(row.name), row)
+            if earlier.split != split:
+                raise ValueError(
+                    f"line {line}: file {file!r} in split {split!r}, and on line {earlier.line} in {earlier.split!r}"
+                )
             rows[key(row.name)] = row
     except csv.Error as error:
         raise ValueError(str(error)) from error
     return rows
-
-
-def _check(record: Mapping[str, str | None], row: Row, earlier: Row | None) -> None:
-    if record["split"] not in SPLITS or not record["midi_filename"]:
-        raise ValueError(
-            f"line {row.line}: file {record['midi_filename']!r} in split {record['split']!r};"
-            f" accepted splits: {', '.join(SPLITS)}"
-        )
-    if earlier and earlier.split != row.split:
-        raise ValueError(
-            f"line {row.line}: file {record['midi_filename']!r} in split {row.split!r},"
-            f" and on line {earlier.line} in {earlier.split!r}"
-        )

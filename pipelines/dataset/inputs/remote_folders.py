@@ -10,10 +10,10 @@ import dataclasses
 import os
 import pathlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
-from pipelines.dataset.inputs.locations import Files
+from pipelines.dataset.inputs.source import Files, is_wanted, read_at_most
 from pipelines.files.midi_files import is_hidden
 
 try:
@@ -38,20 +38,13 @@ class InFileSystem:
     path: str
 
     def read(self, max_bytes: int) -> bytes:
-        """Returns its bytes; raises as `locations.Location.read` does."""
+        """Returns its bytes; raises as `source.Location.read` does."""
         with FileSystems.open(self.path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            content = file.read(max_bytes + 1)
-        if len(content) > max_bytes:
-            raise ValueError(f"larger than {max_bytes >> 20} MiB")
-        return content
+            return read_at_most(file, max_bytes)
 
 
-def list_files(folder: str, is_wanted: Callable[[str], bool]) -> Files:
-    """Lists the files of a folder and of all folders below it.
-
-    Args:
-        folder: Its URL.
-        is_wanted: Tells by a file's name, without its folders, whether to list it.
+def list_files(folder: str) -> Files:
+    """Lists the files to convert, and their tables, of the folder at a URL and of all folders below it.
 
     Raises:
         ValueError: no file system of this kind is installed.
@@ -97,11 +90,6 @@ def read(path: str) -> bytes:
     """Returns the content of a file, on a disk or not."""
     with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
         return file.read()
-
-
-def delete(path: str) -> None:
-    """Deletes a file, on a disk or not."""
-    FileSystems.delete([path])
 
 
 @contextlib.contextmanager

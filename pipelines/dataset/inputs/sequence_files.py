@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import itertools
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
@@ -11,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from grooves import metadata
 from pipelines.dataset.formats import tfrecords
-from pipelines.dataset.inputs.locations import Inline, Location, Unreadable
-from pipelines.dataset.inputs.source import NOTESEQUENCE, Source, split_by_hash
+from pipelines.dataset.inputs.source import NOTESEQUENCE, Inline, Location, Source, Unreadable, split_by_hash, unused
 
 if TYPE_CHECKING:
     from note_seq import NoteSequence
 
 _SPLIT_BY_WORD = {"train": "train", "valid": "validation", "eval": "validation", "test": "test"}
+_BEGINNING = re.compile(rf"(?<![a-z])({'|'.join(_SPLIT_BY_WORD)})")
 _SHARD = re.compile(r"-\d{5,}-of-(\d{5,})$")
 _SUFFIX = re.compile(r"\.tfrecords?(?=[.-]|$).*", re.IGNORECASE)
 
@@ -47,7 +46,7 @@ def count(paths: Sequence[pathlib.Path]) -> int:
         ValueError: a file is damaged, no TFRecord, or its first record is no NoteSequence.
     """
     for path in paths:
-        first = next(iter(tfrecords.read(path)), None)
+        first = next(tfrecords.read(path), None)
         if first is not None:
             try:
                 parse(first)
@@ -56,7 +55,7 @@ def count(paths: Sequence[pathlib.Path]) -> int:
                     f"{path}: a TFRecord, but not of NoteSequences ({error});"
                     " a TFDS dataset is given by its name, its folder with --tfds_data_dir"
                 ) from error
-    return sum(tfrecords.count(path) for path in paths)
+    return sum(map(tfrecords.count, paths))
 
 
 def label(paths: Sequence[pathlib.Path]) -> str:
@@ -67,48 +66,40 @@ def label(paths: Sequence[pathlib.Path]) -> str:
 
 def split_of(file_name: str) -> str:
     """Returns the split that a word in a file's name begins with; "" if none does."""
-    for word in re.findall("[a-z]+", file_name.lower()):
-        for beginning, split in _SPLIT_BY_WORD.items():
-            if word.startswith(beginning):
-                return split
-    return ""
+    found = _BEGINNING.search(file_name.lower())
+    return _SPLIT_BY_WORD[found[1]] if found else ""
 
 
 def walk(paths: Sequence[pathlib.Path], collection: str) -> Iterator[Source]:
     """Yields the records of a collection in their order; of a name that comes again, the second is "name (2)"."""
     used: set[str] = set()
-
-    def source(name: str, split: str, kept: dict[str, str], location: Location) -> Source:
-        name = _unused(name, used)
-        return Source(name, collection, split or split_by_hash(name), NOTESEQUENCE, kept, location)
-
     for path in paths:
-        split, number = split_of(path.name), 0
-        try:
-            for number, content in enumerate(tfrecords.read(path), start=1):
-                yield source(*_describe(content, f"{path.name} record {number - 1}", split))
-        except (OSError, ValueError) as error:
-            reason = f"{error}; nothing after it in this file is read"
-            yield source(f"{path.name} record {number}", split, {}, Unreadable(reason))
+        for name, split, columns, location in _records(path):
+            name = unused(name, used, "{} ({})")
+            used.add(name)
+            yield Source(name, collection, split or split_by_hash(name), NOTESEQUENCE, columns, location)
 
 
-def _unused(name: str, used: set[str]) -> str:
-    """Returns `name`, with a number behind it where it was used already, and notes that it is."""
-    names = itertools.chain([name], (f"{name} ({number})" for number in itertools.count(2)))
-    unused = next(name for name in names if name not in used)
-    used.add(unused)
-    return unused
+def _records(path: pathlib.Path) -> Iterator[tuple[str, str, dict[str, str], Location]]:
+    """Yields each record's name, its split ("" where nothing says it), its columns and the place of its bytes."""
+    split, number = split_of(path.name), 0
+    try:
+        for number, content in enumerate(tfrecords.read(path), start=1):
+            yield _describe(content, f"{path.name} record {number - 1}", split)
+    except (OSError, ValueError) as error:
+        reason = f"{error}; nothing after it in this file is read"
+        yield f"{path.name} record {number}", split, {}, Unreadable(reason)
 
 
 def _describe(content: bytes, fallback: str, split: str) -> tuple[str, str, dict[str, str], Location]:
-    """Returns a record's name, its split ("" where nothing says it), its columns and the place of its bytes."""
     try:
         sequence = parse(content)
     except ValueError as error:
         return fallback, split, {}, Unreadable(f"no NoteSequence ({error})")
-    kept, _ = metadata.read(sequence)
-    known = kept.get("split", "") if kept.get("split") in metadata.SPLITS else ""
-    return sequence.filename or sequence.id or fallback, split or known, kept, Inline(content)
+    columns, _ = metadata.read(sequence)
+    if not split and columns.get("split") in metadata.SPLITS:
+        split = columns["split"]
+    return sequence.filename or sequence.id or fallback, split, columns, Inline(content)
 
 
 def parse(content: bytes) -> NoteSequence:

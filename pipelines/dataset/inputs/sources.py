@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import pathlib
+import posixpath
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import folders, info_csv, sequence_files, tfds_input, zips
-from pipelines.dataset.inputs.locations import Files, InFolder, Location
-from pipelines.dataset.inputs.source import MIDI, Source, kind_of, split_by_hash
+from pipelines.dataset.inputs.source import MIDI, Files, InFolder, Location, Source, kind_of, split_by_hash, unused
 
 STARTER = "starter"
 STARTER_DIR = pathlib.Path(__file__).resolve().parents[3] / "data" / "starter"
@@ -91,7 +92,8 @@ def _check_distinct(inputs: Iterable[str]) -> None:
     for given in inputs:
         if not given:
             raise ValueError("an empty input; give starter, a folder, a zip, groove, a TFDS name or a TFRecord")
-        for place in _places(given):
+        for path in _paths(given) or [pathlib.Path(GROOVE_TFDS_NAME if given == GROOVE else given)]:
+            place = path.resolve()
             if place in given_by_place:
                 raise ValueError(f"{given}: given twice, also as {given_by_place[place]}; give it once")
             given_by_place[place] = given
@@ -101,60 +103,43 @@ def _check_distinct(inputs: Iterable[str]) -> None:
             raise ValueError(f"{given}: lies in {outer}, which is given as well; give the outer folder alone")
 
 
-def _places(given: str) -> list[pathlib.Path]:
-    """Returns the real paths that an input stands for; a TFDS name stands for itself."""
+def _paths(given: str) -> list[pathlib.Path]:
+    """Returns the files and folders that an input stands for; none where it is a TFDS name or a URL."""
     path = _path(given)
-    paths = [path] if path.exists() else sequence_files.find(given)
-    return [path.resolve() for path in paths] or [pathlib.Path(GROOVE_TFDS_NAME if given == GROOVE else given)]
+    return [path] if path.exists() else sequence_files.find(given)
 
 
 def _open(given: str, tfds_data_dir: str | None, used_names: Sequence[str]) -> Collection:
+    path = _path(given)
     if "://" in given:  # A folder of one of Apache Beam's file systems.
         from pipelines.dataset.inputs import remote_folders
 
-        name = _unused(given.rstrip("/").rsplit("/", 1)[-1], used_names)
-        return _open_files(name, remote_folders.list_files(given, _is_wanted))
-    path = _path(given)
-    if path.is_dir():
-        return _open_files(_unused(path.resolve().name, used_names), folders.list_files(path, _is_wanted))
-    if path.is_file() and kind_of(path.name):
-        return _open_files(_unused(path.stem, used_names), Files((path.name,), lambda _: InFolder(str(path)), {}))
-    if path.is_file() and _is_zip(path):
-        return _open_files(_unused(path.stem, used_names), zips.list_files(path, _is_wanted))
-    record_paths = [path] if path.is_file() else sequence_files.find(given)
-    if path.is_file() and not tfrecords.has_header(path):
+        name, files = posixpath.basename(given.rstrip("/")), remote_folders.list_files(given)
+    elif path.is_dir():
+        name, files = path.resolve().name, folders.list_files(path)
+    elif path.is_file() and kind_of(path.name):
+        name, files = path.stem, Files((path.name,), lambda _: InFolder(str(path)), {})
+    elif path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)):
+        name, files = path.stem, zips.list_files(path)
+    elif path.is_file() and not tfrecords.has_header(path):
         raise ValueError(f"{given}: neither a folder, a zip, MIDI, MusicXML nor a TFRecord of NoteSequences")
-    if record_paths:
+    elif record_paths := _paths(given):
         return _open_records(record_paths, used_names)
-    return _open_tfds(GROOVE_TFDS_NAME if given == GROOVE else given, tfds_data_dir)
-
-
-def _is_zip(path: pathlib.Path) -> bool:
-    return path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)
-
-
-def _unused(name: str, used_names: Sequence[str]) -> str:
-    """Returns a collection's name, with a number behind it where an earlier input has the same."""
-    number = 2
-    unused = name
-    while unused in used_names:
-        unused, number = f"{name}-{number}", number + 1
-    return unused
-
-
-def _is_wanted(file_name: str) -> bool:
-    return file_name == info_csv.TABLE_NAME or kind_of(file_name) is not None
+    else:
+        dataset = tfds_input.open_dataset(GROOVE_TFDS_NAME if given == GROOVE else given, tfds_data_dir)
+        return Collection(dataset.name, dataset.size, dataset.walk)
+    return _open_files(unused(name, used_names, "{}-{}"), files)
 
 
 def _open_files(name: str, files: Files) -> Collection:
     """Makes a collection of the files of a folder or zip, with the splits and columns of each info.csv in it."""
-    tables = sorted((file for file in files.names if _last(file) == info_csv.TABLE_NAME), key=lambda n: -n.count("/"))
-    names = tuple(file for file in files.names if _last(file) != info_csv.TABLE_NAME)
+    names = tuple(itertools.filterfalse(_is_table, files.names))
+    tables = sorted(filter(_is_table, files.names), key=lambda table: -table.count("/"))
     rows: dict[str, info_csv.Row] = {}
     for table in tables:  # Of two that list the same file, the one nearer to the root counts.
         rows |= _read_table(table, files.locate(table))
     table_dirs = tuple(table.removesuffix(info_csv.TABLE_NAME) for table in tables)
-    there = {info_csv.key(file) for file in names} | {info_csv.key(file) for file in files.repeated}
+    there = {info_csv.key(file) for file in [*names, *files.repeated]}
 
     def walk() -> Iterator[Source]:
         for file in names:
@@ -172,8 +157,8 @@ def _open_files(name: str, files: Files) -> Collection:
     )
 
 
-def _last(name: str) -> str:
-    return name.rsplit("/", 1)[-1]
+def _is_table(name: str) -> bool:
+    return posixpath.basename(name) == info_csv.TABLE_NAME
 
 
 def _read_table(name: str, location: Location) -> dict[str, info_csv.Row]:
@@ -187,13 +172,8 @@ def _open_records(paths: Sequence[pathlib.Path], used_names: Sequence[str]) -> C
     for path in paths:
         if kind_of(path.name):
             raise ValueError(f"{path}: globs are for TFRecords; give the folder that it lies in, or the file alone")
-    name = _unused(sequence_files.label(paths), used_names)
+    name = unused(sequence_files.label(paths), used_names, "{}-{}")
     return Collection(name, sequence_files.count(paths), functools.partial(sequence_files.walk, paths, name))
-
-
-def _open_tfds(name: str, data_dir: str | None) -> Collection:
-    dataset = tfds_input.open_dataset(name, data_dir)
-    return Collection(name, dataset.size, dataset.walk)
 
 
 def _join(opened: Sequence[Collection]) -> Collection:

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from absl import logging
 
 from grooves.metadata import SPLITS
-from pipelines.dataset.inputs.locations import Inline
-from pipelines.dataset.inputs.source import MIDI, Source
+from pipelines.dataset.inputs.source import MIDI, Inline, Source
 
 NAMES = "groove/full-midionly, groove/2bar-midionly and groove/4bar-midionly"
 _COLUMN_BY_FEATURE = {"type": "beat_type"}  # The others have the same names.

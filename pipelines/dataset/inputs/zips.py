@@ -12,9 +12,8 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
 
-from pipelines.dataset.inputs.locations import Files
+from pipelines.dataset.inputs.source import Files, Unreadable, is_wanted
 from pipelines.files.midi_files import is_hidden
 
 MAX_RATIO = 200  # Groove's info.csv unpacks to 10 times its size; a bomb to a thousand times.
@@ -22,86 +21,64 @@ MAX_UNSUSPICIOUS_BYTES = 2**20  # Below, no ratio does harm.
 _LOCAL_HEADER_BYTES = 30
 _LOCAL_HEADER_MAGIC = b"PK\3\4"
 _ENCRYPTED = 0x1  # Bit of ZipInfo.flag_bits.
-_DECOMPRESSORS: dict[int, Callable] = {
-    zipfile.ZIP_DEFLATED: lambda: zlib.decompressobj(-zlib.MAX_WBITS),
-    zipfile.ZIP_BZIP2: bz2.BZ2Decompressor,
-}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class InZip:
-    """Where a file lies in a zip.
-
-    Attributes:
-        path: The zip.
-        header_offset: Where the file's own header begins, in bytes.
-        compressed_bytes: Its size in the zip.
-        size: Its size unpacked, as the zip declares it.
-        method: How it is compressed, zipfile's constants.
-        checksum: CRC-32 of the file.
-        refused: Why it is not read; empty where it is.
-    """
+    """A file in the zip `path`; `info` is its entry in the zip's directory, all of which may be wrong."""
 
     path: str
-    header_offset: int
-    compressed_bytes: int
-    size: int
-    method: int
-    checksum: int
-    refused: str
+    info: zipfile.ZipInfo
 
     def read(self, max_bytes: int) -> bytes:
         """Returns the file's bytes.
 
         Raises:
             OSError: the zip cannot be read.
-            ValueError: the file is refused, damaged, or larger than `max_bytes`.
+            ValueError: the file is damaged, or larger than `max_bytes`, or seems to be a bomb.
         """
-        if self.refused:
-            raise ValueError(self.refused)
-        if max(self.size, self.compressed_bytes) > max_bytes:
+        size, packed_size = self.info.file_size, self.info.compress_size
+        if max(size, packed_size) > max_bytes:
             raise ValueError(f"larger than {max_bytes >> 20} MiB")
-        if self.size > max(MAX_UNSUSPICIOUS_BYTES, MAX_RATIO * self.compressed_bytes):
+        if size > max(MAX_UNSUSPICIOUS_BYTES, MAX_RATIO * packed_size):
             raise ValueError(f"unpacks to more than {MAX_RATIO} times its size; no MIDI does")
-        content = self._unpack(self._packed())
-        if len(content) != self.size:
+        content = _unpack(self._packed(), size, self.info.compress_type)
+        if len(content) != size:
             raise ValueError("damaged in the zip (it unpacks to another size than the zip says)")
-        if zlib.crc32(content) != self.checksum:
+        if zlib.crc32(content) != self.info.CRC:
             raise ValueError("damaged in the zip (wrong checksum)")
         return content
 
     def _packed(self) -> bytes:
         with pathlib.Path(self.path).open("rb") as file:
-            file.seek(self.header_offset)
+            file.seek(self.info.header_offset)
             header = file.read(_LOCAL_HEADER_BYTES)
             if len(header) < _LOCAL_HEADER_BYTES or not header.startswith(_LOCAL_HEADER_MAGIC):
                 raise ValueError("damaged in the zip (its header is not where the zip says)")
             file.seek(sum(struct.unpack("<HH", header[-4:])), 1)  # Its name and extra field.
-            return file.read(self.compressed_bytes)
-
-    def _unpack(self, packed: bytes) -> bytes:
-        if self.method == zipfile.ZIP_STORED:
-            return packed
-        try:
-            if self.method == zipfile.ZIP_LZMA:  # Two bytes of version, two of the properties' size, five properties.
-                decompressor = lzma.LZMADecompressor(lzma.FORMAT_ALONE)
-                packed = packed[4:9] + struct.pack("<Q", self.size) + packed[9:]
-            elif self.method in _DECOMPRESSORS:
-                decompressor = _DECOMPRESSORS[self.method]()
-            else:
-                name = zipfile.compressor_names.get(self.method, self.method)
-                raise ValueError(f"cannot be unpacked (compressed by {name}); pack the zip anew with deflate")
-            return decompressor.decompress(packed, self.size + 1)  # One more byte shows that there are more.
-        except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:  # bz2 raises OSError.
-            raise ValueError(f"damaged in the zip ({error})") from error
+            return file.read(self.info.compress_size)
 
 
-def list_files(path: pathlib.Path, is_wanted: Callable[[str], bool]) -> Files:
-    """Lists the files of a zip; those that must not be read are listed too, and say why when they are.
+def _unpack(packed: bytes, size: int, method: int) -> bytes:
+    """Returns what was packed, but one byte more than `size` at most, which shows that there are more."""
+    if method == zipfile.ZIP_STORED:
+        return packed
+    try:
+        if method == zipfile.ZIP_DEFLATED:
+            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, size + 1)
+        if method == zipfile.ZIP_BZIP2:
+            return bz2.BZ2Decompressor().decompress(packed, size + 1)
+        if method == zipfile.ZIP_LZMA:  # Two bytes of version, two of the properties' size, five properties.
+            packed = packed[4:9] + struct.pack("<Q", size) + packed[9:]
+            return lzma.LZMADecompressor(lzma.FORMAT_ALONE).decompress(packed, size + 1)
+    except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:  # bz2 raises OSError.
+        raise ValueError(f"damaged in the zip ({error})") from error
+    name = zipfile.compressor_names.get(method, method)
+    raise ValueError(f"cannot be unpacked (compressed by {name}); pack the zip anew with deflate")
 
-    Args:
-        path: The zip.
-        is_wanted: Tells by a file's name, without its folders, whether to list it.
+
+def list_files(path: pathlib.Path) -> Files:
+    """Lists the files to convert, and their tables, in a zip; those that must not be read say why when they are.
 
     Raises:
         ValueError: it is no zip, or a broken one.
@@ -117,20 +94,13 @@ def list_files(path: pathlib.Path, is_wanted: Callable[[str], bool]) -> Files:
     location_by_name, repeated = {}, {}
     for info in infos:
         name = _name(info.filename)
-        *folders, last = name.split("/")
-        if info.is_dir() or not is_wanted(last) or any(is_hidden(part) and part != ".." for part in [*folders, last]):
+        parts = name.split("/")
+        if info.is_dir() or not is_wanted(parts[-1]) or any(is_hidden(part) and part != ".." for part in parts):
             continue
         if name in location_by_name:
             repeated[name] = "several times in the zip, of which the last one counts"
-        location_by_name[name] = InZip(
-            str(path),
-            info.header_offset,
-            info.compress_size,
-            info.file_size,
-            info.compress_type,
-            info.CRC,
-            _reason_to_refuse(info, name, info.header_offset in overlapping),
-        )
+        refused = _reason_to_refuse(info, name, info.header_offset in overlapping)
+        location_by_name[name] = Unreadable(refused) if refused else InZip(str(path), info)
     return Files(tuple(sorted(location_by_name)), location_by_name.__getitem__, repeated)
 
 

@@ -6,8 +6,7 @@ import pickle
 
 import pytest
 
-from pipelines.dataset.inputs.locations import Unreadable
-from pipelines.dataset.inputs.source import Source
+from pipelines.dataset.inputs.source import Source, Unreadable
 from pipelines.dataset.selection import Selection
 
 ROW = {"drummer": "drummer1", "style": "funk/groove1", "bpm": "96", "beat_type": "beat", "time_signature": "4-4"}

@@ -20,8 +20,7 @@ from pipelines.dataset.beam import transforms
 from pipelines.dataset.conversion import Job
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import remote_folders
-from pipelines.dataset.inputs.locations import Inline
-from pipelines.dataset.inputs.source import Source
+from pipelines.dataset.inputs.source import Inline, Source
 from pipelines.dataset.performance import Options
 from pipelines.dataset.selection import Selection
 from tests import bad_locations

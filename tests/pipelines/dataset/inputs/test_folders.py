@@ -18,16 +18,12 @@ def fill(folder: pathlib.Path, names: list[str]) -> pathlib.Path:
     return folder
 
 
-def listed(folder: pathlib.Path):
-    return folders.list_files(folder, lambda name: name.endswith(".mid"))
-
-
 def test_files_of_all_folders_are_listed_sorted_by_name(tmp_path):
     names = ["B.mid", "a.mid", "deep/er/c.mid", "schöne Grüße/d e.mid", "鼓.mid"]
     fill(tmp_path, [*names, "readme.txt", ".hidden.mid", ".trash/a.mid", "x/__MACOSX/a.mid", "._a.mid"])
     (tmp_path / "folder.mid").mkdir()
     os.mkfifo(tmp_path / "pipe.mid")  # Reading it would wait for ever.
-    files = listed(tmp_path)
+    files = folders.list_files(tmp_path)
     assert files.names == tuple(names)
     assert [files.locate(name).read(99).decode() for name in names] == names
     assert files.repeated == {}
@@ -35,7 +31,7 @@ def test_files_of_all_folders_are_listed_sorted_by_name(tmp_path):
 
 def test_a_name_that_is_no_utf8_can_be_written_and_read(tmp_path):
     (tmp_path / os.fsdecode(b"gr\xf6ve.mid")).write_bytes(b"hit")
-    files = listed(tmp_path)
+    files = folders.list_files(tmp_path)
     assert files.names == (r"gr\xf6ve.mid",)
     assert files.locate(r"gr\xf6ve.mid").read(99) == b"hit"
 
@@ -45,7 +41,7 @@ def test_links_are_followed(tmp_path):
     folder = fill(tmp_path / "in", ["a.mid"])
     (folder / "linked.mid").symlink_to(elsewhere / "3.bin")
     (folder / "links").symlink_to(elsewhere)
-    files = listed(folder)
+    files = folders.list_files(folder)
     assert files.names == ("a.mid", "linked.mid", "links/1.mid", "links/deep/2.mid")
     assert files.locate("links/deep/2.mid").read(99) == b"deep/2.mid"
     assert files.locate("linked.mid").read(99) == b"3.bin"
@@ -59,7 +55,7 @@ def test_a_file_that_links_lead_to_as_well_counts_once(tmp_path):
     (folder / "again").symlink_to("real")
     (folder / "one.mid").symlink_to(outside / "x.mid")
     (folder / "two").symlink_to(outside)
-    files = listed(folder)
+    files = folders.list_files(folder)
     assert files.names == ("one.mid", "real/b.mid", "real/c.mid")
     assert files.repeated == {
         "a.mid": "a link to real/b.mid",
@@ -75,7 +71,7 @@ def test_links_in_a_circle_end(tmp_path):
     outside = fill(tmp_path / "out", ["2.mid"])
     (outside / "self").symlink_to(".")
     (folder / "b").symlink_to(outside)
-    files = listed(folder)
+    files = folders.list_files(folder)
     assert files.names == ("a/1.mid", "b/2.mid")
     assert files.repeated == {
         "a/further up/": "a link to a folder that it lies in",
@@ -87,7 +83,7 @@ def test_links_in_a_circle_end(tmp_path):
 def test_a_link_that_leads_nowhere_is_listed_and_says_why_when_read(tmp_path):
     (tmp_path / "gone.mid").symlink_to("not here")
     (tmp_path / "round.mid").symlink_to("round.mid")
-    files = listed(tmp_path)
+    files = folders.list_files(tmp_path)
     assert files.names == ("gone.mid", "round.mid")
     with pytest.raises(FileNotFoundError, match="No such file"):
         files.locate("gone.mid").read(99)
@@ -105,17 +101,17 @@ def test_a_folder_that_cannot_be_read_is_listed_and_costs_only_itself(tmp_path, 
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refusing)
-    files = listed(tmp_path)
+    files = folders.list_files(tmp_path)
     assert files.names == ("a.mid", "locked/")
     with pytest.raises(ValueError, match=r"^the folder cannot be read \(Permission denied\)$"):
         files.locate("locked/").read(99)
     with pytest.raises(PermissionError):
-        listed(tmp_path / "locked")
+        folders.list_files(tmp_path / "locked")
 
 
 def test_a_file_larger_than_the_limit_is_not_read(tmp_path):
     (tmp_path / "a.mid").write_bytes(bytes(2**20 + 1))
-    location = listed(tmp_path).locate("a.mid")
+    location = folders.list_files(tmp_path).locate("a.mid")
     assert len(location.read(2**20 + 1)) == 2**20 + 1
     with pytest.raises(ValueError, match=r"^larger than 1 MiB$"):
         location.read(2**20)
