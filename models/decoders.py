@@ -146,17 +146,13 @@ class _WholeSequences(_Layers):
         data = None if self.is_one_hot else self.random.dropout(x_input[:, tf.newaxis], self._keep_prob)
         conditional = int(z.shape[1]) > 0
         if self._keep_prob == 1.0:
-            return recurrence.Inputs(tokens, self._num_tokens, data, constant=z if conditional else None)
+            return recurrence.Inputs(tokens, data, constant=z if conditional else None)
         if tokens is not None:
             is_kept = self.random.coin_flips(tokens.shape, self._keep_prob)
             tokens = tf.where(is_kept, tokens, tf.fill(tokens.shape, -1))
         repeated = tf.tile(z[tf.newaxis, tf.newaxis], [x_input.shape[0], 1, 1, 1])
         dense = self.random.dropout(repeated, self._keep_prob) if conditional else None
-        return recurrence.Inputs(tokens, self._num_tokens, data, dense)
-
-    @property
-    def _num_tokens(self) -> int:
-        return self._output_depth if self.is_one_hot else 0
+        return recurrence.Inputs(tokens, data, dense)
 
     def _decode_by_step(self, x_input, x_target, x_length, z, c_input) -> Decoded:
         """Does `decode` by Magenta's own layers, which compute one step of all layers after the other."""
