@@ -55,13 +55,13 @@ class StepLayer:
         self._inputs = [tf.cast(each, dtype) for each in inputs]
         self._is_above = not inputs and "constant" not in arrays
 
-        self._kernel = tf.cast(arrays["kernel"], dtype)
-        by_gate = tf.reshape(self._kernel, [self.directions, -1, NUM_GATES, self.units])
+        kernel = tf.cast(arrays["kernel"], dtype)
+        by_gate = tf.reshape(kernel, [self.directions, -1, NUM_GATES, self.units])
         self._kernel_by_gate = tf.transpose(by_gate, [2, 0, 1, 3])
         # Sliced in the loop, these would be copied in each step.
         depth = sum(int(each.shape[-1]) for each in inputs)
-        self._kernel_back = self._kernel[:, 1 if self._is_above else depth :]
-        self._dense_rows = self._kernel[:, 0 if data is None else int(data.shape[-1]) : depth]
+        self._kernel_back = kernel[:, 1 if self._is_above else depth :]
+        self._dense_rows = kernel[:, 0 if data is None else int(data.shape[-1]) : depth]
 
         self._ones = tf.ones([self.directions, self.batch, 1], dtype)
         self._looked_up = None if tokens is None else self._look_up()
@@ -82,13 +82,12 @@ class StepLayer:
             below: The output of the layer below in this step, `[rows, depth]`; None in the lowest layer.
             h: The layer's output in the step before, `[rows, units]`.
         """
-        below = self._dropped(t, below)
-        parts = [tf.reshape(h, [self.directions, self.batch, self.units])]
-        if below is not None:
-            parts = [self._ones, tf.reshape(below, [self.directions, self.batch, -1]), *parts]
+        h = tf.reshape(h, [self.directions, self.batch, self.units])
+        if below is None:
+            inputs = [each[t] for each in self._inputs]
         else:
-            parts = [*(each[t] for each in self._inputs), *parts]
-        return tf.concat(parts, axis=2) if len(parts) > 1 else parts[0]
+            inputs = [self._ones, tf.reshape(self._dropout(t, below), [self.directions, self.batch, -1])]
+        return tf.concat([*inputs, h], axis=2) if inputs else h
 
     def multiply(self, factor: tf.Tensor) -> tf.Tensor:
         """Returns the product with the kernel, `[4, rows, units]`."""
@@ -111,7 +110,7 @@ class StepLayer:
         if not self._is_above:
             return None, tf.reshape(product, [self.rows, self.units])
         below, h = tf.split(tf.reshape(product, [self.rows, -1]), [-1, self.units], axis=1)
-        return self._dropped(t, below), h
+        return self._dropout(t, below), h
 
     def weight_gradients(
         self, steps: tf.Tensor, factors: list[tf.Tensor], gradients: list[tf.Tensor]
@@ -149,7 +148,7 @@ class StepLayer:
         products = [tf.matmul(*pair, transpose_b=True) for pair in zip(gradients, rows, strict=True)]
         return tf.stack([tf.reshape(product, [-1, self.batch, product.shape[-1]]) for product in products], axis=1)
 
-    def _dropped(self, t: tf.Tensor, below: tf.Tensor | None) -> tf.Tensor | None:
+    def _dropout(self, t: tf.Tensor, below: tf.Tensor) -> tf.Tensor:
         """Returns the output of the layer below, or the gradient of it, after dropout."""
         return below if self._mask is None else below * self._mask[t]
 
@@ -246,14 +245,9 @@ class StepLoop:
     def _steps_back(self, steps: tf.Tensor, state_gradients: list, gradient: tf.Tensor) -> tuple[list, list]:
         """Makes the backward pass over some steps, without the weight gradients.
 
-        Args:
-            steps: The numbers of the steps.
-            state_gradients: The gradients of each layer's c and h after these steps.
-            gradient: The gradient of what `forward` returned.
-
-        Returns:
-            The gradients of each layer's c and h before these steps, and of its pre-activations in all of them,
-            `[len(steps) * batch, 4 * units]` for each direction.
+        Takes the gradients of each layer's c and h after these steps, and that of what `forward` returned. Returns the
+        gradients of c and h before these steps, and of the pre-activations, `[len(steps) * batch, 4 * units]` for each
+        direction.
         """
 
         def step(t, state_gradients, gradients):
