@@ -68,8 +68,16 @@ def with_stride(config: Config, stride_bars: int | None) -> Config:
 
 
 def _hparams(**values) -> HParams:
-    # windows_per_performance: so many windows of each performance, drawn anew for each epoch; 0 is all of them.
-    return merge_hparams(lstm_models.get_default_hparams(), HParams(windows_per_performance=0, **values))
+    """What all entries have in common, and their own `values`."""
+    common = HParams(
+        batch_size=512,
+        max_seq_len=STEPS,
+        free_bits=48,
+        max_beta=0.2,
+        windows_per_performance=0,  # So many windows of each performance, drawn anew for each epoch; 0 is all of them.
+        **values,
+    )
+    return merge_hparams(lstm_models.get_default_hparams(), common)
 
 
 def _hier_drums(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int]) -> Config:
@@ -83,15 +91,7 @@ def _hier_drums(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int]) -
                 disable_autoregression=True,
             ),
         ),
-        hparams=_hparams(
-            batch_size=512,
-            max_seq_len=STEPS,
-            z_size=z_size,
-            enc_rnn_size=enc_rnn_size,
-            dec_rnn_size=dec_rnn_size,
-            free_bits=48,
-            max_beta=0.2,
-        ),
+        hparams=_hparams(z_size=z_size, enc_rnn_size=enc_rnn_size, dec_rnn_size=dec_rnn_size),
         data_converter=converters.DrumsConverter(),
     )
 
@@ -100,16 +100,7 @@ def _groovae(**converter_options) -> Config:
     """Hits with velocities and timing offsets; `converter_options` say what the encoder does not get to see."""
     return Config(
         model=MusicVAE(encoders.BidirectionalLstmEncoder(), decoders.GrooveLstmDecoder()),
-        hparams=_hparams(
-            batch_size=512,
-            max_seq_len=STEPS,
-            z_size=256,
-            enc_rnn_size=[512],
-            dec_rnn_size=[256, 256],
-            max_beta=0.2,
-            free_bits=48,
-            dropout_keep_prob=0.3,
-        ),
+        hparams=_hparams(z_size=256, enc_rnn_size=[512], dec_rnn_size=[256, 256], dropout_keep_prob=0.3),
         data_converter=converters.GrooveConverter(
             split_bars=BARS,
             steps_per_quarter=STEPS_PER_QUARTER,

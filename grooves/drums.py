@@ -65,10 +65,10 @@ CLASS_BY_PITCH: Mapping[str, np.ndarray] = {drum_map: _class_by_pitch(drum_map) 
 
 def _pitch_on_kit(drum_map: str) -> dict[int, int]:
     """Returns the Roland kit's pitch for each that is in a class: itself, or the first one of the class."""
-    numbers = {pitch: int(number) for pitch, number in enumerate(CLASS_BY_PITCH[drum_map]) if number >= 0}
     return {
         pitch: pitch if pitch in ROLAND_CLASSES[number] else ROLAND_CLASSES[number][0]
-        for pitch, number in numbers.items()
+        for pitch, number in enumerate(CLASS_BY_PITCH[drum_map])
+        if number >= 0
     }
 
 

@@ -31,7 +31,7 @@ class Groove:
     @classmethod
     def split(cls, steps: np.ndarray, qpm: np.ndarray | float = QPM) -> Groove:
         """Returns the groove of a tensor `[…, steps, 27]` = 9 hits | 9 velocities | 9 offsets, as views of it."""
-        return cls(*parts(steps), qpm=qpm)
+        return cls(*np.split(steps, NUM_PARTS, axis=-1), qpm=qpm)
 
     @classmethod
     def from_notes(
@@ -68,9 +68,3 @@ class Groove:
     def join(self) -> np.ndarray:
         """Returns the tensor that `split` splits, `[…, steps, 27]`, a copy."""
         return np.concatenate([self.hits, self.velocities, self.offsets], axis=-1)
-
-
-def parts(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns hits, velocities and offsets of a tensor in a groove's layout, a decoder's logits too, as views of it."""
-    hits, velocities, offsets = np.split(steps, NUM_PARTS, axis=-1)
-    return hits, velocities, offsets

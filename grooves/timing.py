@@ -54,11 +54,6 @@ def offsets_of(
 
 
 def offsets_to_ms(offsets: np.ndarray, qpm: np.ndarray | float) -> np.ndarray:
-    """Returns offsets in milliseconds.
-
-    Args:
-        offsets: `[steps, drums]`, or `[n, steps, drums]`.
-        qpm: Their tempo, quarters a minute; for `[n, steps, drums]` also `[n]`.
-    """
+    """Returns offsets `[steps, drums]` at one tempo, or `[n, steps, drums]` at one or at `[n]`, in milliseconds."""
     ms_per_offset = np.asarray(60_000 / qpm / STEPS_PER_QUARTER / _OFFSETS_PER_STEP)
     return offsets * ms_per_offset.reshape(ms_per_offset.shape + (1,) * (offsets.ndim - ms_per_offset.ndim))

@@ -36,22 +36,17 @@ def tapped(groove: Groove, drum: int = TAP_CLASS) -> Groove:
 
 
 def with_voices_of(groove: Groove, other: Groove, is_theirs: np.ndarray) -> Groove:
-    """Returns the groove with some of its drums replaced by another groove's, of the same shape.
+    """Returns the groove, at its own tempo, with some of its drums replaced by another groove's, of the same shape.
 
-    Args:
-        groove: Keeps its tempo and the other drums.
-        other: Gives the drums.
-        is_theirs: Which, `[drums]` booleans; in a batch also `[n, 1, drums]`.
+    `is_theirs` says which, `[drums]` booleans; in a batch also `[n, 1, drums]`.
     """
     return _map(lambda ours, theirs: np.where(is_theirs, theirs, ours), groove, other)
 
 
 def shifted(groove: Groove, num_steps: int) -> Groove:
-    """Returns the groove as a loop that begins later: what is moved beyond one end comes in at the other.
+    """Returns the groove with every hit `num_steps` later, or earlier where that is negative, as a loop.
 
-    Args:
-        groove: One or a batch.
-        num_steps: By how many steps every hit comes later; negative is earlier.
+    What is moved beyond one end comes in at the other.
     """
     return _map(lambda part: np.roll(part, num_steps, axis=-2), groove)
 

@@ -39,7 +39,7 @@ class Section:
         """Sixteenths until the end of the last bar with a hit."""
         return timing.bar_after(self.steps[-1]) if len(self.steps) else 0
 
-    def tracks(self) -> Iterator[np.ndarray]:
+    def _tracks(self) -> Iterator[np.ndarray]:
         """Yields the tokens `[whole bars]` uint16 from the first bar with a hit to the last one before a gap."""
         ends = np.flatnonzero(np.diff(self.steps) > GAP_STEPS) + 1
         for first, last in zip([0, *ends], [*ends, len(self.steps)], strict=True):
@@ -54,7 +54,7 @@ class Section:
         if not len(self.steps):
             return np.zeros([0, STEPS], np.uint16)
         unique = {}
-        for track in self.tracks():
+        for track in self._tracks():
             for start in range(0, len(track) - STEPS + 1, stride_bars * STEPS_PER_BAR):
                 unique.setdefault(track[start : start + STEPS].tobytes())
         return np.frombuffer(b"".join(unique), np.uint16).reshape(-1, STEPS)
@@ -81,7 +81,9 @@ def of_sections(parts: Iterable[Section], stride_bars: int) -> np.ndarray:
 
 def sections(sequence: NoteSequence, drum_map: str) -> Iterator[Section]:
     """Yields the parts of a performance between changes of tempo and metre, those of sixteen sixteenths a bar."""
-    if len(sequence.tempos) > 1 or len(sequence.time_signatures) > 1 or _begins_late(sequence):
+    # Where the only tempo or metre comes after time 0, 120 and 4/4 hold until then.
+    begins_late = any(change.time > 0 for change in (*sequence.tempos, *sequence.time_signatures))
+    if len(sequence.tempos) > 1 or len(sequence.time_signatures) > 1 or begins_late:
         from note_seq import sequences_lib  # Takes a second to import, and few need it.
 
         parts = [(part, math.inf) for part in sequences_lib.split_note_sequence_on_time_changes(sequence)]
@@ -91,11 +93,6 @@ def sections(sequence: NoteSequence, drum_map: str) -> Iterator[Section]:
         metre = part.time_signatures[0] if part.time_signatures else None
         if metre is None or metre.numerator == metre.denominator > 0:
             yield _quantize(part, end_secs, drum_map)
-
-
-def _begins_late(sequence: NoteSequence) -> bool:
-    """Whether the only tempo or metre comes after time 0, where 120 and 4/4 hold until then."""
-    return any(change.time > 0 for change in (*sequence.tempos, *sequence.time_signatures))
 
 
 def _quantize(part: NoteSequence, end_secs: float, drum_map: str) -> Section:

@@ -31,11 +31,9 @@ def newest(train_dir: str | os.PathLike[str]) -> str | None:
         if problem and not checkpoint_files.is_complete(prefix):
             continue  # Deleted meanwhile, by a process that trains there and keeps only so many.
         if not problem:
+            going_back = f"going back to {pathlib.Path(prefix).name}"
             for other, its_problem in unreadable:
-                print(
-                    f"{other}: cannot be read ({its_problem}); going back to {pathlib.Path(prefix).name}",
-                    file=sys.stderr,
-                )
+                print(f"{other}: cannot be read ({its_problem}); {going_back}", file=sys.stderr)
             return prefix
         unreadable.append((prefix, problem))
     if unreadable:
@@ -49,15 +47,14 @@ def newest(train_dir: str | os.PathLike[str]) -> str | None:
 def _problem(prefix: str) -> str:
     """Returns why a checkpoint cannot be read; empty if it can. Reading compares checksums."""
     try:
-        return _problem_of_files(
-            prefix, tuple((path.name, path.stat().st_mtime_ns) for path in checkpoint_files.files_of(prefix))
-        )
+        modified_ns = tuple(path.stat().st_mtime_ns for path in checkpoint_files.files_of(prefix))
+        return _problem_of_files(prefix, modified_ns)
     except OSError as error:
         return type(error).__name__
 
 
 @functools.lru_cache(maxsize=4)
-def _problem_of_files(prefix: str, _state: tuple) -> str:
+def _problem_of_files(prefix: str, _modified_ns: tuple[int, ...]) -> str:
     try:
         reader = tf.train.load_checkpoint(prefix)
         for name in reader.get_variable_to_shape_map():
@@ -114,10 +111,8 @@ def check(path: str, variables: list[tf.Variable]) -> None:
     Raises:
         ValueError: a variable is missing or has another shape, or the checkpoint cannot be read.
     """
-    try:
+    with _damage_is_named(path):
         shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
-    except (tf.errors.OpError, ValueError) as error:
-        raise ValueError(f"{path}: the checkpoint cannot be read ({type(error).__name__}); it is damaged") from error
     differing = [
         f"{variable.op.name} is {shapes.get(variable.op.name, 'missing')}, not {variable.shape.as_list()}"
         for variable in variables
@@ -134,16 +129,19 @@ def check(path: str, variables: list[tf.Variable]) -> None:
 def restore(session: tf.Session, path: str, saver: tf.train.Saver | None = None) -> None:
     """Restores all variables of the session's graph from a checkpoint; errors as in `check`.
 
-    Args:
-        session: The session.
-        path: The checkpoint's prefix.
-        saver: A saver of all variables; None adds one to the graph.
+    `saver` is one of all variables; None adds one to the graph.
     """
     with session.graph.as_default():
         variables = tf.global_variables()
         check(path, variables)
         saver = saver or tf.train.Saver(variables)
-    try:
+    with _damage_is_named(path):
         saver.restore(session, path)
+
+
+@contextlib.contextmanager
+def _damage_is_named(path: str) -> Iterator[None]:
+    try:
+        yield
     except (tf.errors.OpError, ValueError) as error:
         raise ValueError(f"{path}: the checkpoint cannot be read ({type(error).__name__}); it is damaged") from error

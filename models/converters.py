@@ -24,11 +24,11 @@ class DrumsConverter(data.DrumsConverter):
 
     Magenta's own keeps five of a performance, takes its first 100 bars, and knows no other stride than a bar.
 
-    Args:
+    Attributes:
         stride_bars: From the start of one window to the start of the next.
     """
 
-    def __init__(self, stride_bars: int = 1) -> None:
+    def __init__(self) -> None:
         super().__init__(
             max_bars=None,
             slice_bars=timing.BARS,
@@ -37,7 +37,7 @@ class DrumsConverter(data.DrumsConverter):
             pitch_classes=data.ROLAND_DRUM_PITCH_CLASSES,
             max_tensors_per_notesequence=None,
         )
-        self.stride_bars = stride_bars
+        self.stride_bars = 1
 
     def to_tensors(self, item: note_seq.NoteSequence) -> data.ConverterTensors:
         """Converts a performance on the Roland kit.
@@ -54,15 +54,8 @@ class DrumsConverter(data.DrumsConverter):
 class GrooveConverter(data.GrooveConverter):
     """Hits, velocities and offsets; the same as Magenta's to the last bit, several times as fast.
 
-    Args:
-        stride_bars: From the start of one window to the start of the next; None is the length of a window.
-        options: Magenta's. Those that change what a step is made of are left to Magenta's own code.
+    Options that change what a step is made of are left to Magenta's own code.
     """
-
-    def __init__(self, stride_bars: int | None = None, **options) -> None:
-        super().__init__(**options)
-        if stride_bars:
-            self._hop_size = stride_bars * self._steps_per_bar
 
     def to_tensors(self, item: note_seq.NoteSequence) -> data.ConverterTensors:
         """Converts a performance on the Roland kit.

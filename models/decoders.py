@@ -48,27 +48,7 @@ class Decoded:
     results: lstm_utils.LstmDecodeResults
 
 
-class _Layers(OwnLayers):
-    """Mixin for decoders that run a stack of layers over whole sequences."""
-
-    def _run_layers(self, variables, inputs: recurrence.Inputs, state, keep_prob: float) -> tf.Tensor:
-        """Returns the last layer's outputs, `[steps, batch, units]`, of the products' dtype.
-
-        Args:
-            variables: Kernel and bias of each layer.
-            inputs: The inputs of the first layer, after dropout.
-            state: c and h of each layer, `[batch, units]`.
-            keep_prob: What the dropout between layers keeps.
-        """
-        layers = [recurrence.Layer(kernel[tf.newaxis], bias[tf.newaxis]) for kernel, bias in variables]
-        states = [(c[tf.newaxis], h[tf.newaxis]) for c, h in state]
-        shapes = [[inputs.steps, 1, *layer_state.c.shape.as_list()] for layer_state in state[:-1]]
-        masks = [self.random.dropout_mask(shape, keep_prob) for shape in shapes]
-        outputs = recurrence.outputs(layers, inputs, states, self.computation, masks)
-        return outputs[:, 0]
-
-
-class _WholeSequences(_Layers):
+class _WholeSequences(OwnLayers):
     """Mixin for subclasses of `BaseLstmDecoder`: teacher forcing of all steps and sequences at once.
 
     Subclasses have `is_one_hot`, the losses (`_score`), the `metrics`, and how the next inputs are drawn (`draw`).
@@ -135,7 +115,7 @@ class _WholeSequences(_Layers):
             rows = tf.split(kernel, [self._output_depth, -1])
             variables[0] = tf.concat([rows[0] / self._keep_prob, rows[1]], axis=0), bias
 
-        outputs = self._run_layers(variables, self._inputs(time_major(x_input), z), state, self._keep_prob)
+        outputs = self._run_layers(variables, self._inputs(time_major(x_input), z), state)
         flat = tf.reshape(outputs, [-1, outputs.shape[-1]])
         projected = self.computation.matmul(flat, self._output_layer.kernel) + self._output_layer.bias
         return tf.reshape(projected, [steps, batch_size, self._output_depth])
@@ -146,17 +126,13 @@ class _WholeSequences(_Layers):
         data = None if self.is_one_hot else self.random.dropout(x_input[:, tf.newaxis], self._keep_prob)
         conditional = int(z.shape[1]) > 0
         if self._keep_prob == 1.0:
-            return recurrence.Inputs(tokens, self._num_tokens, data, constant=z if conditional else None)
+            return recurrence.Inputs(tokens, data, constant=z if conditional else None)
         if tokens is not None:
             is_kept = self.random.coin_flips(tokens.shape, self._keep_prob)
             tokens = tf.where(is_kept, tokens, tf.fill(tokens.shape, -1))
         repeated = tf.tile(z[tf.newaxis, tf.newaxis], [x_input.shape[0], 1, 1, 1])
         dense = self.random.dropout(repeated, self._keep_prob) if conditional else None
-        return recurrence.Inputs(tokens, self._num_tokens, data, dense)
-
-    @property
-    def _num_tokens(self) -> int:
-        return self._output_depth if self.is_one_hot else 0
+        return recurrence.Inputs(tokens, data, dense)
 
     def _decode_by_step(self, x_input, x_target, x_length, z, c_input) -> Decoded:
         """Does `decode` by Magenta's own layers, which compute one step of all layers after the other."""
@@ -232,7 +208,7 @@ class GrooveLstmDecoder(_WholeSequences, lstm_models.GrooveLstmDecoder):
         return sum(scores.values()), scores
 
 
-class HierarchicalLstmDecoder(_Layers, lstm_models.HierarchicalLstmDecoder):
+class HierarchicalLstmDecoder(OwnLayers, lstm_models.HierarchicalLstmDecoder):
     """A conductor makes one embedding a bar, the core decoder makes the bar's steps from it."""
 
     def build(self, hparams, output_depth: int, is_training=True) -> None:
@@ -254,17 +230,9 @@ class HierarchicalLstmDecoder(_Layers, lstm_models.HierarchicalLstmDecoder):
             self._core_decoder.fallback_reason = self.fallback_reason  # The next bar needs its final state.
 
     def reconstruction_loss(self, x_input, x_target, x_length, z=None, c_input=None) -> LossAndResults:
-        """As in Magenta; all bars in one batch where they do not depend on each other.
+        """Does what the core decoder's does, with all bars in one batch where they do not depend on each other.
 
-        Args:
-            x_input: `[batch, max_seq_len, output_depth]` or tokens `[batch, max_seq_len]`: the targets one step late.
-            x_target: `[batch, max_seq_len, output_depth]` or tokens.
-            x_length: `[batch]` (0 or max_seq_len) or `[batch, bars]`, int32.
-            z: `[batch, z_size]`, or None.
-            c_input: `[batch, max_seq_len, control_depth]`, or None.
-
-        Returns:
-            The loss `[batch]` in nats, streaming metrics by name, and the decoder's outputs over all steps.
+        The sequences have max_seq_len steps; `x_length` is `[batch]` (0 or max_seq_len) or `[batch, bars]`.
         """
         if self.fallback_reason or c_input is not None:
             x_input, x_target = (as_one_hot(x, self._output_depth) for x in (x_input, x_target))
@@ -293,7 +261,7 @@ class HierarchicalLstmDecoder(_Layers, lstm_models.HierarchicalLstmDecoder):
                 state = lstm_utils.initial_cell_state_from_embedding(cell, embeddings, name="initial_state")
                 variables = variables_of(cell, 1, scope)
             nothing = recurrence.Inputs(data=tf.zeros([steps, 1, rows, 1]))  # What upstream gives it, too.
-            outputs = tf.cast(self._run_layers(variables, nothing, state, self._keep_prob), tf.float32)
+            outputs = tf.cast(self._run_layers(variables, nothing, state), tf.float32)
             embeddings = tf.reshape(time_major(outputs), [rows * steps, -1])
         return embeddings
 

@@ -52,12 +52,11 @@ class TrainedModel:
         self._temperature = tf.placeholder(tf.float32, [])
         self._z = tf.placeholder(tf.float32, [batch_size, hparams.z_size]) if hparams.z_size else None
         controls = tf.placeholder(tf.float32, [None, converter.control_depth])
-        self._controls = controls if converter.control_depth else None
         self._samples, _ = config.model.sample(
             batch_size,
             max_length=tf.constant(hparams.max_seq_len),
             z=self._z,
-            c_input=self._controls,
+            c_input=controls if converter.control_depth else None,
             temperature=self._temperature,
         )
         if not hparams.z_size:
@@ -84,22 +83,18 @@ class TrainedModel:
         feeds = {self._inputs: inputs, self._lengths: lengths, self._input_controls: controls}
         return self._run(self._mu, feeds, len(inputs), {})
 
-    def decode(self, z: np.ndarray, temperature: float, controls: np.ndarray | None = None) -> np.ndarray:
-        """Samples one sequence from each latent vector.
+    def decode(self, z: np.ndarray, temperature: float) -> np.ndarray:
+        """Samples one sequence from each latent vector, for configs that decode under no controls.
 
         Args:
             z: `[n, z_size]`; for a config without latent vectors `[n, 0]`.
             temperature: Above 0; at 1 samples have the learnt probabilities, the lower the likelier they are.
-            controls: `[steps, control_depth]`, the same for all, for configs that have them.
 
         Returns:
             `[n, steps, output_depth]`; with an end token `steps` can be shorter than max_seq_len.
         """
-        constants = {self._temperature: temperature}
-        if self._controls is not None:
-            constants[self._controls] = controls
         feeds = {} if self._z is None else {self._z: z}
-        return self._run(self._samples, feeds, len(z), constants)
+        return self._run(self._samples, feeds, len(z), {self._temperature: temperature})
 
     def _run(self, fetch: tf.Tensor, feeds: dict, n: int, constants: dict) -> np.ndarray:
         """Computes `fetch` in batches; the last batch is filled up with its own first rows."""

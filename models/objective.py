@@ -18,12 +18,7 @@ EPSILON = 1e-7  # Added inside the logarithms of the hits' loss, as in `tf.losse
 
 
 def kl_divergence(mean: tf.Tensor, stddev: tf.Tensor) -> tf.Tensor:
-    """Returns the KL divergence of diagonal normal distributions from the standard one, `[batch]`.
-
-    Args:
-        mean: `[batch, z_size]`.
-        stddev: `[batch, z_size]`.
-    """
+    """Returns the KL divergence `[batch]` of diagonal normal distributions `[batch, z_size]` from the standard one."""
     return 0.5 * tf.reduce_sum(tf.square(mean) + tf.square(stddev) - 1 - 2 * tf.math.log(stddev), axis=1)
 
 
@@ -33,11 +28,9 @@ def kl_terms(kl: tf.Tensor, hparams: HParams) -> dict[str, tf.Tensor]:
 
 
 def beta(hparams: HParams, step: tf.Tensor | int) -> tf.Tensor | float:
-    """Returns the weight of the KL at a step of training: it grows from 0 towards `max_beta`.
+    """Returns the weight of the KL at a step of training, a number or a float32 tensor.
 
-    Args:
-        hparams: `beta_rate` says how slowly it grows; at 0 it is `max_beta` at once.
-        step: A number, or a float32 tensor.
+    It grows from 0 towards `max_beta`, the slower the nearer to 1 `beta_rate` is; at a rate of 0 it is there at once.
     """
     return (1 - hparams.beta_rate**step) * hparams.max_beta
 

@@ -21,12 +21,15 @@ documentation in TensorFlow.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from models import step_loop
 from models.magenta import tf
 
 FORGET_GATE = 2
 FORGET_BIAS = 1.0  # LSTMBlockCell's default, added to the bias that is a variable.
+
+State = tuple[tf.Tensor, tf.Tensor]  # c and h of a layer, `[directions, batch, units]` each.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,14 +55,12 @@ class Inputs:
 
     Attributes:
         tokens: `[steps, batch]` int32, the classes of a one-hot input, -1 for zeros.
-        num_tokens: The depth of that one-hot input, 0 without.
         data: `[steps, directions, batch, depth]`, inputs that need no gradient.
         dense: `[steps, directions, batch, depth]`, inputs that need one.
         constant: `[batch, depth]`, the same in each step.
     """
 
     tokens: tf.Tensor | None = None
-    num_tokens: int = 0
     data: tf.Tensor | None = None
     dense: tf.Tensor | None = None
     constant: tf.Tensor | None = None
@@ -94,20 +95,19 @@ class Layer:
 def outputs(
     layers: list[Layer],
     inputs: Inputs,
-    states: list[tuple[tf.Tensor, tf.Tensor]],
+    states: list[State],
     computation: Computation,
-    masks: list[tf.Tensor | None] | None = None,
+    masks: Sequence[tf.Tensor | None] = (),
 ) -> tf.Tensor:
     """Returns the top layer's output in each step, `[steps, directions, batch, units]`, of the products' dtype.
 
     Args:
         layers: The variables, the lowest layer first; each layer's outputs are the inputs of the next.
         inputs: The inputs of the lowest layer.
-        states: c and h of each layer before the first step, `[directions, batch, units]` each.
+        states: The state of each layer before the first step.
         computation: How the layers are computed.
         masks: The dropout masks of each layer's input but the lowest's, `[steps, directions, batch, units]`.
     """
-    masks = masks or [None] * (len(layers) - 1)
     if not computation.fused:
         return _in_steps(layers, inputs, states, masks, None, computation)
     for layer, state, mask in zip(layers, states, [*masks, None], strict=True):
@@ -116,30 +116,21 @@ def outputs(
     return sequence
 
 
-def last_output(
-    layer: Layer, inputs: Inputs, state: tuple[tf.Tensor, tf.Tensor], lengths: tf.Tensor, computation: Computation
-) -> tf.Tensor:
+def last_output(layer: Layer, inputs: Inputs, state: State, lengths: tf.Tensor, computation: Computation) -> tf.Tensor:
     """Returns a layer's output at the end of each sequence, float32 `[directions, batch, units]`.
 
-    For an empty sequence that is h of the state.
-
-    Args:
-        layer: The variables.
-        inputs: The inputs.
-        state: c and h before the first step, `[directions, batch, units]` each.
-        lengths: `[batch]` int32, steps.
-        computation: How the layer is computed.
+    For an empty sequence that is h of the state before the first step; `lengths` is `[batch]` int32, in steps.
     """
     if not computation.fused:
-        return _in_steps([layer], inputs, [state], [], lengths, computation)
+        return _in_steps([layer], inputs, [state], (), lengths, computation)
     sequence = tf.concat([state[1][tf.newaxis], _fused(layer, inputs, state)], axis=0)
     batch = tf.range(tf.shape(lengths)[0])
     return tf.stack([tf.gather_nd(sequence[:, d], tf.stack([lengths, batch], 1)) for d in range(layer.directions)])
 
 
-def _fused(layer: Layer, inputs: Inputs, state: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+def _fused(layer: Layer, inputs: Inputs, state: State) -> tf.Tensor:
     """Does `outputs` for one layer, by a `BlockLSTM` for each direction."""
-    dense = _as_dense(inputs, layer.directions)
+    dense = _as_dense(layer, inputs)
     no_peephole = tf.zeros([layer.units])
     per_direction = [
         tf.raw_ops.BlockLSTM(
@@ -161,86 +152,77 @@ def _fused(layer: Layer, inputs: Inputs, state: tuple[tf.Tensor, tf.Tensor]) -> 
     return tf.stack(per_direction, axis=1)
 
 
-def _as_dense(inputs: Inputs, directions: int) -> tf.Tensor:
+def _as_dense(layer: Layer, inputs: Inputs) -> tf.Tensor:
     """Returns all inputs as `[steps, directions, batch, depth]`."""
-    parts = []
+    parts = [each for each in (inputs.data, inputs.dense) if each is not None]
     if inputs.tokens is not None:
-        parts.append(tf.one_hot(inputs.tokens, inputs.num_tokens)[:, tf.newaxis])
-    parts += [each for each in (inputs.data, inputs.dense) if each is not None]
+        num_tokens = _row_counts(layer, inputs)[0]
+        parts.insert(0, tf.one_hot(inputs.tokens, num_tokens)[:, tf.newaxis])
     if inputs.constant is not None:
-        parts.append(tf.tile(inputs.constant[tf.newaxis, tf.newaxis], [inputs.steps, directions, 1, 1]))
+        parts.append(tf.tile(inputs.constant[tf.newaxis, tf.newaxis], [inputs.steps, layer.directions, 1, 1]))
     return tf.concat(parts, axis=-1)
+
+
+def _row_counts(layer: Layer, inputs: Inputs) -> list[int]:
+    """Returns how many rows of the kernel are for tokens, for data and dense inputs, for a constant, and for h."""
+    data, dense, constant = (
+        0 if each is None else int(each.shape[-1]) for each in (inputs.data, inputs.dense, inputs.constant)
+    )
+    others = [data + dense, constant, layer.units]
+    return [int(layer.kernel.shape[1]) - sum(others), *others]
 
 
 def _in_steps(
     layers: list[Layer],
     inputs: Inputs,
-    states: list[tuple[tf.Tensor, tf.Tensor]],
-    masks: list[tf.Tensor | None],
+    states: list[State],
+    masks: Sequence[tf.Tensor | None],
     lengths: tf.Tensor | None,
     computation: Computation,
 ) -> tf.Tensor:
     """Does `last_output`, or without lengths `outputs`, by a loop over the steps."""
-    steps = inputs.steps
-    lowest_terms, data = _lowest_terms(layers[0], inputs, states[0], computation)
-    terms = [lowest_terms, *map(_terms, layers[1:], states[1:])]
-    names = [(number, name) for number, arrays in enumerate(terms) for name in arrays]
-    masks = [
-        mask if mask is None else tf.cast(tf.reshape(mask, [steps, -1, mask.shape[-1]]), computation.dtype)
-        for mask in masks
+    steps, dtype = inputs.steps, computation.dtype
+    lowest, data = _lowest_arrays(layers[0], inputs, states[0], computation)
+    above = [
+        {"c": c, "h": h, "kernel": tf.concat([_full_bias(layer), layer.kernel], axis=1)}
+        for layer, (c, h) in zip(layers[1:], states[1:], strict=True)
     ]
+    masks = [mask if mask is None else tf.cast(tf.reshape(mask, [steps, -1, mask.shape[-1]]), dtype) for mask in masks]
 
     @tf.custom_gradient
-    def run(*values: tf.Tensor):
-        arrays = [{} for _ in layers]
-        for (number, name), value in zip(names, values, strict=True):
-            arrays[number][name] = value
-        lowest = step_loop.StepLayer(arrays[0], data, inputs.tokens, computation.dtype)
-        above = [step_loop.StepLayer(each, None, None, computation.dtype) for each in arrays[1:]]
-        loop = step_loop.StepLoop([lowest, *above], masks, steps, lengths)
+    def run(lowest: dict[str, tf.Tensor], above: list[dict[str, tf.Tensor]]):
+        stack = [step_loop.StepLayer(lowest, dtype, data=data, tokens=inputs.tokens)]
+        stack += [step_loop.StepLayer(each, dtype, mask=mask) for each, mask in zip(above, masks, strict=True)]
+        loop = step_loop.StepLoop(stack, steps, lengths)
+        return loop.forward(), loop.backward
 
-        def backward(gradient: tf.Tensor) -> list[tf.Tensor]:
-            gradients = loop.backward(gradient)
-            return [gradients[number][name] for number, name in names]
-
-        return loop.forward(), backward
-
-    return run(*(terms[number][name] for number, name in names))
+    return run(lowest, above)
 
 
-def _terms(layer: Layer, state: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Returns the arrays of a layer above another, for `StepLayer`: the bias is the kernel's first row."""
-    return {"c": state[0], "h": state[1], "kernel": tf.concat([_full_bias(layer), layer.kernel], axis=1)}
-
-
-def _lowest_terms(
-    layer: Layer, inputs: Inputs, state: tuple[tf.Tensor, tf.Tensor], computation: Computation
+def _lowest_arrays(
+    layer: Layer, inputs: Inputs, state: State, computation: Computation
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
     """Returns the arrays and the data of the lowest layer, for `StepLayer`.
 
     A constant input is multiplied here, and the bias added to it. Where there is none, the bias is a row of the kernel,
     and the data has a column of ones for it.
     """
-    data_depth, depth = (0 if each is None else int(each.shape[-1]) for each in (inputs.data, inputs.dense))
-    constant_depth = int(layer.kernel.shape[1]) - inputs.num_tokens - data_depth - depth - layer.units
-    sizes = [inputs.num_tokens, data_depth + depth, constant_depth, layer.units]
-    table, input_rows, constant_rows, state_rows = tf.split(layer.kernel, sizes, axis=1)
-
-    terms = {"c": state[0], "h": state[1]}
+    table, input_rows, constant_rows, state_rows = tf.split(layer.kernel, _row_counts(layer, inputs), axis=1)
+    arrays = {"c": state[0], "h": state[1]}
     kernel, data = [input_rows, state_rows], inputs.data
     if inputs.tokens is not None:
-        terms["table"] = table[0]
+        arrays["table"] = table[0]
     if inputs.dense is not None:
-        terms["dense"] = inputs.dense
+        arrays["dense"] = inputs.dense
     if inputs.constant is not None:
         product = computation.matmul(inputs.constant[tf.newaxis], constant_rows)
-        terms["constant"] = product + _full_bias(layer)
+        arrays["constant"] = product + _full_bias(layer)
     else:
         kernel = [_full_bias(layer), *kernel]
         ones = tf.ones([inputs.steps, layer.directions, state[0].shape[1], 1])
         data = ones if data is None else tf.concat([ones, data], axis=-1)
-    terms["kernel"] = tf.concat(kernel, axis=1)
-    return terms, data
+    arrays["kernel"] = tf.concat(kernel, axis=1)
+    return arrays, data
 
 
 def _full_bias(layer: Layer) -> tf.Tensor:

@@ -26,7 +26,13 @@ class StepLayer:
     """
 
     def __init__(
-        self, arrays: dict[str, tf.Tensor], data: tf.Tensor | None, tokens: tf.Tensor | None, dtype: tf.DType
+        self,
+        arrays: dict[str, tf.Tensor],
+        dtype: tf.DType,
+        *,
+        data: tf.Tensor | None = None,
+        tokens: tf.Tensor | None = None,
+        mask: tf.Tensor | None = None,
     ) -> None:
         """Takes the layer's arrays.
 
@@ -36,27 +42,28 @@ class StepLayer:
                 `table` `[num_tokens, 4 * units]`, and `constant` `[directions, batch, 4 * units]`. The kernel has rows
                 for `data`, for `dense` and for h; in a layer above another one for the bias, for the output of the
                 layer below, and for h.
+            dtype: The type of matrix products.
             data: Inputs that need no gradient, `[steps, directions, batch, depth]`.
             tokens: `[steps, batch]`, row numbers of the table, -1 for zeros.
-            dtype: The type of matrix products.
+            mask: The dropout mask of the output of the layer below, `[steps, rows, depth]`.
         """
         self.arrays, self.dtype = arrays, dtype
         self.directions, self.batch, self.units = map(int, arrays["c"].shape)
         self.rows = self.directions * self.batch
+        self._tokens, self._mask = tokens, mask
         inputs = [each for each in (data, arrays.get("dense")) if each is not None]
         self._inputs = [tf.cast(each, dtype) for each in inputs]
         self._is_above = not inputs and "constant" not in arrays
 
-        self._kernel = tf.cast(arrays["kernel"], dtype)
-        by_gate = tf.reshape(self._kernel, [self.directions, -1, NUM_GATES, self.units])
+        kernel = tf.cast(arrays["kernel"], dtype)
+        by_gate = tf.reshape(kernel, [self.directions, -1, NUM_GATES, self.units])
         self._kernel_by_gate = tf.transpose(by_gate, [2, 0, 1, 3])
         # Sliced in the loop, these would be copied in each step.
         depth = sum(int(each.shape[-1]) for each in inputs)
-        self._kernel_back = self._kernel[:, 1 if self._is_above else depth :]
-        self._dense_rows = self._kernel[:, 0 if data is None else int(data.shape[-1]) : depth]
+        self._kernel_back = kernel[:, 1 if self._is_above else depth :]
+        self._dense_rows = kernel[:, 0 if data is None else int(data.shape[-1]) : depth]
 
         self._ones = tf.ones([self.directions, self.batch, 1], dtype)
-        self._tokens = tokens
         self._looked_up = None if tokens is None else self._look_up()
         shape = [self.rows, NUM_GATES, self.units]
         self._constant = [tf.reshape(arrays["constant"], shape)] if "constant" in arrays else []
@@ -75,12 +82,12 @@ class StepLayer:
             below: The output of the layer below in this step, `[rows, depth]`; None in the lowest layer.
             h: The layer's output in the step before, `[rows, units]`.
         """
-        parts = [tf.reshape(h, [self.directions, self.batch, self.units])]
-        if below is not None:
-            parts = [self._ones, tf.reshape(below, [self.directions, self.batch, -1]), *parts]
+        h = tf.reshape(h, [self.directions, self.batch, self.units])
+        if below is None:
+            inputs = [each[t] for each in self._inputs]
         else:
-            parts = [*(each[t] for each in self._inputs), *parts]
-        return tf.concat(parts, axis=2) if len(parts) > 1 else parts[0]
+            inputs = [self._ones, tf.reshape(self._dropout(t, below), [self.directions, self.batch, -1])]
+        return tf.concat([*inputs, h], axis=2) if inputs else h
 
     def multiply(self, factor: tf.Tensor) -> tf.Tensor:
         """Returns the product with the kernel, `[4, rows, units]`."""
@@ -90,19 +97,20 @@ class StepLayer:
         """Returns what is added to the product in step t, `[rows, 4, units]` each."""
         return self._constant if self._looked_up is None else [self._looked_up[t], *self._constant]
 
-    def multiply_back(self, gradient: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
+    def multiply_back(self, t: tf.Tensor, gradient: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
         """Returns the gradients of the output of the layer below, None in the lowest, and of h before the step.
 
         The gradient of `dense` is computed for many steps at once, by `dense_gradient`.
 
         Args:
+            t: The step.
             gradient: That of the pre-activations, `[directions, batch, 4 * units]`.
         """
         product = tf.matmul(gradient, self._kernel_back, transpose_b=True)
         if not self._is_above:
             return None, tf.reshape(product, [self.rows, self.units])
         below, h = tf.split(tf.reshape(product, [self.rows, -1]), [-1, self.units], axis=1)
-        return below, h
+        return self._dropout(t, below), h
 
     def weight_gradients(
         self, steps: tf.Tensor, factors: list[tf.Tensor], gradients: list[tf.Tensor]
@@ -140,6 +148,10 @@ class StepLayer:
         products = [tf.matmul(*pair, transpose_b=True) for pair in zip(gradients, rows, strict=True)]
         return tf.stack([tf.reshape(product, [-1, self.batch, product.shape[-1]]) for product in products], axis=1)
 
+    def _dropout(self, t: tf.Tensor, below: tf.Tensor) -> tf.Tensor:
+        """Returns the output of the layer below, or the gradient of it, after dropout."""
+        return below if self._mask is None else below * self._mask[t]
+
     def _look_up(self) -> tf.Tensor:
         """Returns the tokens' rows of the table, zeros for token -1, `[steps, rows, 4, units]`."""
         table = tf.cast(tf.pad(self.arrays["table"], [(0, 1), (0, 0)]), self.dtype)
@@ -151,18 +163,12 @@ class StepLayer:
 class StepLoop:
     """The forward and the backward pass over the steps of a stack of layers."""
 
-    def __init__(
-        self, layers: list[StepLayer], masks: list[tf.Tensor | None], steps: int, lengths: tf.Tensor | None
-    ) -> None:
-        """Takes the stack; both passes are made once.
+    def __init__(self, layers: list[StepLayer], steps: int, lengths: tf.Tensor | None) -> None:
+        """Takes the stack, the lowest layer first; both passes are made once.
 
-        Args:
-            layers: The first one is the lowest.
-            masks: The dropout masks of each layer's input but the first's, `[steps, rows, units below]`.
-            steps: The number of steps.
-            lengths: `[batch]`, the lengths of the sequences where only their last output is needed; None for all.
+        Where only the last output of each sequence is needed, `lengths` is theirs, `[batch]`; None is for all outputs.
         """
-        self._layers, self._masks, self._steps = layers, [None, *masks], steps
+        self._layers, self._steps = layers, steps
         self._dtype, top = layers[0].dtype, layers[-1]
         self._ends = None if lengths is None else tf.tile(lengths - 1, [top.directions])
         self._shape = [top.directions, top.batch, top.units]
@@ -175,7 +181,7 @@ class StepLoop:
             states, saved, factors = list(states), list(saved), list(factors)
             for number, layer in enumerate(self._layers):
                 c, h = states[number]
-                factor = layer.factor(t, self._masked(number, t, output), h)
+                factor = layer.factor(t, output, h)
                 product = layer.multiply(factor)
                 saved[number] = _write(t, saved[number], (product, c))
                 factors[number] = _write(t, factors[number], tf.unstack(factor))
@@ -184,7 +190,7 @@ class StepLoop:
             if self._ends is None:
                 sequence = _write(t, sequence, [output])
             else:
-                last = self._where_ending(t, lambda ending: tf.where(ending, output, last), lambda: last)
+                last = self._where_ending(t, output, last)
             return t + 1, states, last, sequence, saved, factors
 
         states = [layer.first_state for layer in self._layers]
@@ -239,14 +245,9 @@ class StepLoop:
     def _steps_back(self, steps: tf.Tensor, state_gradients: list, gradient: tf.Tensor) -> tuple[list, list]:
         """Makes the backward pass over some steps, without the weight gradients.
 
-        Args:
-            steps: The numbers of the steps.
-            state_gradients: The gradients of each layer's c and h after these steps.
-            gradient: The gradient of what `forward` returned.
-
-        Returns:
-            The gradients of each layer's c and h before these steps, and of its pre-activations in all of them,
-            `[len(steps) * batch, 4 * units]` for each direction.
+        Takes the gradients of each layer's c and h after these steps, and that of what `forward` returned. Returns the
+        gradients of c and h before these steps, and of the pre-activations, `[len(steps) * batch, 4 * units]` for each
+        direction.
         """
 
         def step(t, state_gradients, gradients):
@@ -255,15 +256,15 @@ class StepLoop:
             for number, layer in reversed(list(enumerate(self._layers))):
                 c_gradient, h_gradient = state_gradients[number]
                 if layer is self._layers[-1] and self._ends is not None:
-                    h_gradient = self._with_last(t, h_gradient, gradient[0])
+                    h_gradient = self._where_ending(t, gradient[0], h_gradient)
                 product, c = (array.read(t) for array in self._saved[number])
                 of_step, c_gradient = _compiled(
                     _cell_gradient, product, c, c_gradient, [h_gradient, *from_above], layer.added(t)
                 )
                 of_step = tf.reshape(of_step, [layer.directions, layer.batch, -1])
                 gradients[number] = _write(t - steps[0], gradients[number], tf.unstack(of_step))
-                below, h_gradient = layer.multiply_back(of_step)
-                from_above = [self._masked(number, t, below)]
+                below, h_gradient = layer.multiply_back(t, of_step)
+                from_above = [below]
                 state_gradients[number] = [c_gradient, h_gradient]
             return t - 1, state_gradients, gradients
 
@@ -272,19 +273,10 @@ class StepLoop:
         _, state_gradients, gradients = _loop(step, (steps[-1], state_gradients, gradients), lambda t: t >= steps[0])
         return state_gradients, [[array.concat() for array in arrays] for arrays in gradients]
 
-    def _masked(self, number: int, t: tf.Tensor, values: tf.Tensor | None) -> tf.Tensor | None:
-        """Returns a layer's input from below, or the gradient of it, after dropout."""
-        mask = self._masks[number]
-        return values if mask is None else values * mask[t]
-
-    def _with_last(self, t: tf.Tensor, h_gradient: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-        """Returns the gradient of h: where a sequence ends, that of its last output, and else `h_gradient`."""
-        return self._where_ending(t, lambda ending: tf.where(ending, gradient, h_gradient), lambda: h_gradient)
-
-    def _where_ending(self, t: tf.Tensor, if_any: Callable, otherwise: Callable) -> tf.Tensor:
-        """Returns `if_any(ending)` if a sequence ends in step t, else `otherwise()`; `ending` is `[rows]` bool."""
+    def _where_ending(self, t: tf.Tensor, at_end: tf.Tensor, otherwise: tf.Tensor) -> tf.Tensor:
+        """Returns `at_end` in the rows of sequences that end in step t, `otherwise` in others, `[rows, units]`."""
         ending = tf.equal(self._ends, t)
-        return tf.cond(tf.reduce_any(ending), lambda: if_any(ending), otherwise)
+        return tf.cond(tf.reduce_any(ending), lambda: tf.where(ending, at_end, otherwise), lambda: otherwise)
 
     def _array(self, dtype: tf.DType) -> tf.TensorArray:
         return tf.TensorArray(dtype, self._steps)

@@ -85,9 +85,9 @@ def read_example(config: configs.Config, path: str, start_bar: int | None) -> da
         FileNotFoundError: there is no such file.
         ValueError: it gives no example, and why.
     """
-    midi = pathlib.Path(path).expanduser().read_bytes()
+    content = pathlib.Path(path).expanduser().read_bytes()
     try:
-        sequence = read_at_constant_tempo(midi)
+        sequence = read_at_constant_tempo(content)
         if not isinstance(config.data_converter, data.DrumsConverter | data.GrooveConverter):
             return _only_example(loading.tensors_of(config.data_converter, sequence))
         reason = drums.reason_to_skip(sequence)

@@ -10,14 +10,8 @@ from pipelines.generation import outputs
 
 
 def sample(model: TrainedModel, n: int, temperature: float) -> list[note_seq.NoteSequence]:
-    """Returns `n` NoteSequences decoded from latent vectors that are drawn from the prior.
-
-    Raises:
-        ValueError: the config decodes under controls, which nobody gave.
-    """
-    converter = model.config.data_converter
-    if converter.control_depth:
-        raise ValueError("this config decodes under controls (hits or chords), which sampling does not have")
+    """Returns `n` NoteSequences decoded from latent vectors that are drawn from the prior; errors as `interpolate`."""
+    _check(model)
     return outputs.to_sequences(model, model.decode(model.draw(n), temperature))
 
 
@@ -27,7 +21,11 @@ def interpolate(
     """Returns `n` NoteSequences on the way from one example to the other, both reconstructions included.
 
     The way is along the great circle between the posteriors' means (White, arXiv 1609.04468), as in Magenta.
+
+    Raises:
+        ValueError: the config decodes under controls, which nobody gave.
     """
+    _check(model)
     steps = max(len(start.inputs[0]), len(end.inputs[0]))
     inputs, controls = (
         np.stack([np.pad(field[0], [(0, steps - len(field[0])), (0, 0)]) for field in fields])
@@ -36,6 +34,11 @@ def interpolate(
     means = model.encode(inputs, np.array([start.lengths[0], end.lengths[0]]), controls)
     z = np.stack([slerp(means[0], means[1], t) for t in np.linspace(0, 1, n)])
     return outputs.to_sequences(model, model.decode(z, temperature))
+
+
+def _check(model: TrainedModel) -> None:
+    if model.config.data_converter.control_depth:
+        raise ValueError("this config decodes under controls (hits or chords), which sampling does not have")
 
 
 def slerp(start: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:

@@ -30,7 +30,6 @@ def compute(parts: set[str], directions: int, fused: bool, last: bool) -> tuple[
         }
         inputs = recurrence.Inputs(
             tokens=tf.constant([[0, -1, 4]] * (STEPS - 1) + [[2, 2, -1]]) if "tokens" in parts else None,
-            num_tokens=NUM_TOKENS if "tokens" in parts else 0,
             data=tf.constant(normal(4, STEPS, directions, BATCH, 2)) if "data" in parts else None,
             dense=tf.constant(normal(5, STEPS, directions, BATCH, 3)) if "dense" in parts else None,
             constant=tf.constant(normal(6, BATCH, 2)) if "constant" in parts else None,

@@ -29,6 +29,6 @@ def test_token_minus_one_adds_nothing():
     with tf.Graph().as_default(), tf.Session() as session:
         arrays = {"c": tf.zeros([1, 2, UNITS]), "h": tf.zeros([1, 2, UNITS]), "kernel": tf.zeros([1, UNITS, 4 * UNITS])}
         arrays |= {"table": tf.ones([5, 4 * UNITS]), "constant": tf.zeros([1, 2, 4 * UNITS])}
-        layer = step_loop.StepLayer(arrays, None, tf.constant([[4, -1]]), tf.float32)
+        layer = step_loop.StepLayer(arrays, tf.float32, tokens=tf.constant([[4, -1]]))
         looked_up, _ = session.run(layer.added(tf.constant(0)))
     assert looked_up.reshape(2, -1).sum(axis=1).tolist() == [4 * UNITS, 0]

@@ -1,10 +1,12 @@
 """Samples depend on the seed alone, and interpolation keeps its ends."""
 
 import pathlib
+import types
 
 import numpy as np
 import pytest
 
+import configs
 from pipelines.generation import inputs, latent
 from tests.tiny import model_of
 
@@ -17,6 +19,15 @@ def test_slerp_keeps_to_the_circle():
     np.testing.assert_allclose(latent.slerp(x, y, 1), y, atol=1e-12)
     np.testing.assert_allclose(latent.slerp(x, y, 0.5), [2**0.5, 2**0.5])
     np.testing.assert_allclose(latent.slerp(x, 3 * x, 0.5), 2 * x)  # Parallel: upstream divides by zero.
+
+
+@pytest.mark.parametrize(
+    "make", [lambda model: latent.sample(model, 2, 1.0), lambda model: latent.interpolate(model, None, None, 2, 1.0)]
+)
+def test_configs_that_decode_under_controls_are_refused(make):
+    model = types.SimpleNamespace(config=configs.CONFIG_MAP["groovae_2bar_hits_control_tfds"])
+    with pytest.raises(ValueError, match=r"^this config decodes under controls \(hits or chords\)"):
+        make(model)
 
 
 @pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar"])
