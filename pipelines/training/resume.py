@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -19,19 +20,12 @@ MAGENTAS_PRECISION = "fp32"
 
 @dataclasses.dataclass(frozen=True)
 class ResumeState:
-    """What a run goes on with, or begins with.
+    """What a run goes on with, or begins with."""
 
-    Attributes:
-        checkpoint: The prefix of the newest one; None at first.
-        settings: What config.json said of the run until now.
-        seed: Of everything that is drawn.
-        precision: `fp32` or `bf16`.
-    """
-
-    checkpoint: str | None
-    settings: dict
-    seed: int
-    precision: str
+    checkpoint: str | None  # The prefix of the newest one; None at first.
+    settings: dict  # What config.json said of the run until now.
+    seed: int  # Of everything that is drawn.
+    precision: str  # `fp32` or `bf16`.
 
     @property
     def step(self) -> int:
@@ -83,15 +77,10 @@ def check_new(run_dir: str | os.PathLike[str]) -> None:
 
 
 def seed(settings: dict, given: int | None, has_checkpoint: bool) -> int:
-    """Returns the seed of a run: the one it began with, or the given one, or a new one.
-
-    Args:
-        settings: Of the run's folder.
-        given: --seed.
-        has_checkpoint: Whether there is something that an earlier seed has led to.
+    """Returns the seed of a run: the one it began with, or `given` by --seed, or a new one.
 
     Raises:
-        ValueError: it began with another one.
+        ValueError: another one was given, and there is a checkpoint that the one it began with has led to.
     """
     before = settings.get("seed")
     if not has_checkpoint or before is None:
@@ -115,16 +104,10 @@ def changed_hparams(settings: dict, config: configs.Config) -> dict[str, list]:
 
 
 def check_data(settings: dict, data: dict, where: str, allowed: bool) -> dict[str, list]:
-    """Compares the data of a run with those it was trained on, and returns what has changed, as `changed_hparams`.
-
-    Args:
-        settings: Of the run's folder.
-        data: `fingerprint` and `num_examples`.
-        where: Where they are from, as a person reads it.
-        allowed: Whether others will do.
+    """Returns how the data, which are from `where`, differ from those that a run was trained on: [before, now].
 
     Raises:
-        ValueError: they are others.
+        ValueError: they do, and that is not allowed.
     """
     before = settings.get("data")
     if before in (None, data):
@@ -140,11 +123,6 @@ def check_data(settings: dict, data: dict, where: str, allowed: bool) -> dict[st
     }
 
 
-def describe(changes: dict[str, list]) -> list[str]:
-    """Returns a line for each change: `learning_rate 0.001 → 0.0003`."""
-    return [f"{name} {before} → {now}" for name, (before, now) in changes.items()]
-
-
 def _precision(run: options.Run, asked: str, before: str | None) -> str:
     """Returns what to compute in: as the run did, unless another one is asked for or this machine lacks it."""
     if not isinstance(run.config.model, vae.MusicVAE):
@@ -152,8 +130,6 @@ def _precision(run: options.Run, asked: str, before: str | None) -> str:
             raise ValueError(f"--precision={asked}: {run.name} computes with Magenta's own layers, in fp32 alone")
         return MAGENTAS_PRECISION
     if asked == "auto" and before:
-        try:
+        with contextlib.suppress(ValueError):  # It began on another machine.
             return precisions.resolve(before)
-        except ValueError:  # It began on another machine.
-            pass
     return precisions.resolve(asked)
