@@ -21,12 +21,7 @@ METRICS_NAME = "metrics.json"
 
 
 def keep(run_dir: str | os.PathLike[str], checkpoint: str, row: dict) -> None:
-    """Puts a checkpoint in the place of the one that was best before.
-
-    Args:
-        run_dir: The run's folder.
-        checkpoint: The prefix of a complete checkpoint.
-        row: Of `metrics_log`, what validation measured of it.
+    """Puts a complete checkpoint, of which validation has measured `row`, in the place of the one before.
 
     Raises:
         OSError: the files could not be made; the old one is still there.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import pathlib
 from collections.abc import Callable
 
 import configs
 from models import checkpoints, magenta, vae
 from models import precision as precisions
 from models.magenta import tf
-from pipelines.examples import batches, loading, note_sequences
+from pipelines.examples import batches, note_sequences
 from pipelines.training import interrupts, options, resume
 from pipelines.training.validation import Validation
 
@@ -50,7 +49,8 @@ def prepare(run: options.Run, training: options.Training, stop: interrupts.Stop)
     if training.num_steps and state.step >= training.num_steps:
         print(f"{run.folder.path}: already at step {state.step}; a larger --num_steps trains on")
         return None
-    validation = _validation(run, training, state.step, stop)
+    validates = training.validating.every_steps and replica.is_chief
+    validation = Validation(run, training.validating, state.step, stop) if validates else None
     config = _own_config(run, replica, state)
     make_batches, num_examples = batches.training_batches(
         config,
@@ -109,28 +109,6 @@ def conclude(prepared: Setup, step: int, minutes: float, stop: interrupts.Stop) 
     elif validation and validation.is_over:
         print(validation.conclusion())
     return stop.status
-
-
-def _validation(
-    run: options.Run, training: options.Training, first_step: int, stop: interrupts.Stop
-) -> Validation | None:
-    """Returns what validates the run; its data is loaded now, so that what is wrong with it is known now."""
-    asked = training.validating
-    if not asked.every_steps or not training.replica.is_chief:
-        return None
-    path = asked.examples_path
-    if not path and run.examples_path:
-        path = str(pathlib.Path(run.examples_path).parent / "validation.tfrecord*")
-        try:
-            note_sequences.find_records(path)
-        except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f"--eval_every_steps={asked.every_steps}: nothing to validate on, there is no {path};"
-                " name it with --eval_examples_path=GLOB"
-            ) from error
-    config = copy.deepcopy(run.config)
-    split = loading.load(config, "validation", path, run.cache_dir, run.tfds_data_dir)
-    return Validation(asked, config, split, run.folder, first_step, stop)
 
 
 def _own_config(run: options.Run, replica: options.Replica, state: resume.ResumeState) -> configs.Config:
