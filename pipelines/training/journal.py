@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import time
 
@@ -26,11 +25,7 @@ class Journal:
     """
 
     def __init__(
-        self,
-        run_dir: str | os.PathLike[str],
-        first_step: int,
-        shown: progress.Steps,
-        best_metric: str | None = None,
+        self, run_dir: pathlib.Path, first_step: int, shown: progress.Steps, best_metric: str | None = None
     ) -> None:
         """Opens the account of a run that goes on after `first_step`; what it had after it is forgotten.
 
@@ -40,7 +35,7 @@ class Journal:
             OSError: the folder cannot be written to.
         """
         self.progress = shown
-        self._run_dir, self._best_metric = pathlib.Path(run_dir), best_metric
+        self._run_dir, self._best_metric = run_dir, best_metric
         self._log = metrics_log.MetricsLog(run_dir, first_step)
         self._events = tf.summary.FileWriter(str(self._run_dir / "train"))
         if first_step:

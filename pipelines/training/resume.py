@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import pathlib
 import secrets
 
@@ -61,17 +60,17 @@ def read(run: options.Run, training: options.Training) -> ResumeState:
     )
 
 
-def check_new(run_dir: str | os.PathLike[str]) -> None:
+def check_new(run_dir: pathlib.Path) -> None:
     """Checks that there is nothing in a folder that a run could be continued from, or that one could overwrite.
 
     Raises:
         ValueError: there is.
     """
-    path = pathlib.Path(run_dir)
-    found = sorted(each.name for each in path.iterdir() if each.name != run_lock.LOCK_NAME) if path.is_dir() else []
+    names = sorted(path.name for path in run_dir.iterdir()) if run_dir.is_dir() else []
+    found = [name for name in names if name != run_lock.LOCK_NAME]
     if found:
         raise ValueError(
-            f"--noresume: {path} is not empty ({', '.join(found[:3])}{', …' if len(found) > 3 else ''});"
+            f"--noresume: {run_dir} is not empty ({', '.join(found[:3])}{', …' if len(found) > 3 else ''});"
             " give another --run_dir, or --resume to go on with what is there"
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import shutil
 import time
@@ -22,8 +21,8 @@ class ExplodedError(ValueError):
 class CheckpointWriter:
     """Writes and restores the checkpoints of a run; it is made while the graph can still grow."""
 
-    def __init__(self, train_dir: str | os.PathLike[str], saving: options.Saving) -> None:
-        self._train_dir, self._every_secs = pathlib.Path(train_dir), saving.every_secs
+    def __init__(self, train_dir: pathlib.Path, saving: options.Saving) -> None:
+        self._train_dir, self._every_secs = train_dir, saving.every_secs
         # What synchronous workers count among themselves is no part of the model.
         self._variables = [variable for variable in tf.global_variables() if "sync_rep" not in variable.name]
         self.saver = tf.train.Saver(
