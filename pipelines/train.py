@@ -41,9 +41,8 @@ def check_run(
     """Checks everything that can be checked before long work starts.
 
     Raises:
-        ValueError: two sources of data or none, an unknown config or hparam, a run of another config, or a stride that
-            the config cannot take.
-        NotADirectoryError: `run_dir` is a file.
+        ValueError: two sources of data or none, an unknown config or hparam, a run of another config, a stride that the
+            config cannot take, or a `run_dir` that is a file.
     """
     import configs
     from pipelines.runs import resolution, run_folder
@@ -63,22 +62,15 @@ def check_run(
             "which data? --examples_path=GLOB of TFRecords, or --tfds_name=NAME;"
             " ./run_train.sh --dataset=DIR|ZIP|starter makes TFRecords by itself"
         )
-    return Run(
-        folder.path, name, config, examples_path, where, cache_dir, tfds_data_dir, checkpoint_dir == folder.best_dir
-    )
+    return Run(folder, checkpoint_dir, name, config, examples_path, where, cache_dir, tfds_data_dir)
 
 
 def train_run(
     run: Run, num_steps: int | None, seed: int | None = None, *, stop: interrupts.Stop | None = None, **more
 ) -> int:
-    """Trains a run, or goes on with it.
+    """Trains a run, or goes on with it, until `stop` says so; without a `stop`, until a signal comes.
 
-    Args:
-        run: The run.
-        num_steps: The last step; None is endless.
-        seed: Of everything that is drawn; None keeps the run's, or draws one.
-        stop: Says when to end before; None ends on a signal.
-        more: Further `options.Training`.
+    The other arguments are those of `options.Training`.
 
     Returns:
         An exit status: 0, or 128 + the signal that ended it.
@@ -90,9 +82,10 @@ def train_run(
     """
     from pipelines.training import loop, setup
 
-    if run.evaluates_best:
-        raise ValueError(f"{run.checkpoint_dir}: one checkpoint of a run; --run_dir={run.run_dir} trains the run")
-    atomic.check_folder(run.run_dir)
+    run_dir = run.folder.path
+    if run.checkpoint_dir == run.folder.best_dir:
+        raise ValueError(f"{run.checkpoint_dir}: one checkpoint of a run; --run_dir={run_dir} trains the run")
+    atomic.check_folder(run_dir)
     with contextlib.ExitStack() as stack:
         stop = stop or stack.enter_context(interrupts.deferred())
         training = options.Training(num_steps=num_steps, seed=seed, **more)
@@ -106,20 +99,20 @@ def train_run(
 
 
 def evaluate_run(run: Run, num_batches: int | None, suffix: str = "", interval_secs: float | None = None) -> None:
-    """Evaluates the newest checkpoint on all examples, or every new one for ever.
+    """Evaluates the newest checkpoint, or, looking every `interval_secs`, each new one for ever.
 
     Args:
         run: The run.
         num_batches: Evaluates only so many batches; None is all examples.
         suffix: Of the folder `eval` that the metrics go to.
-        interval_secs: Looks for a new checkpoint this often; None evaluates once.
+        interval_secs: None evaluates once.
     """
     from models import checkpoints
     from pipelines.evaluation import results
     from pipelines.examples import loading
     from pipelines.runs import resolution
 
-    eval_dir = run.run_dir / f"eval{suffix}"
+    eval_dir = run.folder.path / f"eval{suffix}"
     checkpoint = None if interval_secs else resolution.newest_checkpoint(run.folder, run.checkpoint_dir)
     atomic.check_folder(eval_dir)
     split = loading.load(run.config, "validation", run.examples_path, run.cache_dir, run.tfds_data_dir)
@@ -145,10 +138,7 @@ def define_flags() -> None:
     flags.DEFINE_string("tfds_name", None, "TensorFlow Datasets name to take examples from instead.")
     flags.DEFINE_string("tfds_data_dir", None, "Where TFDS keeps its data sets; default: its own choice.")
     flags.DEFINE_integer(
-        "stride_bars",
-        None,
-        "Bars from one window of a performance to the next; default: 1, and 4 for grooves.",
-        lower_bound=1,
+        "stride_bars", None, "Bars from one window of a performance to the next; default: 1, and 4 for grooves.", 1
     )
     flags.DEFINE_string(
         "cache_dir", None, "Folder to keep converted examples in; default: beside what they are made of."
@@ -161,10 +151,7 @@ def define_flags() -> None:
     )
     flags.DEFINE_string("eval_dir_suffix", "", "Suffix of the folder eval/.")
     flags.DEFINE_integer(
-        "eval_every_steps",
-        0,
-        "While training, validate every so many steps, and at the end; 0 for never.",
-        lower_bound=0,
+        "eval_every_steps", 0, "While training, validate every so many steps, and at the end; 0 for never.", 0
     )
     flags.DEFINE_string(
         "eval_examples_path", None, "TFRecords to validate on while training; default: validation.tfrecord* beside."
@@ -193,11 +180,23 @@ def define_flags() -> None:
 def main() -> int | None:
     args = flags.FLAGS
     cli.apply_log_level(args.log)
-    if args.mode == "eval":
-        return evaluate_run(_run_of(args), args.eval_num_batches, args.eval_dir_suffix, args.eval_interval_secs)
-    with interrupts.deferred() as stop:  # From here on: the imports take seconds.
+    is_training = args.mode == "train"
+    # From here on: the imports take seconds.
+    with interrupts.deferred() if is_training else contextlib.nullcontext() as stop:
+        run = check_run(
+            args.run_dir,
+            args.config,
+            args.hparams,
+            args.examples_path,
+            args.tfds_name,
+            stride_bars=args.stride_bars,
+            cache_dir=args.cache_dir,
+            tfds_data_dir=args.tfds_data_dir,
+        )
+        if not is_training:
+            return evaluate_run(run, args.eval_num_batches, args.eval_dir_suffix, args.eval_interval_secs)
         return train_run(
-            _run_of(args),
+            run,
             args.num_steps or None,
             args.seed,
             stop=stop,
@@ -213,19 +212,6 @@ def main() -> int | None:
             allow_other_data=args.allow_other_data,
             command=shlex.join(["python", "-m", "pipelines.train", *sys.argv[1:]]),
         )
-
-
-def _run_of(args: flags.FlagValues) -> Run:
-    return check_run(
-        args.run_dir,
-        args.config,
-        args.hparams,
-        args.examples_path,
-        args.tfds_name,
-        stride_bars=args.stride_bars,
-        cache_dir=args.cache_dir,
-        tfds_data_dir=args.tfds_data_dir,
-    )
 
 
 if __name__ == "__main__":

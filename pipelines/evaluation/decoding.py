@@ -6,7 +6,7 @@ import numpy as np
 
 import configs
 from models import decoders, objective
-from models.magenta import base_model, lstm_models, tf
+from models.magenta import lstm_models, tf
 from pipelines.evaluation import metrics, registry
 from pipelines.examples import loading
 
@@ -15,7 +15,8 @@ _METRIC_DECODERS = (lstm_models.CategoricalLstmDecoder, lstm_models.GrooveLstmDe
 
 def kind_of(config: configs.Config, split: loading.Examples) -> str:
     """Returns which kind of metrics there are of a config's outputs; empty where there are losses alone."""
-    if not _is_made_by(config.model, *_METRIC_DECODERS):
+    cores = decoders.core_decoders(config.model.decoder)
+    if len(cores) != 1 or not isinstance(cores[0], _METRIC_DECODERS):
         return ""
     return registry.TOKENS if split.is_one_hot else registry.GROOVES
 
@@ -70,12 +71,6 @@ def build(
                 samples, _ = model.sample(batch_size, steps, mean, temperature=temperature)
                 fetches[f"sampled_{temperature}"] = _compact(samples, kind)
     return feeds, fetches
-
-
-def _is_made_by(model: base_model.MusicVAE, *kinds: type) -> bool:
-    """Whether the steps are made by one decoder, of one of these kinds."""
-    cores = decoders.core_decoders(model.decoder)
-    return len(cores) == 1 and isinstance(cores[0], kinds)
 
 
 def _compact(steps: tf.Tensor, kind: str) -> tf.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 from collections.abc import Callable
@@ -21,26 +22,26 @@ SEED = 1  # The losses draw latent vectors, the sampled metrics draw tokens.
 
 
 class Evaluator:
-    """A config's evaluation: its graph is built once, for any number of checkpoints.
+    """A config's evaluation on `num_examples`: its graph is built once, for any number of checkpoints.
 
     What is drawn for the losses is the same for each of them; with `sampled`, what is drawn for the samples is not.
     """
 
     def __init__(
-        self, config: configs.Config, split: loading.Examples, max_examples: int | None = None, *, sampled: bool = True
+        self, config: configs.Config, split: loading.Examples, num_batches: int | None = None, *, sampled: bool = True
     ) -> None:
         """Builds the graph.
 
         Args:
             config: The run's config; a copy is taken.
             split: Any number of examples, one included.
-            max_examples: Only the first so many; None is all of them.
+            num_batches: Only the examples of the first so many batches of the hparam `batch_size`; None is all of them.
             sampled: Whether to decode step after step, too, which takes several times as long as everything else.
         """
         self._config, self._split = copy.deepcopy(config), split
-        self._num_examples = min(len(split), max_examples or len(split))
         hparams = self._config.hparams
-        hparams.batch_size = min(self._num_examples, MAX_BATCH_SIZE)
+        self.num_examples = min(len(split), num_batches * hparams.batch_size if num_batches else len(split))
+        hparams.batch_size = min(self.num_examples, MAX_BATCH_SIZE)
         # Upstream's accuracy silently becomes one of sampled inputs.
         hparams.sampling_schedule, hparams.sampling_rate = "constant", 0.0
         with tf.Graph().as_default() as graph:
@@ -51,25 +52,20 @@ class Evaluator:
         self._session = tf.Session(graph=graph, config=session_config())
 
     def evaluate(self, checkpoint: str, is_stopped: Callable[[], bool] = lambda: False) -> dict[str, float] | None:
-        """Evaluates a checkpoint.
+        """Returns a checkpoint's metrics by name, in the order of `registry.METRICS`.
 
-        Args:
-            checkpoint: Its prefix.
-            is_stopped: Asked before each batch; where it says yes, the result is None.
-
-        Returns:
-            Metrics by name, in the order of `registry.METRICS`.
+        Before each batch `is_stopped` is asked; where it says yes, the result is None.
 
         Raises:
             ValueError: the checkpoint does not fit the config.
         """
         checkpoints.restore(self._session, checkpoint, self._saver)
         hparams, parts = self._config.hparams, []
-        batches = range(0, self._num_examples, hparams.batch_size)
+        batches = range(0, self.num_examples, hparams.batch_size)
         for start in progress.track(batches, len(batches), "batches"):
             if is_stopped():
                 return None
-            rows = np.arange(start, min(self._num_examples, start + hparams.batch_size))
+            rows = np.arange(start, min(self.num_examples, start + hparams.batch_size))
             filled = np.resize(rows, hparams.batch_size)  # The graph's size is fixed; the filling is cut off again.
             noise = np.random.default_rng([SEED, start]).standard_normal([len(filled), hparams.z_size], np.float32)
             feeds = dict(zip(self._feeds, (*self._split.dense(filled), noise), strict=True))
@@ -83,15 +79,11 @@ class Evaluator:
 
     def _outputs(self, fetched: dict[str, np.ndarray]) -> metrics.Outputs:
         """Lays what was fetched of all batches beside the examples."""
-        rows, kind = np.arange(self._num_examples), decoding.kind_of(self._config, self._split)
+        rows, kind = np.arange(self.num_examples), decoding.kind_of(self._config, self._split)
         sampled = {t: fetched[f"sampled_{t}"] for t in metrics.TEMPERATURES if f"sampled_{t}" in fetched}
         likeliest = sampled.get(metrics.LIKELIEST)
-        outputs = metrics.Outputs(
-            r_loss=fetched["r_loss"],
-            kl_loss=fetched["kl_loss"],
-            kl_bits=fetched["kl_bits"],
-            beta=objective.beta(self._config.hparams, int(self._session.run(self._step))),
-        )
+        beta = objective.beta(self._config.hparams, int(self._session.run(self._step)))
+        outputs = metrics.Outputs(fetched["r_loss"], fetched["kl_loss"], fetched["kl_bits"], beta)
         if kind == registry.GROOVES:
             return dataclasses.replace(
                 outputs,
@@ -113,25 +105,7 @@ class Evaluator:
         return outputs
 
 
-def evaluate(
-    config: configs.Config, split: loading.Examples, checkpoint: str, max_examples: int | None = None
-) -> dict[str, float]:
-    """Evaluates a checkpoint on all examples, or on the first `max_examples`.
-
-    Args:
-        config: The run's config.
-        split: Any number of examples, one included.
-        checkpoint: The prefix of a checkpoint.
-        max_examples: None is all of them.
-
-    Returns:
-        Metrics by name, as many of `registry.METRICS` as the config has: samples are drawn too.
-
-    Raises:
-        ValueError: the checkpoint does not fit the config.
-    """
-    evaluator = Evaluator(config, split, max_examples)
-    try:
-        return evaluator.evaluate(checkpoint)
-    finally:
-        evaluator.close()
+def evaluate(config: configs.Config, split: loading.Examples, checkpoint: str) -> dict[str, float]:
+    """Returns all metrics that a config has of a checkpoint on all examples, as `Evaluator.evaluate`."""
+    with contextlib.closing(Evaluator(config, split)) as opened:
+        return opened.evaluate(checkpoint)

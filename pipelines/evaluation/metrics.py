@@ -23,29 +23,20 @@ LIKELIEST = TEMPERATURES[-1]  # Hit F1 and the groove's errors judge this decodi
 class Outputs:
     """What a model made of `n` examples, beside the examples; None is what its config or the evaluation does without.
 
-    Attributes:
-        r_loss: `[n]`, reconstruction loss, nats.
-        kl_loss: `[n]`, KL divergence above the free bits, nats.
-        kl_bits: `[n]`, all of the KL divergence, bits.
-        beta: The weight of `kl_loss`.
-        groove_terms: Of grooves, `hits_loss`, `velocities_loss` and `offsets_loss`, `[n, steps]`.
-        tokens: `[n, steps]`, those of the examples, -1 behind shorter ones.
-        teacher_forced_tokens: `[n, steps]`, the likeliest ones, given the example's tokens before each.
-        sampled_tokens: `[n, steps]`, drawn step after step, by temperature.
-        groove: The examples, where they are drums; of tokens only the hits count.
-        decoded_groove: What was decoded at the lowest temperature.
+    `groove_terms` are the grooves' `hits_loss`, `velocities_loss` and `offsets_loss`, `[n, steps]`; `sampled_tokens`
+    were drawn step after step, `[n, steps]` by temperature.
     """
 
-    r_loss: np.ndarray
-    kl_loss: np.ndarray
-    kl_bits: np.ndarray
-    beta: float
+    r_loss: np.ndarray  # `[n]`, reconstruction loss, nats.
+    kl_loss: np.ndarray  # `[n]`, KL divergence above the free bits, nats.
+    kl_bits: np.ndarray  # `[n]`, all of the KL divergence, bits.
+    beta: float  # The weight of `kl_loss`.
     groove_terms: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    tokens: np.ndarray | None = None
-    teacher_forced_tokens: np.ndarray | None = None
+    tokens: np.ndarray | None = None  # `[n, steps]`, those of the examples, -1 behind shorter ones.
+    teacher_forced_tokens: np.ndarray | None = None  # `[n, steps]`, the likeliest, given the example's before each.
     sampled_tokens: dict[float, np.ndarray] = dataclasses.field(default_factory=dict)
-    groove: Groove | None = None
-    decoded_groove: Groove | None = None
+    groove: Groove | None = None  # The examples, where they are drums; of tokens only the hits count.
+    decoded_groove: Groove | None = None  # What was decoded at the lowest temperature.
 
 
 def compute(outputs: Outputs) -> dict[str, float]:

@@ -15,30 +15,20 @@ TOKENS, GROOVES = "tokens", "grooves"  # The kinds of output that some metrics a
 class Metric:
     """A number that says how well a model does.
 
-    Attributes:
-        name: In flags, in `metrics.json` and `metrics.jsonl`.
-        unit: Empty for fractions of 1.
-        better: 1 where more is better, -1 where less is, 0 where neither is.
-        tag: TensorBoard's name, Magenta's where Magenta has one; empty is `metrics/NAME`.
-        title: What pictures call it.
-        panel: In which panel of a run's curves it is drawn, from 0; None is none. Of several metrics of a panel, the
-            first one that was measured is drawn.
-        kind: The kind of output that it is for; empty is every kind.
-        is_sampled: Whether it needs samples, drawn step after step, which validation in training does without.
-        is_told: Whether the line about a validation tells it, whatever the best checkpoint is chosen by.
-        is_benchmarked: Whether the benchmarks' curves show it.
+    Of several metrics of a panel, the first one that was measured is drawn. Validation in training does without what is
+    sampled, and tells what `is_told`, whatever the best checkpoint is chosen by.
     """
 
-    name: str
-    unit: str
-    better: int
-    tag: str = ""
-    title: str = ""
-    panel: int | None = None
-    kind: str = ""
-    is_sampled: bool = False
-    is_told: bool = False
-    is_benchmarked: bool = False
+    name: str  # In flags, in `metrics.json` and `metrics.jsonl`.
+    unit: str  # Empty for fractions of 1.
+    better: int  # 1 where more is better, -1 where less is, 0 where neither is.
+    tag: str = ""  # TensorBoard's name, Magenta's where Magenta has one; empty is `metrics/NAME`.
+    title: str = ""  # What pictures call it; empty is its name.
+    panel: int | None = None  # In which panel of a run's curves it is drawn, from 0; None is none.
+    kind: str = ""  # The kind of output that it is for; empty is every kind.
+    is_sampled: bool = False  # Whether it needs samples, drawn step after step.
+    is_told: bool = False  # Whether the line about a validation tells it.
+    is_benchmarked: bool = False  # Whether the benchmarks' curves show it.
 
     @property
     def label(self) -> str:
@@ -85,8 +75,7 @@ def unsampled_names(kind: str) -> list[str]:
 
 def tag_of(name: str) -> str:
     """Returns TensorBoard's name of a metric."""
-    metric = BY_NAME.get(name)
-    return metric.tag if metric and metric.tag else f"metrics/{name}"
+    return BY_NAME[name].tag or f"metrics/{name}"
 
 
 def panels() -> list[list[Metric]]:

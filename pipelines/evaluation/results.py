@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
-import pathlib
 
 import configs
 from models.magenta import tf
@@ -18,21 +18,13 @@ METRICS_NAME = "metrics.json"
 
 @dataclasses.dataclass(frozen=True)
 class Results:
-    """What an evaluation has found.
+    """What an evaluation has found."""
 
-    Attributes:
-        config: The config's name.
-        checkpoint: The prefix of what was evaluated.
-        global_step: Its step.
-        num_examples: On how many examples.
-        metrics: By name.
-    """
-
-    config: str
-    checkpoint: str
-    global_step: int
+    config: str  # The config's name.
+    checkpoint: str  # The prefix of what was evaluated.
+    global_step: int  # Its step.
     num_examples: int
-    metrics: dict[str, float]
+    metrics: dict[str, float]  # By name.
 
     def print_table(self) -> None:
         """Prints the metrics, one a line."""
@@ -44,7 +36,7 @@ class Results:
         """Writes one flat JSON object, whole or not at all, and says where."""
         flat = dataclasses.asdict(self)
         flat |= flat.pop("metrics")
-        atomic.write_text(pathlib.Path(path), json.dumps(flat, indent=2) + "\n")
+        atomic.write_text(path, json.dumps(flat, indent=2) + "\n")
         print(f"written to {path}", flush=True)
 
     def write_events(self, eval_dir: str | os.PathLike[str]) -> None:
@@ -57,21 +49,15 @@ class Results:
 def evaluate(
     name: str, config: configs.Config, split: loading.Examples, checkpoint: str, num_batches: int | None = None
 ) -> Results:
-    """Evaluates a checkpoint and prints the table.
-
-    Args:
-        name: The config's.
-        config: The config.
-        split: The examples.
-        checkpoint: A prefix.
-        num_batches: Only so many batches of the hparam `batch_size`; None is all examples.
+    """Evaluates the checkpoint of a config, by its name and itself, as `evaluator.Evaluator` does; prints the table.
 
     Raises:
         ValueError: the checkpoint does not fit the config.
     """
-    num_examples = min(len(split), num_batches * config.hparams.batch_size if num_batches else len(split))
-    metrics = evaluator.evaluate(config, split, checkpoint, num_examples)
-    results = Results(name, checkpoint, int(tf.train.load_variable(checkpoint, "global_step")), num_examples, metrics)
+    with contextlib.closing(evaluator.Evaluator(config, split, num_batches)) as opened:
+        metrics = opened.evaluate(checkpoint)
+    step = int(tf.train.load_variable(checkpoint, "global_step"))
+    results = Results(name, checkpoint, step, opened.num_examples, metrics)
     results.print_table()
     return results
 

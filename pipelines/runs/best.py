@@ -20,18 +20,13 @@ from pipelines.runs.run_folder import RunFolder
 METRICS_NAME = "metrics.json"
 
 
-def keep(run_dir: str | os.PathLike[str], checkpoint: str, row: dict) -> None:
-    """Puts a checkpoint in the place of the one that was best before.
-
-    Args:
-        run_dir: The run's folder.
-        checkpoint: The prefix of a complete checkpoint.
-        row: Of `metrics_log`, what validation measured of it.
+def keep(run_dir: pathlib.Path, checkpoint: str, row: dict) -> None:
+    """Puts a complete checkpoint, of which validation has measured `row`, in the place of the one before.
 
     Raises:
         OSError: the files could not be made; the old one is still there.
     """
-    best_dir, name = RunFolder(pathlib.Path(run_dir)).best_dir, pathlib.Path(checkpoint).name
+    best_dir, name = RunFolder(run_dir).best_dir, pathlib.Path(checkpoint).name
     best_dir.mkdir(parents=True, exist_ok=True)
     for path in checkpoint_files.files_of(checkpoint):  # The index comes last: until then this is no checkpoint.
         _link(path, best_dir / path.name)
@@ -42,9 +37,9 @@ def keep(run_dir: str | os.PathLike[str], checkpoint: str, row: dict) -> None:
             path.unlink(missing_ok=True)
 
 
-def holds(run_dir: str | os.PathLike[str], row: dict) -> bool:
+def holds(run_dir: pathlib.Path, row: dict) -> bool:
     """Whether the checkpoint that `row` was measured of is the one that is kept, with its metrics."""
-    best_dir = RunFolder(pathlib.Path(run_dir)).best_dir
+    best_dir = RunFolder(run_dir).best_dir
     try:
         written = json.loads((best_dir / METRICS_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -22,10 +22,10 @@ TRAIN, VALIDATION = "train", "validation"
 _SIGNIFICANT_DIGITS = 7  # Of a float32.
 
 
-def read(run_dir: str | os.PathLike[str]) -> list[dict]:
+def read(run_dir: pathlib.Path) -> list[dict]:
     """Returns the rows of a run, in their order; what a killed process left of its last line is passed over."""
     try:
-        text = (pathlib.Path(run_dir) / LOG_NAME).read_text(encoding="utf-8", errors="replace")
+        text = (run_dir / LOG_NAME).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return []
     return [row for row in map(_parse, text.splitlines()) if row is not None]
@@ -43,13 +43,13 @@ class MetricsLog:
         rows: All of them, from the run's beginning.
     """
 
-    def __init__(self, run_dir: str | os.PathLike[str], last_step: int) -> None:
+    def __init__(self, run_dir: pathlib.Path, last_step: int) -> None:
         """Opens the log of a run that goes on after `last_step`; later rows are cut off.
 
         Raises:
             OSError: it cannot be written.
         """
-        self._path = pathlib.Path(run_dir) / LOG_NAME
+        self._path = run_dir / LOG_NAME
         self.rows = [row for row in read(run_dir) if row["step"] <= last_step]
         text = "".join(map(_line, self.rows))
         if self._path.exists() and self._path.read_bytes() != text.encode():

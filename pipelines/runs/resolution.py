@@ -40,11 +40,7 @@ def resolve_config(run: RunFolder | None, name: str | None, overrides: str) -> t
 
 
 def newest_checkpoint(run: RunFolder, checkpoint_dir: str | os.PathLike[str] | None = None) -> str:
-    """Returns the prefix of the newest checkpoint of a run that can be read.
-
-    Args:
-        run: The run.
-        checkpoint_dir: Which of its folders of checkpoints; None is `train/`.
+    """Returns the prefix of the newest checkpoint that can be read in one of a run's folders, `train/` by default.
 
     Raises:
         FileNotFoundError: there is none.

@@ -58,11 +58,7 @@ class RunFolder:
         return settings
 
     def write_settings(self, settings: dict) -> None:
-        """Writes what the run is trained with, and the versions that train it.
-
-        Args:
-            settings: `config` (its name), `hparams` and whatever else there is to say.
-        """
+        """Writes what the run is trained with: `config` (its name), `hparams` and more, and the versions besides."""
         versions = {"python": platform.python_version()}
         versions |= {package: importlib.metadata.version(package) for package in PACKAGES}
         settings = settings | {"versions": versions | _commit(_PROJECT_DIR / ".git")}
@@ -93,8 +89,7 @@ class RunFolder:
 def locate(run_dir: str | os.PathLike[str]) -> tuple[RunFolder, pathlib.Path]:
     """Returns the run that a path means, and which of its folders of checkpoints.
 
-    Args:
-        run_dir: A run's folder, new or old, which means its `train/`; or that or its `best/`.
+    The path is a run's folder, new or old, which means its `train/`; or that or its `best/`.
     """
     path = pathlib.Path(run_dir).expanduser()
     run = RunFolder(path.parent)
@@ -106,8 +101,7 @@ def locate(run_dir: str | os.PathLike[str]) -> tuple[RunFolder, pathlib.Path]:
 def of_checkpoint(path: str | os.PathLike[str]) -> RunFolder | None:
     """Returns the run that a checkpoint belongs to; None where no settings lie beside it, as with Magenta's own.
 
-    Args:
-        path: A run's folder, its `train/` or `best/`, or a checkpoint's prefix or file in one of these.
+    The path is a run's folder, its `train/` or `best/`, or a checkpoint's prefix or file in one of these.
     """
     path = pathlib.Path(path).expanduser().absolute()
     folder = path.parent if path.parent.name in (TRAIN_NAME, BEST_NAME) else path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pathlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,12 +22,7 @@ _INK, _GRID, _TRAIN, _VALIDATION, _BEST = "#454a52", "#e3e5e8", "#9aa7b8", "#c85
 
 
 def draw(rows: Sequence[dict], path: str | os.PathLike[str], best: dict | None = None) -> None:
-    """Draws the rows of a `metrics_log`.
-
-    Args:
-        rows: Of training and of validation, in any order.
-        path: The PNG; replaced as a whole.
-        best: The validation row to mark.
+    """Draws the rows of a `metrics_log` as a PNG, which is replaced as a whole, with the row `best` marked.
 
     Raises:
         OSError: it cannot be written.
@@ -38,7 +32,7 @@ def draw(rows: Sequence[dict], path: str | os.PathLike[str], best: dict | None =
     FigureCanvasAgg(figure)
     for axes, metric in zip(np.ravel(figure.subplots(1, max(1, len(panels)))), panels, strict=False):
         _draw_panel(axes, rows, metric, best)
-    with atomic.replacing(pathlib.Path(path)) as partial:
+    with atomic.replacing(path) as partial:
         figure.savefig(partial, format="png")
 
 

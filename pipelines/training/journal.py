@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import time
 
@@ -26,25 +25,17 @@ class Journal:
     """
 
     def __init__(
-        self,
-        run_dir: str | os.PathLike[str],
-        first_step: int,
-        shown: progress.Steps,
-        best_metric: str | None = None,
+        self, run_dir: pathlib.Path, first_step: int, shown: progress.Steps, best_metric: str | None = None
     ) -> None:
         """Opens the account of a run that goes on after `first_step`; what it had after it is forgotten.
 
-        Args:
-            run_dir: The run's folder.
-            first_step: Steps that are done already.
-            shown: What the user sees.
-            best_metric: By which the curves mark the best validation; None marks none.
+        The curves mark the validation that is the best by `best_metric`; None marks none.
 
         Raises:
             OSError: the folder cannot be written to.
         """
         self.progress = shown
-        self._run_dir, self._best_metric = pathlib.Path(run_dir), best_metric
+        self._run_dir, self._best_metric = run_dir, best_metric
         self._log = metrics_log.MetricsLog(run_dir, first_step)
         self._events = tf.summary.FileWriter(str(self._run_dir / "train"))
         if first_step:
@@ -59,13 +50,7 @@ class Journal:
         self._draw_every_secs: float = DRAW_EVERY_SECS
 
     def step(self, step: int, tags: tuple[str, ...], scalars: np.ndarray) -> None:
-        """Takes note of a step.
-
-        Args:
-            step: Its number.
-            tags: TensorBoard's names.
-            scalars: `[len(tags)]`, their values.
-        """
+        """Takes note of a step: of the values `scalars`, `[len(tags)]`, that have these names on TensorBoard."""
         self._step, self._tags = step, tags
         self._unwritten.append(scalars)
         self.progress.step(step, float(scalars[tags.index("loss")]))
@@ -110,7 +95,9 @@ class Journal:
             try:
                 from pipelines.training import curves  # With matplotlib, which a run's first step need not wait for.
 
-                curves.draw(self._log.rows, self._run_dir / curves.FILE_NAME, self._best())
+                rows, metric = self._log.rows, self._best_metric
+                best = registry.best_row(metrics_log.validations(rows), metric) if metric else None
+                curves.draw(rows, self._run_dir / curves.FILE_NAME, best)
             except Exception as error:  # A picture is not worth a run, whatever is wrong.
                 self.progress.say(f"curves.png could not be drawn ({type(error).__name__}: {error})")
                 self._draw_every_secs = float("inf")
@@ -128,11 +115,6 @@ class Journal:
             if self._log.rows and self._draw_every_secs < float("inf"):
                 self.draw()
             self.progress.close()
-
-    def _best(self) -> dict | None:
-        if not self._best_metric:
-            return None
-        return registry.best_row(metrics_log.validations(self._log.rows), self._best_metric)
 
 
 class NoJournal:

@@ -58,30 +58,17 @@ class Loop:
 
     def __init__(
         self,
-        training: train_step.TrainingStep,
-        first_step: int,
-        num_steps: int | None,
+        prepared: setup.Setup,
         stop: interrupts.Stop,
+        training: train_step.TrainingStep,
+        writer: saver.CheckpointWriter,
         journal: Journal | NoJournal,
-        writer: saver.CheckpointWriter | None,
-        validation: Validation | None = None,
     ) -> None:
-        """Prepares.
-
-        Args:
-            training: The graph.
-            first_step: Steps that are done already.
-            num_steps: The last one; None is endless.
-            stop: Says when to end before.
-            journal: What takes note of everything.
-            writer: What writes checkpoints; None where another worker does.
-            validation: None is none.
-        """
-        self.step = first_step
-        self._training, self._num_steps, self._stop = training, num_steps, stop
-        self._journal, self._writer, self._validation = journal, writer, validation
+        self.step = prepared.state.step
+        self._num_steps, self._validation = prepared.options.num_steps, prepared.validation
+        self._writer = writer if prepared.options.replica.is_chief else None
+        self._stop, self._training, self._journal = stop, training, journal
         self._health = Health(training.max_norm)
-        self._fetches = (training.train, training.step, training.scalars)
 
     def run(self, session: tf.train.MonitoredSession) -> None:
         """Trains until the last step, a signal, or the end of patience; the end is a checkpoint.
@@ -108,10 +95,9 @@ class Loop:
         return is_last or is_out_of_patience or self._stop.is_asked_for() or session.should_stop()
 
     def _take_step(self, session: tf.train.MonitoredSession) -> None:
-        before = self.step
-        _, step, scalars = session.run(self._fetches)
-        tags = self._training.tags
-        loss, norm = (float(scalars[tags.index(tag)]) for tag in ("loss", train_step.NORM_TAG))
+        before, training = self.step, self._training
+        _, step, scalars = session.run((training.train, training.step, training.scalars))
+        loss, norm = (float(scalars[training.tags.index(tag)]) for tag in ("loss", train_step.NORM_TAG))
         self.step = int(step)
         try:
             self._health.check(self.step, loss, norm)
@@ -119,7 +105,7 @@ class Loop:
             if self._writer and not math.isfinite(loss):
                 self._writer.discard(before)  # This step's loss is that of the variables before it.
             raise
-        self._journal.step(self.step, tags, scalars)
+        self._journal.step(self.step, training.tags, scalars)
 
     def _save(self, session: tf.train.MonitoredSession) -> str:
         with self._journal.progress.pause():
@@ -133,21 +119,13 @@ class Loop:
 
 
 def run_steps(prepared: setup.Setup, stop: interrupts.Stop) -> int:
-    """Builds a run's graph and trains it.
-
-    Args:
-        prepared: The run; its config's model is built here and must not be used elsewhere.
-        stop: Says when to end before the last step.
-
-    Returns:
-        The last step that is done.
+    """Builds a run's graph and trains it, to the last step or until `stop` says so; returns the last step done.
 
     Raises:
         ValueError: the checkpoint does not fit the config, or the loss has exploded.
         OSError: the disk is full, or the folder cannot be written to.
     """
-    run, state, validation = prepared.run, prepared.state, prepared.validation
-    replica, num_steps = prepared.options.replica, prepared.options.num_steps
+    run, state, replica = prepared.run, prepared.state, prepared.options.replica
     with tf.Graph().as_default(), tf.device(train_step.device_setter(replica)):
         tf.set_random_seed((state.seed + state.step) % resume.MAX_SEED)
         training = train_step.build(prepared.config, prepared.make_batches, replica)
@@ -156,35 +134,38 @@ def run_steps(prepared: setup.Setup, stop: interrupts.Stop) -> int:
         if stop.is_asked_for():
             return state.step
         setup.write_settings(prepared)
-        shown = progress.Steps(state.step, num_steps, prepared.config.hparams.batch_size * replica.num_in_step)
-        if replica.is_chief:
-            journal = Journal(run.run_dir, state.step, shown, validation.best_metric if validation else None)
-        else:
-            journal = NoJournal(shown)
-        writer_of_run = writer if replica.is_chief else None
-        loop = Loop(training, state.step, num_steps, stop, journal, writer_of_run, validation)
+        journal = _journal(prepared)
+        loop = Loop(prepared, stop, training, writer, journal)
         with (
-            _closing(journal, validation),
-            _explained(run.run_dir, writer),
+            _closing(journal),
+            _closing(prepared.validation) if prepared.validation else contextlib.nullcontext(),
+            _explained(run.folder.path, writer),
             train_step.open_session(training, state.checkpoint, writer, replica) as session,
         ):
             loop.run(session)
     return loop.step
 
 
+def _journal(prepared: setup.Setup) -> Journal | NoJournal:
+    """Opens the account of a run, which its chief keeps."""
+    first_step, replica, validation = prepared.state.step, prepared.options.replica, prepared.validation
+    batch_size = prepared.config.hparams.batch_size * replica.num_in_step
+    shown = progress.Steps(first_step, prepared.options.num_steps, batch_size)
+    if not replica.is_chief:
+        return NoJournal(shown)
+    return Journal(prepared.run.folder.path, first_step, shown, validation and validation.best_metric)
+
+
 @contextlib.contextmanager
-def _closing(journal: Journal | NoJournal, validation: Validation | None) -> Iterator[None]:
-    """Closes both however training ends; what has ended it is what counts, where closing fails too."""
-    opened = [each for each in (validation, journal) if each is not None]
+def _closing(opened: Journal | NoJournal | Validation) -> Iterator[None]:
+    """Closes it however training ends; what has ended it is what counts, where closing fails too."""
     try:
         yield
     except BaseException:
-        for each in opened:
-            with contextlib.suppress(OSError):
-                each.close()
+        with contextlib.suppress(OSError):
+            opened.close()
         raise
-    for each in opened:
-        each.close()
+    opened.close()
 
 
 @contextlib.contextmanager

@@ -22,19 +22,12 @@ _LOOK_EVERY_SECS = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Replica:
-    """One of the processes that train a run together; the defaults are one process by itself.
+    """One of the processes that train a run together; the defaults are one process by itself."""
 
-    Attributes:
-        master: The address of its TensorFlow server.
-        task: Its number among the workers; 0 is the chief.
-        num_ps_tasks: Parameter servers.
-        num_sync_workers: Workers whose gradients are averaged; 0 for none.
-    """
-
-    master: str = ""
-    task: int = 0
-    num_ps_tasks: int = 0
-    num_sync_workers: int = 0
+    master: str = ""  # The address of its TensorFlow server.
+    task: int = 0  # Its number among the workers; 0 is the chief.
+    num_ps_tasks: int = 0  # Parameter servers.
+    num_sync_workers: int = 0  # Workers whose gradients are averaged; 0 for none.
 
     def __post_init__(self) -> None:
         if self.num_sync_workers and self.task >= self.num_sync_workers:
@@ -71,17 +64,15 @@ class Replica:
         return run_lock.held(folder.path) if self.is_chief else contextlib.nullcontext()
 
     def wait_for_settings(self, folder: RunFolder, stop: interrupts.Stop) -> None:
-        """Waits until the chief has written config.json, where the seed is; returns before if a signal comes.
+        """Waits until the chief has written config.json, where the seed is, or until a signal comes.
 
         Raises:
             TimeoutError: there is none after half an hour.
         """
-        if self.is_chief or folder.settings():
+        if folder.settings():
             return
-        print(
-            f"waiting for the chief to write {folder.path}/config.json; --seed=N on every worker goes without",
-            flush=True,
-        )
+        told = f"waiting for the chief to write {folder.path}/config.json; --seed=N on every worker goes without"
+        print(told, flush=True)
         give_up = time.monotonic() + CHIEF_WITHIN_SECS
         while not folder.settings() and not stop.is_asked_for():
             if time.monotonic() > give_up:

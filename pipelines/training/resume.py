@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import os
 import pathlib
 import secrets
 
@@ -19,19 +19,12 @@ MAGENTAS_PRECISION = "fp32"
 
 @dataclasses.dataclass(frozen=True)
 class ResumeState:
-    """What a run goes on with, or begins with.
+    """What a run goes on with, or begins with."""
 
-    Attributes:
-        checkpoint: The prefix of the newest one; None at first.
-        settings: What config.json said of the run until now.
-        seed: Of everything that is drawn.
-        precision: `fp32` or `bf16`.
-    """
-
-    checkpoint: str | None
-    settings: dict
-    seed: int
-    precision: str
+    checkpoint: str | None  # The prefix of the newest one; None at first.
+    settings: dict  # What config.json said of the run until now.
+    seed: int  # Of everything that is drawn.
+    precision: str  # `fp32` or `bf16`.
 
     @property
     def step(self) -> int:
@@ -67,31 +60,26 @@ def read(run: options.Run, training: options.Training) -> ResumeState:
     )
 
 
-def check_new(run_dir: str | os.PathLike[str]) -> None:
+def check_new(run_dir: pathlib.Path) -> None:
     """Checks that there is nothing in a folder that a run could be continued from, or that one could overwrite.
 
     Raises:
         ValueError: there is.
     """
-    path = pathlib.Path(run_dir)
-    found = sorted(each.name for each in path.iterdir() if each.name != run_lock.LOCK_NAME) if path.is_dir() else []
+    names = sorted(path.name for path in run_dir.iterdir()) if run_dir.is_dir() else []
+    found = [name for name in names if name != run_lock.LOCK_NAME]
     if found:
         raise ValueError(
-            f"--noresume: {path} is not empty ({', '.join(found[:3])}{', …' if len(found) > 3 else ''});"
+            f"--noresume: {run_dir} is not empty ({', '.join(found[:3])}{', …' if len(found) > 3 else ''});"
             " give another --run_dir, or --resume to go on with what is there"
         )
 
 
 def seed(settings: dict, given: int | None, has_checkpoint: bool) -> int:
-    """Returns the seed of a run: the one it began with, or the given one, or a new one.
-
-    Args:
-        settings: Of the run's folder.
-        given: --seed.
-        has_checkpoint: Whether there is something that an earlier seed has led to.
+    """Returns the seed of a run: the one it began with, or `given` by --seed, or a new one.
 
     Raises:
-        ValueError: it began with another one.
+        ValueError: another one was given, and there is a checkpoint that the one it began with has led to.
     """
     before = settings.get("seed")
     if not has_checkpoint or before is None:
@@ -115,16 +103,10 @@ def changed_hparams(settings: dict, config: configs.Config) -> dict[str, list]:
 
 
 def check_data(settings: dict, data: dict, where: str, allowed: bool) -> dict[str, list]:
-    """Compares the data of a run with those it was trained on, and returns what has changed, as `changed_hparams`.
-
-    Args:
-        settings: Of the run's folder.
-        data: `fingerprint` and `num_examples`.
-        where: Where they are from, as a person reads it.
-        allowed: Whether others will do.
+    """Returns how the data, which are from `where`, differ from those that a run was trained on: [before, now].
 
     Raises:
-        ValueError: they are others.
+        ValueError: they do, and that is not allowed.
     """
     before = settings.get("data")
     if before in (None, data):
@@ -140,11 +122,6 @@ def check_data(settings: dict, data: dict, where: str, allowed: bool) -> dict[st
     }
 
 
-def describe(changes: dict[str, list]) -> list[str]:
-    """Returns a line for each change: `learning_rate 0.001 → 0.0003`."""
-    return [f"{name} {before} → {now}" for name, (before, now) in changes.items()]
-
-
 def _precision(run: options.Run, asked: str, before: str | None) -> str:
     """Returns what to compute in: as the run did, unless another one is asked for or this machine lacks it."""
     if not isinstance(run.config.model, vae.MusicVAE):
@@ -152,8 +129,6 @@ def _precision(run: options.Run, asked: str, before: str | None) -> str:
             raise ValueError(f"--precision={asked}: {run.name} computes with Magenta's own layers, in fp32 alone")
         return MAGENTAS_PRECISION
     if asked == "auto" and before:
-        try:
+        with contextlib.suppress(ValueError):  # It began on another machine.
             return precisions.resolve(before)
-        except ValueError:  # It began on another machine.
-            pass
     return precisions.resolve(asked)

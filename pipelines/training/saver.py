@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import shutil
 import time
@@ -22,9 +21,8 @@ class ExplodedError(ValueError):
 class CheckpointWriter:
     """Writes and restores the checkpoints of a run; it is made while the graph can still grow."""
 
-    def __init__(self, train_dir: str | os.PathLike[str], saving: options.Saving) -> None:
-        self._train_dir = pathlib.Path(train_dir)
-        self._every_secs = saving.every_secs
+    def __init__(self, train_dir: pathlib.Path, saving: options.Saving) -> None:
+        self._train_dir, self._every_secs = train_dir, saving.every_secs
         # What synchronous workers count among themselves is no part of the model.
         self._variables = [variable for variable in tf.global_variables() if "sync_rep" not in variable.name]
         self.saver = tf.train.Saver(
@@ -60,9 +58,8 @@ class CheckpointWriter:
         """Restores a checkpoint that `check` has accepted, and takes charge of the older ones beside it."""
         self.saver.restore(session, checkpoint)
         step = checkpoint_files.step_of(checkpoint)
-        older = [
-            path for path in checkpoint_files.all_complete(self._train_dir) if checkpoint_files.step_of(path) < step
-        ]
+        found = checkpoint_files.all_complete(self._train_dir)
+        older = [path for path in found if checkpoint_files.step_of(path) < step]
         self.saver.recover_last_checkpoints([*older, checkpoint])
         self.newest = checkpoint
 
@@ -82,8 +79,6 @@ class CheckpointWriter:
         """
         if self.newest and checkpoint_files.step_of(self.newest) == step:
             return self.newest
-        if not session.run_step_fn(lambda step_context: step_context.session.run(self._is_finite)):
-            raise ExplodedError(f"after step {step} a variable is no longer a number; no checkpoint of that is written")
         session.run_step_fn(lambda step_context: self._save(step_context.session, step))
         self._saved_secs = time.monotonic()
         self._written_step = step
@@ -109,6 +104,8 @@ class CheckpointWriter:
         return f"{pathlib.Path(self.newest).name} is kept, and the same command goes on from there"
 
     def _save(self, session: tf.Session, step: int) -> None:
+        if not session.run(self._is_finite):
+            raise ExplodedError(f"after step {step} a variable is no longer a number; no checkpoint of that is written")
         self._train_dir.mkdir(parents=True, exist_ok=True)
         path = self._train_dir / f"{PREFIX}-{step}"
         try:

@@ -4,41 +4,29 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import pathlib
 from collections.abc import Callable
 
 import configs
 from models import checkpoints, magenta, vae
 from models import precision as precisions
 from models.magenta import tf
-from pipelines.examples import batches, loading, note_sequences
+from pipelines.examples import batches, note_sequences
 from pipelines.training import interrupts, options, resume
 from pipelines.training.validation import Validation
 
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """A run that is ready to be trained.
-
-    Attributes:
-        run: Where it lies, and what it is.
-        options: How it is trained.
-        state: What it goes on with.
-        config: The config to build, with this worker's share of the batch.
-        make_batches: Returns its batches, inside of the graph.
-        data: `fingerprint` and `num_examples` of what it is trained on.
-        changes: What is no longer as it was when the run was trained last, by name: [before, now].
-        validation: None where there is none, as with workers other than the chief.
-    """
+    """A run that is ready to be trained."""
 
     run: options.Run
     options: options.Training
     state: resume.ResumeState
-    config: configs.Config
-    make_batches: Callable[[], tf.data.Dataset]
-    data: dict
-    changes: dict[str, list]
-    validation: Validation | None
+    config: configs.Config  # The one to build: its model must not be used elsewhere; batches are this worker's share.
+    make_batches: Callable[[], tf.data.Dataset]  # To be called inside of the graph.
+    data: dict  # `fingerprint` and `num_examples` of what it is trained on.
+    changes: dict[str, list]  # What is no longer as it was when the run was trained last, by name: [before, now].
+    validation: Validation | None  # None where there is none, as with workers other than the chief.
 
 
 def prepare(run: options.Run, training: options.Training, stop: interrupts.Stop) -> Setup | None:
@@ -53,15 +41,16 @@ def prepare(run: options.Run, training: options.Training, stop: interrupts.Stop)
     replica = training.replica
     if replica.is_chief:
         if not training.resumed:
-            resume.check_new(run.run_dir)
+            resume.check_new(run.folder.path)
         run.folder.sweep()
     elif training.seed is None:
         replica.wait_for_settings(run.folder, stop)
     state = resume.read(run, training)
     if training.num_steps and state.step >= training.num_steps:
-        print(f"{run.run_dir}: already at step {state.step}; a larger --num_steps trains on")
+        print(f"{run.folder.path}: already at step {state.step}; a larger --num_steps trains on")
         return None
-    validation = _validation(run, training, state.step, stop)
+    validates = training.validating.every_steps and replica.is_chief
+    validation = Validation(run, training.validating, state.step, stop) if validates else None
     config = _own_config(run, replica, state)
     make_batches, num_examples = batches.training_batches(
         config,
@@ -81,9 +70,9 @@ def prepare(run: options.Run, training: options.Training, stop: interrupts.Stop)
 
 
 def write_settings(prepared: Setup) -> None:
-    """Writes what the run is trained with from now on to its config.json; the model fits and is built by now.
+    """Writes what the run is trained with from now on to its config.json; its model has been built and fits.
 
-    Says before what a model of ours leaves to Magenta's own layers, which are slower.
+    Before, it says what a model of ours leaves to Magenta's own layers, which are slower.
     """
     run, state, model = prepared.run, prepared.state, prepared.config.model
     if isinstance(model, vae.MusicVAE) and model.fallback_reasons:
@@ -122,28 +111,6 @@ def conclude(prepared: Setup, step: int, minutes: float, stop: interrupts.Stop) 
     return stop.status
 
 
-def _validation(
-    run: options.Run, training: options.Training, first_step: int, stop: interrupts.Stop
-) -> Validation | None:
-    """Returns what validates the run; its data is loaded now, so that what is wrong with it is known now."""
-    asked = training.validating
-    if not asked.every_steps or not training.replica.is_chief:
-        return None
-    path = asked.examples_path
-    if not path and run.examples_path:
-        path = str(pathlib.Path(run.examples_path).parent / "validation.tfrecord*")
-        try:
-            note_sequences.find_records(path)
-        except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f"--eval_every_steps={asked.every_steps}: nothing to validate on, there is no {path};"
-                " name it with --eval_examples_path=GLOB"
-            ) from error
-    config = copy.deepcopy(run.config)
-    split = loading.load(config, "validation", path, run.cache_dir, run.tfds_data_dir)
-    return Validation(asked, config, split, run.folder, first_step, stop)
-
-
 def _own_config(run: options.Run, replica: options.Replica, state: resume.ResumeState) -> configs.Config:
     """Returns the config to train, with this worker's share of the batch, its precision and its seed."""
     config = copy.deepcopy(run.config)
@@ -161,6 +128,6 @@ def _announce(prepared: Setup) -> None:
     print("devices   " + "\n          ".join(magenta.describe_devices()))
     precision = precisions.describe(state.precision) if is_ours else f"{state.precision} (layers of Magenta)"
     print(f"precision {precision}")
-    for change in resume.describe(prepared.changes):
-        print(f"changed   {change}")
-    print(f"run       {run.run_dir}, {f'going on from step {state.step}' if state.step else 'new'}", flush=True)
+    for name, (before, now) in prepared.changes.items():
+        print(f"changed   {name} {before} → {now}")
+    print(f"run       {run.folder.path}, {f'going on from step {state.step}' if state.step else 'new'}", flush=True)

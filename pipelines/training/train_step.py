@@ -16,34 +16,22 @@ STOP_GRACE_SECS = 2  # For what synchronous workers have waiting for a step that
 
 @dataclasses.dataclass(frozen=True)
 class TrainingStep:
-    """The graph of a step.
-
-    Attributes:
-        train: The operation that trains it.
-        step: `[]` int64, its number, once it is done.
-        tags: What is measured of it, by TensorBoard's names; `loss` and `global_norm` among them.
-        scalars: `[len(tags)]` float32, the values.
-        max_norm: A gradient whose norm is not below this is dropped; only Adam's momentum goes on.
-        hooks: What the session needs for it.
-    """
+    """The graph of a step."""
 
     train: tf.Operation
-    step: tf.Tensor
-    tags: tuple[str, ...]
-    scalars: tf.Tensor
-    max_norm: float
-    hooks: list[tf.train.SessionRunHook]
+    step: tf.Tensor  # `[]` int64, its number, once it is done.
+    tags: tuple[str, ...]  # What is measured of it, by TensorBoard's names; `loss` and `global_norm` among them.
+    scalars: tf.Tensor  # `[len(tags)]` float32, the values.
+    max_norm: float  # A gradient whose norm is not below this is dropped; only Adam's momentum goes on.
+    hooks: list[tf.train.SessionRunHook]  # What the session needs for it.
 
 
 def build(
     config: configs.Config, make_batches: Callable[[], tf.data.Dataset], replica: Replica = ALONE
 ) -> TrainingStep:
-    """Builds the step of a config in the default graph.
+    """Builds the step of a config in the default graph, with its model, which must not be used elsewhere.
 
-    Args:
-        config: Its model is built here and must not be used elsewhere.
-        make_batches: Returns a dataset of (inputs, outputs, controls, lengths).
-        replica: Which of the processes that train together this one is.
+    Its batches are (inputs, outputs, controls, lengths).
 
     Raises:
         ValueError: an hparam has a value that is not known.
@@ -69,23 +57,20 @@ def build(
 
 
 def open_session(
-    step: TrainingStep,
-    checkpoint: str | None,
-    writer: saver.CheckpointWriter,
-    replica: Replica = ALONE,
+    step: TrainingStep, checkpoint: str | None, writer: saver.CheckpointWriter, replica: Replica
 ) -> tf.train.MonitoredSession:
     """Opens a session with the variables of a checkpoint, or with new ones where that is None."""
-    if not replica.is_chief:
-        creator = tf.train.WorkerSessionCreator(master=replica.master, config=session_config())
-        return tf.train.MonitoredSession(creator, step.hooks, stop_grace_period_secs=STOP_GRACE_SECS)
 
     def restore(_scaffold, session: tf.Session) -> None:
         newest = writer.newest or checkpoint  # Another one than at first where a cluster's session broke off.
         if newest:
             writer.restore(session, newest)
 
-    scaffold = tf.train.Scaffold(init_fn=restore, saver=writer.saver)
-    creator = tf.train.ChiefSessionCreator(scaffold, master=replica.master, config=session_config())
+    if replica.is_chief:
+        scaffold = tf.train.Scaffold(init_fn=restore, saver=writer.saver)
+        creator = tf.train.ChiefSessionCreator(scaffold, master=replica.master, config=session_config())
+    else:
+        creator = tf.train.WorkerSessionCreator(master=replica.master, config=session_config())
     return tf.train.MonitoredSession(creator, step.hooks, stop_grace_period_secs=STOP_GRACE_SECS)
 
 

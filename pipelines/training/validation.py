@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import pathlib
 from collections.abc import Sequence
 
-import configs
 from models.magenta import tf
 from pipelines.evaluation import decoding, evaluator, registry, results
-from pipelines.examples import loading
+from pipelines.examples import loading, note_sequences
 from pipelines.runs import best, metrics_log
-from pipelines.runs.run_folder import RunFolder
 from pipelines.training import interrupts, options, saver
 from pipelines.training.journal import Journal
 
@@ -30,37 +28,27 @@ class Validation:
         is_over: Whether so many came after the best one that training ends.
     """
 
-    def __init__(
-        self,
-        asked: options.Validating,
-        config: configs.Config,
-        split: loading.Examples,
-        folder: RunFolder,
-        first_step: int,
-        stop: interrupts.Stop,
-    ) -> None:
-        """Prepares; the graph is built when it is first needed.
+    def __init__(self, run: options.Run, asked: options.Validating, first_step: int, stop: interrupts.Stop) -> None:
+        """Loads the examples, so that what is wrong with them is known now; the graph is built when first needed.
 
-        Args:
-            asked: When, and by what.
-            config: The run's config, before its model is built.
-            split: The examples.
-            folder: The run's.
-            first_step: Rows of later steps are passed over.
-            stop: A signal ends a validation without a result.
+        Rows of steps after `first_step` are passed over. When `stop` is asked for, a validation ends without a result.
 
         Raises:
-            ValueError: the config has no metric of the name that `asked` gives.
+            FileNotFoundError: there are no examples.
+            ValueError: they are damaged, or the config has no metric of the name that `asked` gives.
         """
-        measured = registry.unsampled_names(decoding.kind_of(config, split))
+        path = asked.examples_path or _beside_training(run, asked)
+        self._split = loading.load(run.config, "validation", path, run.cache_dir, run.tfds_data_dir)
+        measured = registry.unsampled_names(decoding.kind_of(run.config, self._split))
         known = [name for name in measured if name in registry.BEST_NAMES]
         if asked.best_metric not in known:
             raise ValueError(
                 f"--best_metric={asked.best_metric}: not computed for this config; accepted: {', '.join(known)}"
             )
-        self.rows = [row for row in metrics_log.validations(metrics_log.read(folder.path)) if row["step"] <= first_step]
+        rows = metrics_log.validations(metrics_log.read(run.folder.path))
+        self.rows = [row for row in rows if row["step"] <= first_step]
         self.best_metric, self.is_over = asked.best_metric, False
-        self._asked, self._config, self._split, self._folder, self._stop = asked, config, split, folder, stop
+        self._run, self._asked, self._stop = run, asked, stop
         self._evaluator: evaluator.Evaluator | None = None
         self._events: tf.summary.FileWriter | None = None
 
@@ -82,7 +70,7 @@ class Validation:
             return
         row = journal.validated(step, metrics)
         self.rows.append(row)
-        self._events = self._events or tf.summary.FileWriter(str(self._folder.path / "eval"))
+        self._events = self._events or tf.summary.FileWriter(str(self._run.folder.path / "eval"))
         self._events.add_summary(results.to_summary(metrics), step)
         journal.progress.note(f"validation loss {metrics['loss']:.2f}")
         journal.progress.say(self._describe(row))
@@ -90,11 +78,11 @@ class Validation:
 
     def judge(self) -> None:
         """Sees to it that the best checkpoint is in `run_dir/best`, and whether patience is at its end."""
-        top = self.best()
-        if top and not best.holds(self._folder.path, top):
-            checkpoint = saver.checkpoint_of(self._folder.train_dir, top["step"])
+        top, folder = self.best(), self._run.folder
+        if top and not best.holds(folder.path, top):
+            checkpoint = saver.checkpoint_of(folder.train_dir, top["step"])
             if checkpoint:
-                best.keep(self._folder.path, checkpoint, top)
+                best.keep(folder.path, checkpoint, top)
         patience = self._asked.patience
         self.is_over = bool(patience) and num_since_best(self.rows, self.best_metric) >= patience
 
@@ -113,24 +101,33 @@ class Validation:
     def close(self) -> None:
         for opened in filter(None, (self._evaluator, self._events)):
             opened.close()
-        self._evaluator = self._events = None
 
     def _measure(self, checkpoint: str) -> dict[str, float] | None:
         if self._evaluator is None:
             num_batches = self._asked.num_batches
-            max_examples = num_batches * self._config.hparams.batch_size if num_batches else None
-            self._evaluator = evaluator.Evaluator(self._config, self._split, max_examples, sampled=False)
+            self._evaluator = evaluator.Evaluator(self._run.config, self._split, num_batches, sampled=False)
         return self._evaluator.evaluate(checkpoint, self._stop.is_asked_for)
 
     def _describe(self, row: dict) -> str:
         """Returns one line about a validation."""
         told = dict.fromkeys([*(metric.name for metric in registry.METRICS if metric.is_told), self.best_metric])
-        values = [f"{name} {row[name]:.4g}" for name in told if _is_number(row.get(name))]
+        values = [f"{name} {row[name]:.4g}" for name in told if row.get(name) is not None]
         top = self.best()
         is_best = top is not None and top["step"] == row["step"]
         rank = "the best so far" if is_best else f"the best is step {top['step']}" if top else "not a number"
         return f"validation after step {row['step']}: {'  '.join(values)}  ({rank})"
 
 
-def _is_number(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
+def _beside_training(run: options.Run, asked: options.Validating) -> str | None:
+    """Returns where the TFRecords named validation are beside the training's; None where a TFDS dataset has both."""
+    if not run.examples_path:
+        return None
+    path = str(pathlib.Path(run.examples_path).parent / "validation.tfrecord*")
+    try:
+        note_sequences.find_records(path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"--eval_every_steps={asked.every_steps}: nothing to validate on, there is no {path};"
+            " name it with --eval_examples_path=GLOB"
+        ) from error
+    return path

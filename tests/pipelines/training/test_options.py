@@ -1,19 +1,20 @@
 """Options are values: flags make them without TensorFlow, and they say where a run's checkpoints lie."""
 
-import pathlib
 import subprocess
 import sys
 
 import pytest
 
-from pipelines.training import options
+from pipelines import train
+from pipelines.runs.run_folder import RunFolder
 
 
-@pytest.mark.parametrize(("evaluates_best", "folder"), [(False, "train"), (True, "best")])
-def test_a_run_knows_the_checkpoints_to_evaluate(evaluates_best, folder):
-    run = options.Run(pathlib.Path("runs/a"), "groovae_4bar", None, None, "data", evaluates_best=evaluates_best)
-    assert run.checkpoint_dir == pathlib.Path("runs/a", folder)
-    assert run.folder.path == run.run_dir
+@pytest.mark.parametrize(("part", "folder"), [("", "train"), ("train", "train"), ("best", "best")])
+def test_a_run_knows_the_checkpoints_to_evaluate(tmp_path, part, folder):
+    RunFolder(tmp_path).write_settings({"config": "groovae_4bar"})
+    run = train.check_run(tmp_path / part, None, "", "train.tfrecord", None)
+    assert run.checkpoint_dir == tmp_path / folder
+    assert run.folder.path == tmp_path
 
 
 def test_options_need_no_tensorflow():

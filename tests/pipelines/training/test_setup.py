@@ -58,7 +58,7 @@ def test_the_end_is_said_with_the_signals_status(tiny_runs, starter_records, cap
     ready = setup.prepare(run, options.Training(precision="fp32"), stop)
     capsys.readouterr()
     assert setup.conclude(ready, 2, 1.25, stop) == 0
-    newest = f"{run.run_dir}/train/model.ckpt-2"
+    newest = f"{run.folder.path}/train/model.ckpt-2"
     assert capsys.readouterr().out == f"step 2 after 1.2 minutes; checkpoint {newest}\n"
     stop.number = 15
     assert setup.conclude(ready, 2, 1.25, stop) == 143
