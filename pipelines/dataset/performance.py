@@ -107,20 +107,16 @@ def read_sequence(source: Source) -> note_seq.NoteSequence:
     except (OSError, ValueError) as error:
         raise ValueError(f"unreadable: {error}") from error
     if source.kind == MUSICXML:
-        return mark_drums(musicxml.read_musicxml(data, source.name))
+        score = musicxml.read_musicxml(data, source.name)
+        for note in score.notes:  # Of its drums, note-seq keeps no more than the channel, as the instrument.
+            note.is_drum = note.instrument == MUSICXML_DRUM_CHANNEL
+        return score
     if source.kind == MIDI:
         return midi.read_midi(data)
     try:
         return sequence_files.parse(data)
     except ValueError as error:
         raise ValueError(f"unreadable NoteSequence: {error}") from error
-
-
-def mark_drums(score: note_seq.NoteSequence) -> note_seq.NoteSequence:
-    """Returns a score with its drums marked: of these, note-seq keeps no more than the channel, as the instrument."""
-    for note in score.notes:
-        note.is_drum = note.instrument == MUSICXML_DRUM_CHANNEL
-    return score
 
 
 def identify(sequence: note_seq.NoteSequence, source: Source) -> None:
