@@ -118,6 +118,23 @@ def write_tally(tally: Tally, staging: str) -> None:
         pickle.dump(tally, file)
 
 
+def take_tally(staging: str, num_shards: int) -> Tally:
+    """Returns what was counted, and takes it away; checks that all TFRecords are there, too.
+
+    Raises:
+        ValueError: they are not: workers wrote them to disks of their own.
+    """
+    wanted = {record_set.shard_name(split, n, num_shards) for split in metadata.SPLITS for n in range(num_shards)}
+    if not {*wanted, TALLY_NAME} <= set(remote_folders.names(staging)):
+        raise ValueError(
+            "Beam's workers wrote the records to disks of their own;"
+            " give an --output_dir that all machines share, such as gs:// or hdfs://"
+        )
+    tally = pickle.loads(remote_folders.read(f"{staging}/{TALLY_NAME}"))
+    remote_folders.delete(f"{staging}/{TALLY_NAME}")
+    return tally
+
+
 class Count(beam.CombineFn):
     """Converted files → their `Tally`."""
 
