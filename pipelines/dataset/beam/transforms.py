@@ -22,7 +22,7 @@ from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import remote_folders, sources
 from pipelines.dataset.inputs.locations import Inline, Unreadable
 from pipelines.dataset.inputs.source import Source
-from pipelines.dataset.performance import PRELOAD, Converted, Options, convert_file, lost
+from pipelines.dataset.performance import PRELOAD, Converted, Options, convert_all
 from pipelines.dataset.report.tally import Tally
 from pipelines.files import workers
 
@@ -86,9 +86,8 @@ class ConvertFiles(beam.DoFn):
     def process(self, chunk: Chunk) -> Iterator[tuple[Key, Numbered] | beam.pvalue.TaggedOutput]:
         places, found = zip(*chunk, strict=True)
         options = self._job.options
-        outcomes = self._pool.run(functools.partial(convert_file, options=options), fetch(found, options))
-        for place, outcome in zip(places, outcomes, strict=True):
-            converted = outcome.result or lost(outcome.item, outcome.failed)
+        converted_files = convert_all(fetch(found, options), options, self._pool)
+        for place, converted in zip(places, converted_files, strict=True):
             if not converted.skipped:
                 shard = record_set.shard_of(converted, self._job.num_shards)
                 yield (converted.split, shard), (place, converted.record)
