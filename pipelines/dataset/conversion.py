@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import functools
 import itertools
 import json
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from grooves import drums
 from pipelines.dataset import record_set
 from pipelines.dataset.inputs import sources
-from pipelines.dataset.performance import PRELOAD, Converted, Options, convert_file, find_evidence, lost
+from pipelines.dataset.performance import PRELOAD, Options, convert_all, find_evidence
 from pipelines.dataset.report import page
 from pipelines.dataset.report.tally import Tally
 from pipelines.files import progress, workers
@@ -91,8 +90,9 @@ def convert(
         with workers.Pool(num_workers, job.file_timeout_secs, preload=PRELOAD) as pool:
             page.prepare()  # While the workers start.
             options = settle_drum_map(job.options, collection, pool.run)
+            converted_files = convert_all(collection.walk(), options, pool)
             with record_set.RecordFiles(staging, job.num_shards) as files:
-                for converted in _convert_all(collection, options, pool):
+                for converted in progress.track(converted_files, collection.size, "files"):
                     counts.add(converted)
                     files.write(converted)
         return counts
@@ -147,9 +147,3 @@ def _explain_nothing(report: dict) -> str:
         return f"no usable examples: none of the {report['files_kept']} drum files has four bars without a pause"
     reasons = ", ".join(f"{reason} ({count})" for reason, count in report["skipped_by_reason"].items())
     return f"no usable examples: all {report['files_found']} files were skipped: {reasons}"
-
-
-def _convert_all(collection: sources.Collection, options: Options, pool: workers.Pool) -> Iterator[Converted]:
-    outcomes = pool.run(functools.partial(convert_file, options=options), collection.walk())
-    for outcome in progress.track(outcomes, collection.size, "files"):
-        yield outcome.result or lost(outcome.item, outcome.failed)

@@ -1,6 +1,6 @@
 """One file → one performance: its NoteSequence with what there is to count in it, or the reason why there is none.
 
-Everything here runs in worker processes, on one machine or many; TensorFlow is not needed.
+Everything but `convert_all` runs in worker processes, on one machine or many; TensorFlow is not needed.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from grooves import drums, metadata, timing
@@ -18,6 +19,8 @@ from pipelines.dataset.selection import Selection
 
 if TYPE_CHECKING:
     import note_seq
+
+    from pipelines.files import workers
 
 PRELOAD = ("pipelines.dataset.formats.midi",)  # With note_seq: a second, that a worker spends before its first file.
 MUSICXML_DRUM_CHANNEL = 10  # Counted from 1, where MIDI counts from 0.
@@ -89,9 +92,13 @@ def convert_file(source: Source, options: Options) -> Converted:
     return skip(record=sequence.SerializeToString(deterministic=True), facts=facts)
 
 
-def lost(source: Source, reason: str) -> Converted:
-    """Returns what is left of a file that crashed the process that read it, or took too long: the reason."""
-    return Converted(source.name, source.collection, source.split, skipped=f"unreadable: {reason}")
+def convert_all(found: Iterable[Source], options: Options, pool: workers.Pool) -> Iterator[Converted]:
+    """Converts files in a pool, in their order; one that crashes its process or takes too long is unreadable."""
+    for outcome in pool.run(functools.partial(convert_file, options=options), found):
+        source = outcome.item
+        yield outcome.result or Converted(
+            source.name, source.collection, source.split, skipped=f"unreadable: {outcome.failed}"
+        )
 
 
 def read_sequence(source: Source) -> note_seq.NoteSequence:
@@ -107,20 +114,16 @@ def read_sequence(source: Source) -> note_seq.NoteSequence:
     except (OSError, ValueError) as error:
         raise ValueError(f"unreadable: {error}") from error
     if source.kind == MUSICXML:
-        return mark_drums(musicxml.read_musicxml(data, source.name))
+        score = musicxml.read_musicxml(data, source.name)
+        for note in score.notes:  # Of its drums, note-seq keeps no more than the channel, as the instrument.
+            note.is_drum = note.instrument == MUSICXML_DRUM_CHANNEL
+        return score
     if source.kind == MIDI:
         return midi.read_midi(data)
     try:
         return sequence_files.parse(data)
     except ValueError as error:
         raise ValueError(f"unreadable NoteSequence: {error}") from error
-
-
-def mark_drums(score: note_seq.NoteSequence) -> note_seq.NoteSequence:
-    """Returns a score with its drums marked: of these, note-seq keeps no more than the channel, as the instrument."""
-    for note in score.notes:
-        note.is_drum = note.instrument == MUSICXML_DRUM_CHANNEL
-    return score
 
 
 def identify(sequence: note_seq.NoteSequence, source: Source) -> None:

@@ -8,7 +8,7 @@ import os
 import pathlib
 import re
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from grooves import metadata
@@ -23,16 +23,17 @@ MAX_SHARDS = 1000  # Files open at a time, for each of three splits.
 _RECORD_NAME = re.compile(rf"({'|'.join(metadata.SPLITS)})\.tfrecord(-\d{{5,}}-of-\d{{5,}})?")
 
 
-class RecordFiles:
-    """The TFRecords of all splits, open for writing.
+class RecordFiles(contextlib.ExitStack):
+    """The TFRecords of all splits, open for writing until the `with` statement ends.
 
     A performance's shard follows from its name, so that any number of machines agrees on it.
     """
 
     def __init__(self, folder: pathlib.Path, num_shards: int) -> None:
+        super().__init__()
         self._num_shards = num_shards
         self._files = {
-            (split, shard): (folder / shard_name(split, shard, num_shards)).open("wb")
+            (split, shard): self.enter_context((folder / shard_name(split, shard, num_shards)).open("wb"))
             for split in metadata.SPLITS
             for shard in range(num_shards)
         }
@@ -42,13 +43,6 @@ class RecordFiles:
         if not converted.skipped:
             shard = shard_of(converted, self._num_shards)
             tfrecords.write(self._files[converted.split, shard], converted.record)
-
-    def __enter__(self) -> RecordFiles:
-        return self
-
-    def __exit__(self, *_) -> None:
-        for file in self._files.values():
-            file.close()
 
 
 def shard_of(converted: Converted, num_shards: int) -> int:
@@ -106,24 +100,23 @@ def refuse_other_settings(
     folder: object, names: Iterable[str], read_report: Callable[[], bytes], settings: dict
 ) -> None:
     """Raises ValueError where the files `names` of a folder are not the output of a conversion with these settings."""
-    differences = _differences(sorted(filter(is_output, names)), read_report, settings)
+    found = sorted(filter(is_output, names))
+    if not found:
+        return
+    try:
+        before = json.loads(read_report())["settings"]
+        different = [name for name in {**before, **settings} if before.get(name) != settings.get(name)]
+    except (OSError, ValueError, KeyError, TypeError):
+        differences = f"{found[0]} is there, and no {tally.REPORT_NAME} that says how it was made"
+    else:
+        differences = ", ".join(
+            f"--{name}: {_shown(before.get(name))} then, {_shown(settings.get(name))} now" for name in different
+        )
     if differences:
         raise ValueError(
             f"{folder} holds the output of other settings ({differences});\n"
             "  --overwrite replaces it; another --output_dir keeps both"
         )
-
-
-def _differences(found: Sequence[str], read_report: Callable[[], bytes], settings: dict) -> str:
-    """Returns how the settings of the output that is there differ from `settings`; empty where there is none."""
-    if not found:
-        return ""
-    try:
-        before = json.loads(read_report())["settings"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return f"{found[0]} is there, and no {tally.REPORT_NAME} that says how it was made"
-    names = [name for name in {**before, **settings} if before.get(name) != settings.get(name)]
-    return ", ".join(f"--{name}: {_shown(before.get(name))} then, {_shown(settings.get(name))} now" for name in names)
 
 
 def _shown(value: object) -> str:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pipelines.dataset.inputs.source import Source
 
 DEFAULT_METRE = "4/4"  # Of a MIDI file that names none.
-_NOUN_BY_COLUMN = {"style": "style", "drummer": "drummer", "beat_type": "beat type"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,20 +51,20 @@ class Selection:
         """
         self._check_bpm()
         _check_values("splits", self.splits, SPLITS)
-        for flag, column, wanted in self._filters_of_columns():
+        for column, wanted in self._wanted().items():
             values = [value for value in known(column) if value]
             if not values:
                 raise ValueError(
-                    f"--{flag}={','.join(wanted)}: the input does not say the {_NOUN_BY_COLUMN[column]} of its files;"
+                    f"--{column}s={','.join(wanted)}: the input does not say the {_noun(column)} of its files;"
                     f"\n  that is the column {column} of a table {TABLE_NAME} beside them, as the Groove MIDI"
                     f" Dataset has one (midi_filename,split,{column},…)"
                 )
-            _check_values(flag, wanted, values)
+            _check_values(f"{column}s", wanted, values)
         self._check_time_signatures(known)
 
     def reason_before_reading(self, source: Source) -> str:
         """Returns why a file need not be read; "" where it does, because it passes or its columns do not tell."""
-        return self._reason(source.columns, source.split, _number(source.columns.get("bpm")), None)
+        return self._reason(source.columns, source.split)
 
     def reason_to_leave_out(self, row: Mapping[str, str], split: str, bpm: float | None, metres: Sequence[str]) -> str:
         """Returns why a performance is left out, as "not selected: style rock"; "" where it passes.
@@ -76,32 +75,27 @@ class Selection:
             bpm: Of the MIDI itself, quarters a minute; counts where the columns have none.
             metres: Of the MIDI itself, as "4/4"; count where the columns have none.
         """
-        column_bpm = _number(row.get("bpm"))
-        return self._reason(row, split, bpm if column_bpm is None else column_bpm, metres or (DEFAULT_METRE,))
+        return self._reason(row, split, bpm, metres or (DEFAULT_METRE,))
 
-    def _reason(self, row: Mapping[str, str], split: str, bpm: float | None, metres: Sequence[str] | None) -> str:
+    def _reason(self, row: Mapping[str, str], split: str, bpm: float | None = None, metres: Sequence[str] = ()) -> str:
         if self.splits and split not in map(str.lower, self.splits):
             return f"not selected: split {split}"
-        for _, column, wanted in self._filters_of_columns():
+        for column, wanted in self._wanted().items():
             value = row.get(column, "")
             if not any(_is_same(given, value) for given in wanted):
-                return f"not selected: {_NOUN_BY_COLUMN[column]} {value or 'unknown'}"
+                return f"not selected: {_noun(column)} {value or 'unknown'}"
+        bpm = _number(row.get("bpm"), otherwise=bpm)
         if bpm is not None and not (self.min_bpm or 0) <= bpm <= (math.inf if self.max_bpm is None else self.max_bpm):
             return f"not selected: {bpm:g} bpm"
-        metres = [row["time_signature"]] if row.get("time_signature") else metres
-        played = {_metre(metre) for metre in metres or ()}
+        played = {_metre(metre) for metre in ([row["time_signature"]] if row.get("time_signature") else metres)}
         if self.time_signatures and played and not played & set(map(_metre, self.time_signatures)):
             return f"not selected: time signature {', '.join(sorted(played))}"
         return ""
 
-    def _filters_of_columns(self) -> list[tuple[str, str, Sequence[str]]]:
-        """Returns flag, column and wanted values of the filters that columns alone can answer."""
-        filters = [
-            ("styles", "style", self.styles),
-            ("drummers", "drummer", self.drummers),
-            ("beat_types", "beat_type", self.beat_types),
-        ]
-        return [(flag, column, wanted) for flag, column, wanted in filters if wanted]
+    def _wanted(self) -> dict[str, Sequence[str]]:
+        """Returns by column the wanted values of the filters that columns alone can answer; flags are the plurals."""
+        wanted = {"style": self.styles, "drummer": self.drummers, "beat_type": self.beat_types}
+        return {column: values for column, values in wanted.items() if values}
 
     def _check_bpm(self) -> None:
         for flag, bpm in (("min_bpm", self.min_bpm), ("max_bpm", self.max_bpm)):
@@ -152,9 +146,13 @@ def _metre(text: str) -> str:
     return "/".join(str(int(part)) for part in re.findall(r"\d+", text))
 
 
-def _number(text: str | None) -> float | None:
+def _noun(column: str) -> str:
+    return column.replace("_", " ")
+
+
+def _number(text: str | None, otherwise: float | None) -> float | None:
     try:
         value = float(text or "")
     except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+        return otherwise
+    return value if math.isfinite(value) else otherwise

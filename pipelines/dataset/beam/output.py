@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import pathlib
 import secrets
 from collections.abc import Iterator
 
@@ -13,6 +15,13 @@ from pipelines.dataset.inputs.remote_folders import FileSystems
 from pipelines.dataset.report import tally
 
 _STAGING_NAME = ".partial-"
+
+
+def open_folder(path: str | os.PathLike[str]) -> record_set.Folder:
+    """Returns the output's folder, on a disk or not."""
+    if remote_folders.is_remote(path):
+        return Folder(str(path))
+    return record_set.Folder(pathlib.Path(path).expanduser().absolute())  # Workers have folders of their own.
 
 
 class Folder(record_set.Folder):

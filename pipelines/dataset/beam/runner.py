@@ -20,7 +20,6 @@ import io
 import logging
 import os
 import pathlib
-import pickle
 import re
 import shlex
 import sys
@@ -29,8 +28,8 @@ from typing import TYPE_CHECKING, Any
 
 import absl.logging
 
-from grooves import drums, metadata
-from pipelines.dataset import conversion, record_set
+from grooves import drums
+from pipelines.dataset import conversion
 from pipelines.dataset.inputs import sources
 from pipelines.dataset.performance import PRELOAD, Options
 from pipelines.dataset.report.tally import Tally
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
 INSTALL = "python -m pip install --no-deps -r requirements-beam.txt"
-LOCAL_RUNNER = "directrunner"
 PROJECT_DIR = pathlib.Path(__file__).resolve().parents[3]
 _SILENT = logging.CRITICAL + 1
 _ERROR_LINE = re.compile(r"(?:[\w.]*\.)?(\w*(?:Error|Exception|Interrupt)\b.*?)(?: \[while running .*)?")
@@ -72,7 +70,7 @@ def convert(
     job = conversion.Job([given] if isinstance(given, str) else list(given), **choices)
     with _logging(_SILENT), _importable():
         pipeline = prepare(runner, [*_worker_flags(runner, job.num_workers), *beam_flags])
-        from pipelines.dataset.beam import transforms  # Beam is installed.
+        from pipelines.dataset.beam import output, transforms  # Beam is installed.
 
         def write_records(collection: sources.Collection, staging: str | pathlib.Path) -> Tally:
             options = _settle_drum_map(job, collection)
@@ -84,9 +82,9 @@ def convert(
             else:
                 with _logging(logging.INFO):
                     run(pipeline)
-            return _take_tally(str(staging), job.num_shards)
+            return transforms.take_tally(str(staging), job.num_shards)
 
-        return conversion.replace_output(_folder(output_dir), write_records, job, overwrite)
+        return conversion.replace_output(output.open_folder(output_dir), write_records, job, overwrite)
 
 
 def prepare(runner: str, beam_flags: Sequence[str]) -> apache_beam.Pipeline:
@@ -168,44 +166,14 @@ def run(pipeline: apache_beam.Pipeline) -> None:
 
 
 def _settle_drum_map(job: conversion.Job, collection: sources.Collection) -> Options:
-    from pipelines.dataset.beam import transforms
-
     if job.options.drum_map != drums.AUTO:
         return job.options
+    from pipelines.dataset.beam import transforms
+
     with workers.Pool(None, job.file_timeout_secs, preload=PRELOAD) as pool:
         return conversion.settle_drum_map(
             job.options, collection, lambda function, found: pool.run(function, transforms.fetch(found, job.options))
         )
-
-
-def _folder(output_dir: str | os.PathLike[str]) -> record_set.Folder:
-    from pipelines.dataset.beam import output
-    from pipelines.dataset.inputs import remote_folders
-
-    if remote_folders.is_remote(output_dir):
-        return output.Folder(str(output_dir))
-    return record_set.Folder(pathlib.Path(output_dir).expanduser().absolute())  # Workers have folders of their own.
-
-
-def _take_tally(staging: str, num_shards: int) -> Tally:
-    """Returns what was counted, and takes it away; checks that all TFRecords are there, too.
-
-    Raises:
-        ValueError: they are not: workers wrote them to disks of their own.
-    """
-    from pipelines.dataset.beam import transforms
-    from pipelines.dataset.inputs import remote_folders
-
-    wanted = {record_set.shard_name(split, n, num_shards) for split in metadata.SPLITS for n in range(num_shards)}
-    if not {*wanted, transforms.TALLY_NAME} <= set(remote_folders.names(staging)):
-        raise ValueError(
-            "Beam's workers wrote the records to disks of their own;"
-            " give an --output_dir that all machines share, such as gs:// or hdfs://"
-        )
-    path = f"{staging}/{transforms.TALLY_NAME}"
-    counts = pickle.loads(remote_folders.read(path))
-    remote_folders.FileSystems.delete([path])
-    return counts
 
 
 def _worker_flags(runner: str, num_workers: int | None) -> list[str]:
@@ -217,7 +185,7 @@ def _worker_flags(runner: str, num_workers: int | None) -> list[str]:
 
 
 def _is_local(runner: str) -> bool:
-    return runner.lower() in (LOCAL_RUNNER, LOCAL_RUNNER.removesuffix("runner"))
+    return runner.lower() in ("directrunner", "direct")
 
 
 def _innermost(text: str) -> str:

@@ -21,7 +21,7 @@ from pipelines.dataset.conversion import Job
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import remote_folders, sources
 from pipelines.dataset.inputs.source import Inline, Source, Unreadable
-from pipelines.dataset.performance import PRELOAD, Converted, Options, convert_file, lost
+from pipelines.dataset.performance import PRELOAD, Converted, Options, convert_all
 from pipelines.dataset.report.tally import Tally
 from pipelines.files import workers
 
@@ -85,9 +85,8 @@ class ConvertFiles(beam.DoFn):
     def process(self, chunk: Chunk) -> Iterator[tuple[Key, Numbered] | beam.pvalue.TaggedOutput]:
         places, found = zip(*chunk, strict=True)
         options = self._job.options
-        outcomes = self._pool.run(functools.partial(convert_file, options=options), fetch(found, options))
-        for place, outcome in zip(places, outcomes, strict=True):
-            converted = outcome.result or lost(outcome.item, outcome.failed)
+        converted_files = convert_all(fetch(found, options), options, self._pool)
+        for place, converted in zip(places, converted_files, strict=True):
             if not converted.skipped:
                 shard = record_set.shard_of(converted, self._job.num_shards)
                 yield (converted.split, shard), (place, converted.record)
@@ -115,6 +114,23 @@ def write_shard(grouped: tuple[Key, Iterable[Numbered]], staging: str, num_shard
 def write_tally(tally: Tally, staging: str) -> None:
     with remote_folders.writing(f"{staging}/{TALLY_NAME}") as file:
         pickle.dump(tally, file)
+
+
+def take_tally(staging: str, num_shards: int) -> Tally:
+    """Returns what was counted, and takes it away; checks that all TFRecords are there, too.
+
+    Raises:
+        ValueError: they are not: workers wrote them to disks of their own.
+    """
+    wanted = {record_set.shard_name(split, n, num_shards) for split in metadata.SPLITS for n in range(num_shards)}
+    if not {*wanted, TALLY_NAME} <= set(remote_folders.names(staging)):
+        raise ValueError(
+            "Beam's workers wrote the records to disks of their own;"
+            " give an --output_dir that all machines share, such as gs:// or hdfs://"
+        )
+    tally = pickle.loads(remote_folders.read(f"{staging}/{TALLY_NAME}"))
+    remote_folders.FileSystems.delete([f"{staging}/{TALLY_NAME}"])
+    return tally
 
 
 class Count(beam.CombineFn):

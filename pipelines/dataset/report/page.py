@@ -25,13 +25,7 @@ _BREAKDOWNS = {
     "by_drum_map": "drum map",
     "by_collection": "collection",
 }
-_STEP_NAMES = {
-    "found": "found",
-    "readable": "readable",
-    "drum check": "with drums",
-    "4/4 check": "in 4/4",
-    "selected": "selected",
-}
+_STEP_NAMES = {"drum check": "with drums", "4/4 check": "in 4/4"}  # The others are called as in the report.
 
 Row = tuple[str, int, int, str]  # Of a table with bars: its name, a count, what a full bar stands for, and a note.
 
@@ -47,7 +41,7 @@ def page_html(report: Mapping) -> str:
     """Returns the whole page of a `Tally`'s report; the same report gives the same page, byte for byte."""
     from pipelines.pages import template
 
-    duplicates = report["duplicates"]
+    performances, windows = report["duplicates"]["performances"], report["duplicates"]["windows"]
     return template.render(
         TEMPLATE,
         title=_title(report),
@@ -60,8 +54,9 @@ def page_html(report: Mapping) -> str:
         most_hits=max(1, *report["hits_per_class"].values()),
         way=list(_way(report)),
         sentences=table.describe_duplicates(report, with_names=False),
-        performances=duplicates["performances"] | {"across": _with_names(duplicates["performances"]["across"])},
-        windows=duplicates["windows"],
+        num_alike=performances["across"]["groups"],
+        alike=list(map(_alike, performances["across"]["named"])),
+        repeats={split: (count, windows["within"][split]) for split, count in performances["within"].items()},
         breakdowns=list(_breakdowns(report)),
         unmapped=list(_unmapped(report)),
     )
@@ -69,8 +64,7 @@ def page_html(report: Mapping) -> str:
 
 def _title(report: Mapping) -> str:
     """Returns the names of what was converted, without the folders that they lie in."""
-    given = report["settings"].get("input")
-    given = given if isinstance(given, list) else [report["input"]]
+    given = report["settings"].get("input", [report["input"]])
     return " + ".join(pathlib.PurePath(name).name or name for name in given)
 
 
@@ -88,9 +82,8 @@ def _facts(report: Mapping) -> dict[str, str]:
     """Returns the settings, and what is the same for all files and so needs no picture."""
     facts = {"input": report["input"]}
     for key, value in report["settings"].items():
-        if key not in ("input", "version") and value not in (None, "", [], ()):
-            text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-            facts[key.replace("_", " ")] = text
+        if value and key not in ("input", "version"):
+            facts[key.replace("_", " ")] = ", ".join(value) if isinstance(value, list) else str(value)
     for key, name in _BREAKDOWNS.items():
         if len(report[key]) == 1:
             facts[f"all in {name}"] = next(iter(report[key]))
@@ -122,59 +115,59 @@ def _drums(report: Mapping) -> list[dict]:
 
 def _way(report: Mapping) -> Iterator[tuple[str, list[Row]]]:
     """Yields what each step from the files to the windows leaves, for bars that get shorter."""
-    steps = report["steps"]
-    hits, tokens, windows = steps["hits"], steps["tokens"], steps["windows"]
-    found, read = max(1, steps["files"][0]["files"]), max(1, hits["read"])
-    rows = []
-    for step in steps["files"]:
-        lost = ", ".join(f"{count:,} {reason}" for reason, count in step["lost"].items())
-        rows.append((_STEP_NAMES[step["step"]], step["files"], found, lost and f"left out: {lost}"))
-    without = report["files_without_a_four_bar_window"]
-    note = f"left out: {without:,} with no four bars without a pause" if without else ""
-    yield "Files", [*rows, ("with windows", report["files_kept"] - without, found, note)]
-
-    note = f"left out: {hits['in_no_class']:,} of other pitches" if hits["in_no_class"] else ""
-    in_classes = ("in nine drums", hits["in_classes"], read, note)
-    yield "Hits", [("read", hits["read"], read, ""), in_classes, ("on sixteenths", hits["cells"], read, _fallen(hits))]
-
+    hits, tokens, windows = (report["steps"][name] for name in ("hits", "tokens", "windows"))
+    yield "Files", list(_file_rows(report))
+    read = max(1, hits["read"])
+    others = f"{hits['in_no_class']:,} of other pitches" if hits["in_no_class"] else ""
     yield (
-        "Tokens",
+        "Hits",
         [
-            (
-                "distinct",
-                tokens["distinct"],
-                tokens["of"],
-                f"of {tokens['of']}, one for each set of drums on a sixteenth",
-            )
+            ("read", hits["read"], read, ""),
+            ("in nine drums", hits["in_classes"], read, _left_out(others)),
+            ("on sixteenths", hits["cells"], read, _left_out(_fallen(hits))),
         ],
     )
-    most = max(1, *windows["by_split"].values())
-    rows = []
-    for split, count in windows["by_split"].items():
-        files = report["splits"][split]["files"]
-        rows.append((split, count, most, f"from {files:,} file{'s' if files != 1 else ''}"))
+    note = f"of {tokens['of']}, one for each set of drums on a sixteenth"
+    yield "Tokens", [("distinct", tokens["distinct"], tokens["of"], note)]
     every = "bar" if windows["stride_bars"] == 1 else f"{windows['stride_bars']} bars"
-    yield f"Windows of {windows['bars']} bars, one from every {every} on", rows
+    yield f"Windows of {windows['bars']} bars, one from every {every} on", list(_split_rows(report))
+
+
+def _file_rows(report: Mapping) -> Iterator[Row]:
+    found = max(1, report["files_found"])
+    for step in report["steps"]["files"]:
+        lost = ", ".join(f"{count:,} {reason}" for reason, count in step["lost"].items())
+        yield _STEP_NAMES.get(step["step"], step["step"]), step["files"], found, _left_out(lost)
+    without = report["files_without_a_four_bar_window"]
+    lost = f"{without:,} with no four bars without a pause" if without else ""
+    yield "with windows", report["files_kept"] - without, found, _left_out(lost)
+
+
+def _split_rows(report: Mapping) -> Iterator[Row]:
+    most = max(1, *report["windows"].values())
+    for split, counts in report["splits"].items():
+        yield split, counts["windows"], most, f"from {counts['files']:,} file{'s' if counts['files'] != 1 else ''}"
+
+
+def _left_out(lost: str) -> str:
+    return lost and f"left out: {lost}"
 
 
 def _fallen(hits: Mapping[str, int]) -> str:
-    """Says how many hits are not on the grid by themselves, and why."""
+    """Says how many hits are not on the grid by themselves, and why; "" where all are."""
     together, mixed = hits["fell_together"], hits["fell_together_or_outside_4/4"]
     notes = []
     if together:
         notes.append(f"{together:,} that fell on a sixteenth together with another hit of their drum")
     if mixed:
         notes.append(f"{mixed:,} that did, or lie outside of 4/4, in performances that change their metre")
-    return f"left out: {' and '.join(notes)}" if notes else ""
+    return " and ".join(notes)
 
 
-def _with_names(across: Mapping) -> dict:
-    """Returns what is played alike in several splits: of each group names with splits, and how many more."""
-    groups = []
-    for group in across["named"]:
-        shown = [(name, split) for split, names in group["names"].items() for name in names]
-        groups.append({"shown": shown, "more": group["files"] - len(shown)})
-    return {"groups": across["groups"], "named": groups}
+def _alike(group: Mapping) -> tuple[list[tuple[str, str]], int]:
+    """Returns the names of performances that are played alike, each with its split, and how many more there are."""
+    shown = [(name, split) for split, names in group["names"].items() for name in names]
+    return shown, group["files"] - len(shown)
 
 
 def _breakdowns(report: Mapping) -> Iterator[tuple[str, int, dict]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -22,8 +23,7 @@ def print_report(report: Mapping, output_dir: str | os.PathLike[str]) -> None:
     """Prints the report as a person reads it, in lines of at most 96 columns where names are not longer."""
     files = "1 file" if report["files_found"] == 1 else f"{report['files_found']:,} files"
     print(f"{files} found, {report['files_kept']:,} kept, {report['files_skipped']:,} skipped")
-    for line in (*_reason_lines(report), *_hit_lines(report), *_table_lines(report), *_duplicate_lines(report)):
-        print(line)
+    print(*_reason_lines(report), *_hit_lines(report), *_table_lines(report), *_duplicate_lines(report), sep="\n")
     print(
         f"written to {output_dir}; each skipped file with its reason is in {tally.REPORT_NAME},"
         f" pictures are in {tally.PAGE_NAME}"
@@ -31,18 +31,13 @@ def print_report(report: Mapping, output_dir: str | os.PathLike[str]) -> None:
 
 
 def describe_duplicates(report: Mapping, *, with_names: bool = True) -> list[str]:
-    """Returns a sentence for each way in which a split holds what another one holds too.
-
-    Args:
-        report: A `Tally`'s.
-        with_names: Whether the first performance of those that more than one split holds is named.
-    """
+    """Returns a sentence for each way in which a split holds what another one holds too, with one example by name."""
     sentences = []
     groups = report["duplicates"]["performances"]["across"]
     if groups["groups"]:
         verb = "performance is" if groups["groups"] == 1 else "performances are"
-        names = [name for names in groups["named"][0]["names"].values() for name in names[:1]]
-        example = f" ({' = '.join(names)})" if with_names else ""
+        names = " = ".join(names[0] for names in groups["named"][0]["names"].values())
+        example = f" ({names})" if with_names else ""
         sentences.append(f"{groups['groups']:,} {verb} in more than one split{example}")
     windows = report["duplicates"]["windows"]
     for pair, shared in windows["across"].items():
@@ -100,13 +95,10 @@ def _table_lines(report: Mapping) -> list[str]:
         _table("bpm", shorten(report["by_tempo"], MAX_ROWS)),
         _table("style", shorten(by_windows(report["by_style"]), MAX_ROWS)),
     ]
-    num_rows = max(map(len, tables))
-    tables = [table + [" " * len(table[0])] * (num_rows - len(table)) for table in tables]
-    lines = ["   ".join(cells).rstrip() for cells in zip(*tables, strict=True)]
-    if report["files_without_a_four_bar_window"]:
-        lines.append(
-            f"  {report['files_without_a_four_bar_window']:,} of the files kept have no four bars without a pause"
-        )
+    blank = " " * len(tables[0][0])
+    lines = ["   ".join(cells).rstrip() for cells in itertools.zip_longest(*tables, fillvalue=blank)]
+    if without := report["files_without_a_four_bar_window"]:
+        lines.append(f"  {without:,} of the files kept have no four bars without a pause")
     return lines
 
 

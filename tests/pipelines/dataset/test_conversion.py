@@ -127,7 +127,7 @@ def test_nothing_usable_is_an_error_and_writes_nothing(tmp_path, bars, metre, ex
 
 def test_output_dir_is_checked_before_the_work(mixed, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        conversion, "convert_file", lambda *_, **__: pytest.fail("converted before the folder was checked")
+        conversion, "convert_all", lambda *_, **__: pytest.fail("converted before the folder was checked")
     )
     (tmp_path / "file").write_text("old")
     with pytest.raises(ValueError, match=r"file: is a file; --output_dir takes a folder$"):

@@ -142,7 +142,7 @@ def test_a_failing_worker_is_named_and_the_old_output_stays(inputs, tmp_path, mo
 def test_workers_with_disks_of_their_own_are_noticed(tmp_path):
     (tmp_path / "train.tfrecord").touch()
     with pytest.raises(ValueError, match=r"to disks of their own;.* an --output_dir that all machines share"):
-        beam_runner._take_tally(str(tmp_path), num_shards=1)
+        transforms.take_tally(str(tmp_path), num_shards=1)
 
 
 def test_python_may_lie_below_a_folder_with_a_space(monkeypatch):
