@@ -67,7 +67,7 @@ def replacing_all(folder: str | os.PathLike[str], is_ours: Callable[[str], bool]
             obsolete = old - {path.name for path in staging.iterdir()}
             (staging / _MANIFEST_NAME).write_text("\n".join(sorted(obsolete)), encoding="utf-8")
             for path in staging.iterdir():
-                _sync(path)
+                sync(path)
             staging.rename(folder / COMPLETE_NAME)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
@@ -93,9 +93,13 @@ def finish(folder: str | os.PathLike[str]) -> None:
     shutil.rmtree(complete)
 
 
-def _sync(path: pathlib.Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def sync(path: pathlib.Path) -> None:
+    """Has the system write a file or folder to its disk before this returns."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:

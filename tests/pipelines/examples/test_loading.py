@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import pathlib
 import shutil
+import tempfile
 import time
 
 import numpy as np
@@ -425,19 +426,19 @@ def test_a_folder_that_cannot_be_written_to_costs_a_line_only(six_bars, capsys):
 
 
 def test_a_disk_that_fills_up_costs_a_line_only(six_bars, tmp_path, capsys, monkeypatch):
-    whole = store._write_manifest
+    whole = store._write
 
     def write_where_there_is_space(folder, *rest):
+        whole(folder, *rest)
         if tmp_path in folder.parents:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        whole(folder, *rest)
 
-    monkeypatch.setattr(store, "_write_manifest", write_where_there_is_space)
+    monkeypatch.setattr(store, "_write", write_where_there_is_space)
     loaded = loading.load(configs.CONFIG_MAP["groovae_4bar"], "train", six_bars)
     assert everything(loaded)[1].shape == (1, STEPS, 27)
     assert not kept(six_bars)
     assert "No space left on device; --cache_dir=DIR moves them" in capsys.readouterr().out
-    monkeypatch.setattr(store, "_write_manifest", lambda *_: write_where_there_is_space(tmp_path / "x"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(OSError, match="No space left on device"):
         loading.load(configs.CONFIG_MAP["groovae_4bar"], "train", six_bars)
 
