@@ -57,10 +57,6 @@ class Examples:
         return len(self.rows)
 
     @property
-    def output_depth(self) -> int:
-        return self.outputs.depth
-
-    @property
     def is_one_hot(self) -> bool:
         """Whether there is exactly one 1 in each step of the outputs: they are tokens."""
         return self.outputs.is_one_hot

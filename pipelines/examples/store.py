@@ -15,8 +15,8 @@ import json
 import os
 import pathlib
 import pickle
-import secrets
 import shutil
+import tempfile
 import time
 import zlib
 from collections.abc import Iterable, Sequence
@@ -84,7 +84,7 @@ class Sequences:
 
 
 def pack(field: Field, sequences: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns `[steps, depth]` sequences in a row, as bool or float32, or as `[steps]` tokens if each has just one 1."""
+    """Returns sequences in a row: `[steps, depth]` bool or float32, or `[steps]` tokens if each step has just one 1."""
     steps = np.concatenate(sequences)
     if not field.is_binary:
         return steps.astype("<f4", copy=False)
@@ -144,17 +144,17 @@ def build(
     folder = pathlib.Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder.parent)
-    partial = _beside(folder)
-    partial.mkdir()
-    try:
-        _write(partial, fingerprint, fields, parts)
-        arrays = read(partial, fingerprint)  # What is open stays open when the folder is renamed.
+    with tempfile.TemporaryDirectory(
+        suffix=PARTIAL_SUFFIX, prefix=f".{folder.name}.", dir=folder.parent, ignore_cleanup_errors=True
+    ) as partial:
+        complete = pathlib.Path(partial, "complete")
+        complete.mkdir()
+        _write(complete, fingerprint, fields, parts)
+        arrays = read(complete, fingerprint)  # What is open stays open when the folder is renamed.
         if arrays is None:
-            raise OSError(errno.EIO, "what was written cannot be read back", str(partial))
-        _install(partial, folder, fingerprint)
+            raise OSError(errno.EIO, "what was written cannot be read back", str(complete))
+        _install(complete, folder, fingerprint)
         return arrays
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write(folder: pathlib.Path, fingerprint: str, fields: Sequence[Field], parts: Iterable[Part]) -> None:
@@ -163,10 +163,9 @@ def _write(folder: pathlib.Path, fingerprint: str, fields: Sequence[Field], part
     The parts go into a file first: how long the longest sequence is, and whether all steps are one-hot, is known only
     at the end.
     """
-    spool_path = folder / "parts"
     num_parts = num_examples = longest = 0
     not_one_hot = set()
-    with spool_path.open("w+b") as spool:
+    with folder.with_name("parts").open("w+b") as spool:
         for part in filter(len, parts):
             pickle.dump(part, spool, pickle.HIGHEST_PROTOCOL)
             num_parts += 1
@@ -179,7 +178,6 @@ def _write(folder: pathlib.Path, fingerprint: str, fields: Sequence[Field], part
         spooled = (pickle.load(spool) for _ in range(num_parts))
         blocks = (_blocks(part, fields, longest, not_one_hot) for part in spooled)
         arrays = _write_arrays(folder, num_examples, blocks)
-    spool_path.unlink()
     manifest = {"fingerprint": fingerprint, "arrays": arrays}
     (folder / MANIFEST_NAME).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     for path in (*folder.iterdir(), folder):
@@ -223,13 +221,13 @@ def _write_arrays(folder: pathlib.Path, num_examples: int, parts: Iterable[dict[
     return described
 
 
-def _install(partial: pathlib.Path, folder: pathlib.Path, fingerprint: str) -> None:
+def _install(complete: pathlib.Path, folder: pathlib.Path, fingerprint: str) -> None:
     """Renames a complete folder into its place, unless another process was first; a damaged one there is replaced."""
     if folder.exists() and read(folder, fingerprint) is None:
         with contextlib.suppress(FileNotFoundError):  # Another process is doing the same.
-            _delete(folder.rename(_beside(folder)))
+            folder.rename(complete.with_name("damaged"))
     try:
-        partial.rename(folder)
+        complete.rename(folder)
         atomic.sync(folder.parent)
     except OSError:
         if read(folder, fingerprint) is None:
@@ -240,22 +238,11 @@ def _sweep(folder: pathlib.Path) -> None:
     """Deletes what builds that were killed have left."""
     for path in folder.glob(f".*{PARTIAL_SUFFIX}"):
         try:
-            newest = max(entry.stat().st_mtime for entry in (path, *path.glob("*")))
+            newest = max(entry.stat().st_mtime for entry in (path, *path.rglob("*")))
         except OSError:  # It is being deleted already.
             continue
         if time.time() - newest > SWEPT_AFTER_SECS:
-            _delete(path)
-
-
-def _delete(path: pathlib.Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _beside(folder: pathlib.Path) -> pathlib.Path:
-    return folder.with_name(f".{folder.name}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _path(folder: pathlib.Path, name: str) -> pathlib.Path:

@@ -78,7 +78,7 @@ def test_hier_drums_by_hand(tmp_path):
     np.testing.assert_array_equal(inputs, [roll])
     np.testing.assert_array_equal(outputs, np.eye(512)[[tokens]])
     np.testing.assert_array_equal(loaded.tokens([0]), [tokens])
-    assert (loaded.is_one_hot, loaded.output_depth, controls.shape) == (True, 512, (1, STEPS, 0))
+    assert (loaded.is_one_hot, loaded.outputs.depth, controls.shape) == (True, 512, (1, STEPS, 0))
     assert [array.dtype for array in (inputs, outputs, controls, lengths)] == [np.float32] * 3 + [np.int32]
     np.testing.assert_array_equal(lengths, [STEPS])
 
@@ -339,7 +339,8 @@ def test_other_records_are_converted_anew(six_bars):
 def test_one_note_that_changed_is_another_set(six_bars):
     config = configs.CONFIG_MAP["groovae_4bar"]
     before = everything(loading.load(config, "train", six_bars))[1]
-    (sequence,) = note_sequences.read_records([pathlib.Path(six_bars)])
+    (record,) = tfrecords.read(six_bars)
+    sequence = note_sequences.parse(note_sequences.Record("a", record))
     sequence.notes[0].velocity += 1
     write_records(pathlib.Path(six_bars), sequence)
     after = everything(loading.load(config, "train", six_bars))[1]
