@@ -267,12 +267,11 @@ def _fields(converter: data.BaseNoteSequenceConverter) -> list[store.Field]:
 
 def _examples(fields: list[store.Field], arrays: dict[str, np.ndarray]) -> Examples:
     sequences = {field.name: store.Sequences(arrays[field.name], field.depth) for field in fields}
+    columns = {name: np.array(arrays[name]) for name in ("lengths", "qpm", "performance")}  # In memory: they are small.
     return Examples(
         inputs=sequences["inputs"],
         outputs=sequences["outputs"],
         controls=sequences.get("controls"),
         rows=np.arange(len(arrays["num_steps"])),
-        lengths=arrays["lengths"],
-        qpm=arrays["qpm"],
-        performance=arrays["performance"],
+        **columns,
     )
