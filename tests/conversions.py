@@ -8,7 +8,8 @@ import sys
 
 import note_seq
 
-from pipelines.examples import note_sequences
+from pipelines.dataset.formats import tfrecords
+from pipelines.dataset.inputs import sequence_files
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -21,7 +22,7 @@ def contents(folder: pathlib.Path) -> dict[str, bytes]:
 
 
 def sequences(*paths: pathlib.Path) -> list[note_seq.NoteSequence]:
-    return list(note_sequences.read_records(paths))
+    return [sequence_files.parse(record) for path in paths for record in tfrecords.read(path)]
 
 
 def errors(ended: subprocess.CompletedProcess) -> list[str]:

@@ -34,12 +34,9 @@ def training_batches(
     configs that are random (`is_random`).
 
     Args:
-        config: As in `loading.load`. Its hparam `windows_per_performance`, where it has one, says how many of the
-            windows of each performance are drawn for an epoch; 0 is all.
-        examples_path: As in `loading.load`.
+        config, examples_path, cache_dir, tfds_data_dir: As in `loading.load`. The hparam `windows_per_performance`,
+            where the config has one, says how many windows of each performance are drawn for an epoch; 0 is all.
         seed: Of the order; None draws one.
-        cache_dir: As in `loading.load`.
-        tfds_data_dir: As in `loading.load`.
         first_step: The batches of so many steps have been used already.
         share: Which part of each epoch to read, of how many; with one seed the parts are all examples together.
     """

@@ -57,10 +57,6 @@ class Examples:
         return len(self.rows)
 
     @property
-    def output_depth(self) -> int:
-        return self.outputs.depth
-
-    @property
     def is_one_hot(self) -> bool:
         """Whether there is exactly one 1 in each step of the outputs: they are tokens."""
         return self.outputs.is_one_hot
@@ -122,7 +118,7 @@ def load(
     folder = pathlib.Path(cache_dir).expanduser() if cache_dir else performances.home
     kept_path = folder / KEPT_DIR_NAME / f"{performances.stem}-{fingerprint[:16]}"
     kept = store.read(kept_path, fingerprint)
-    return _examples(kept or _build(kept_path, fingerprint, converter, performances))
+    return _examples(_fields(converter), kept or _build(kept_path, fingerprint, converter, performances))
 
 
 def tensors_of(converter: data.BaseNoteSequenceConverter, sequence: note_seq.NoteSequence) -> data.ConverterTensors:
@@ -174,20 +170,16 @@ def _fingerprint(performances: note_sequences.Performances, converter: data.Base
     return freshness.of_examples(performances.fingerprint(), _describe(converter))
 
 
-def _describe(converter: data.BaseNoteSequenceConverter) -> str:
+def _describe(value) -> str:
     """Returns all settings of a converter, those of converters and partial functions inside of it too."""
-
-    def describe(value) -> str:
-        if isinstance(value, bool | int | float | str | list | tuple | range | set | None):
-            return repr(value)
-        if isinstance(value, functools.partial):  # Holds gap_bars and max_bars, which the converter does not keep.
-            return f"{value.func.__name__} {value.keywords}"
-        if isinstance(value, data.BaseNoteSequenceConverter):
-            return _describe(value)
-        return type(value).__name__
-
-    settings = {name: describe(value) for name, value in sorted(vars(converter).items())}
-    return f"{type(converter).__module__}.{type(converter).__name__} {settings}"
+    if isinstance(value, data.BaseNoteSequenceConverter):
+        settings = {name: _describe(setting) for name, setting in sorted(vars(value).items())}
+        return f"{type(value).__module__}.{type(value).__name__} {settings}"
+    if isinstance(value, functools.partial):  # Holds gap_bars and max_bars, which the converter does not keep.
+        return f"{value.func.__name__} {value.keywords}"
+    if isinstance(value, bool | int | float | str | list | tuple | range | set | None):
+        return repr(value)
+    return type(value).__name__
 
 
 def _build(
@@ -195,7 +187,7 @@ def _build(
     fingerprint: str,
     converter: data.BaseNoteSequenceConverter,
     performances: note_sequences.Performances,
-) -> store.Store:
+) -> dict[str, np.ndarray]:
     """Converts all performances, and keeps the result at `kept_path`, or nowhere if that cannot be."""
 
     def parts() -> Iterator[store.Part]:
@@ -203,7 +195,7 @@ def _build(
         if _fingerprint(performances, converter) != fingerprint:
             raise ValueError(f"{performances.where}: has changed while it was read; run the command again")
 
-    def build(path: pathlib.Path) -> store.Store:
+    def build(path: pathlib.Path) -> dict[str, np.ndarray]:
         return store.build(path, fingerprint, _fields(converter), parts())
 
     try:
@@ -227,8 +219,10 @@ def _convert(
 ) -> Iterator[store.Part]:
     """Yields the encoded examples of all performances, in their order; raises ValueError where there are none."""
     jobs = _jobs(converter, progress.track(performances.read(), performances.count(), "performances"))
+    is_worth_a_pool = performances.num_bytes >= WORTH_A_POOL_BYTES and _is_picklable(converter)
     num_performances = num_examples = 0
-    for job, part in _apply(jobs, performances.num_bytes):
+    encoded = _encode_in_pool(jobs) if is_worth_a_pool else ((job, encode_job(job)) for job in jobs)
+    for job, part in encoded:
         if isinstance(part, str):
             raise ValueError(part)
         num_performances += len(job.records)
@@ -245,22 +239,12 @@ def _jobs(converter: data.BaseNoteSequenceConverter, read: Iterator[note_sequenc
         first_number += len(chunk)
 
 
-def _apply(jobs: Iterable[Job], num_bytes: int) -> Iterator[tuple[Job, store.Part | str]]:
-    """Yields each job with its result, from as many processes as the amount of work is worth."""
-    jobs = iter(jobs)
-    first = next(jobs, None)
-    if first is None:
-        return
-    jobs = itertools.chain([first], jobs)
-    if num_bytes < WORTH_A_POOL_BYTES or not _is_picklable(first.converter):
-        for job in jobs:
-            yield job, encode_job(job)
-        return
-    for outcome in workers.run(
-        encode_job, jobs, timeout_secs=JOB_TIMEOUT_SECS, chunk_size=1, preload=("pipelines.examples.loading",)
-    ):
-        job = outcome.item
-        yield job, outcome.result if not outcome.failed else f"{job.records[0].where} or a later one: {outcome.failed}"
+def _encode_in_pool(jobs: Iterable[Job]) -> Iterator[tuple[Job, store.Part | str]]:
+    with workers.Pool(None, JOB_TIMEOUT_SECS, preload=("pipelines.examples.loading",)) as pool:
+        for outcome in pool.run(encode_job, jobs, chunk_size=1):
+            job = outcome.item
+            failed = outcome.failed and f"{job.records[0].where} or a later one: {outcome.failed}"
+            yield job, failed or outcome.result
 
 
 def _is_picklable(converter: data.BaseNoteSequenceConverter) -> bool:
@@ -281,12 +265,13 @@ def _fields(converter: data.BaseNoteSequenceConverter) -> list[store.Field]:
     return [store.Field(name, depth, np.dtype(dtype) == np.bool_) for name, depth, dtype in described if depth]
 
 
-def _examples(kept: store.Store) -> Examples:
-    own = {name: kept.columns[name] for name in ("lengths", "qpm", "performance")}
+def _examples(fields: list[store.Field], arrays: dict[str, np.ndarray]) -> Examples:
+    sequences = {field.name: store.Sequences(arrays[field.name], field.depth) for field in fields}
+    columns = {name: np.array(arrays[name]) for name in ("lengths", "qpm", "performance")}  # In memory: they are small.
     return Examples(
-        inputs=kept.fields["inputs"],
-        outputs=kept.fields["outputs"],
-        controls=kept.fields.get("controls"),
-        rows=np.arange(len(kept.columns["num_steps"])),
-        **own,
+        inputs=sequences["inputs"],
+        outputs=sequences["outputs"],
+        controls=sequences.get("controls"),
+        rows=np.arange(len(arrays["num_steps"])),
+        **columns,
     )

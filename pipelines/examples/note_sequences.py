@@ -91,15 +91,6 @@ def find_records(examples_path: str) -> list[pathlib.Path]:
     return [pathlib.Path(path) for path in paths]
 
 
-def read_records(paths: Iterable[pathlib.Path]) -> Iterator[note_seq.NoteSequence]:
-    """Yields the NoteSequences of TFRecord files.
-
-    Raises:
-        ValueError: a file is truncated, or not a TFRecord of NoteSequences; names it and the record.
-    """
-    return map(parse, _read_files(paths))
-
-
 def parse(record: Record) -> note_seq.NoteSequence:
     """Returns the NoteSequence of a record.
 

@@ -14,13 +14,16 @@ import errno
 import json
 import os
 import pathlib
-import secrets
+import pickle
 import shutil
+import tempfile
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+
+from pipelines.files import atomic
 
 MANIFEST_NAME = "store.json"
 PARTIAL_SUFFIX = ".partial"
@@ -45,7 +48,7 @@ class Part:
 
     Attributes:
         columns: By name, what is kept of each example, `[k, …]`; `num_steps` of its sequences among them.
-        fields: By name, the steps of all its sequences in a row: `[steps, depth]` float32, or bits, packed along depth.
+        fields: By name, the steps of all its sequences in a row, as `pack` returns them.
     """
 
     columns: dict[str, np.ndarray]
@@ -57,17 +60,15 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class Sequences:
-    """A field of a store.
-
-    Attributes:
-        array: As in the file.
-        depth: Values of a step.
-        is_one_hot: Whether the array has tokens, because there is exactly one 1 in each step.
-    """
+    """A field of a store: its array, as in the file, and the values of a step."""
 
     array: np.ndarray
     depth: int
-    is_one_hot: bool
+
+    @property
+    def is_one_hot(self) -> bool:
+        """Whether the array has tokens, because there is exactly one 1 in each step."""
+        return self.array.ndim == 2
 
     def dense(self, rows: np.ndarray) -> np.ndarray:
         """Returns `[rows, steps, depth]` float32, zeros behind shorter sequences."""
@@ -82,40 +83,51 @@ class Sequences:
         return tokens
 
 
-@dataclasses.dataclass(frozen=True)
-class Store:
-    """An open store: by name, what is kept of each example, `[n, …]`, and its sequences."""
-
-    columns: dict[str, np.ndarray]
-    fields: dict[str, Sequences]
-
-
 def pack(field: Field, sequences: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns `[steps, depth]` sequences in a row, as a `Part` has them."""
+    """Returns sequences in a row: `[steps, depth]` bool or float32, or `[steps]` tokens if each step has just one 1."""
     steps = np.concatenate(sequences)
-    return np.packbits(steps.astype(bool, copy=False), axis=1) if field.is_binary else steps.astype(np.float32)
+    if not field.is_binary:
+        return steps.astype("<f4", copy=False)
+    steps = steps.astype(bool, copy=False)
+    if np.count_nonzero(steps) == len(steps) and steps.any(axis=1).all():
+        return steps.argmax(axis=1).astype("<u2" if field.depth < 2**16 else "<i4")
+    return steps
 
 
-def read(folder: str | os.PathLike[str], fingerprint: str) -> Store | None:
-    """Opens a store; None where there is none, or a damaged one, or one of something else."""
+def read(folder: str | os.PathLike[str], fingerprint: str) -> dict[str, np.ndarray] | None:
+    """Returns the arrays of a store by name; None where there is none, or a damaged one, or one of something else."""
     folder = pathlib.Path(folder)
     try:
         manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
-        if manifest.pop("checksum") != _checksum(manifest) or manifest["fingerprint"] != fingerprint:
+        if manifest["fingerprint"] != fingerprint:
             return None
         size = sum(_path(folder, name).stat().st_size for name in manifest["arrays"])
-        arrays = {
+        return {
             name: _read_array(_path(folder, name), expected, size <= MAX_CHECKED_BYTES)
             for name, expected in manifest["arrays"].items()
         }
-        fields = {name: Sequences(arrays.pop(name), **field) for name, field in manifest["fields"].items()}
-        return Store({name: np.array(array) for name, array in arrays.items()}, fields)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError):  # Each for a kind of damage.
         return None
 
 
-def build(folder: str | os.PathLike[str], fingerprint: str, fields: Sequence[Field], parts: Iterable[Part]) -> Store:
-    """Writes a store and opens it.
+def _read_array(path: pathlib.Path, expected: dict, is_checked: bool) -> np.ndarray:
+    """Raises ValueError where the file is not what the manifest says."""
+    array = np.lib.format.open_memmap(path, mode="r").view(np.ndarray)  # Takes .npy alone, and no objects.
+    if array.dtype.str != expected["dtype"] or list(array.shape) != expected["shape"]:
+        raise ValueError(f"{path}: another array")
+    if not is_checked:
+        return array
+    # What is read anyway stays in memory: whoever cuts a file off while it is mapped ends this process without a word.
+    array = np.array(array)
+    if zlib.crc32(array.data) != expected["crc32"]:
+        raise ValueError(f"{path}: another checksum")
+    return array
+
+
+def build(
+    folder: str | os.PathLike[str], fingerprint: str, fields: Sequence[Field], parts: Iterable[Part]
+) -> dict[str, np.ndarray]:
+    """Writes a store and opens it, as `read` does.
 
     Two processes that build the same store at once each write their own; the first to end is kept.
 
@@ -132,124 +144,91 @@ def build(folder: str | os.PathLike[str], fingerprint: str, fields: Sequence[Fie
     folder = pathlib.Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder.parent)
-    partial = _beside(folder)
-    partial.mkdir()
-    try:
-        _write(partial, fingerprint, fields, parts)
-        store = read(partial, fingerprint)  # What is open stays open when the folder is renamed.
-        if store is None:
-            raise OSError(errno.EIO, "what was written cannot be read back", str(partial))
-        _install(partial, folder, fingerprint)
-        return store
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-class _Spool:
-    """The steps of a field's sequences, part by part in a file, until it is known how long the longest one is."""
-
-    def __init__(self, folder: pathlib.Path, field: Field) -> None:
-        self.field, self.is_one_hot = field, field.is_binary
-        self._path = folder / f"{field.name}.steps"
-        self._file = self._path.open("w+b")
-
-    def append(self, steps: np.ndarray) -> None:
-        self.is_one_hot = self.is_one_hot and bool(np.all(np.bitwise_count(steps).sum(axis=1) == 1))
-        np.save(self._file, steps)
-
-    def write(self, path: pathlib.Path, num_steps: list[np.ndarray]) -> dict:
-        """Writes the array, `[n, longest, depth]`, or `[n, longest]` tokens; `num_steps` are those of each part."""
-        field, longest = self.field, max(int(sizes.max()) for sizes in num_steps)
-        if self.is_one_hot:
-            shape, dtype, padding = (longest,), np.dtype("<u2" if field.depth < 2**16 else "<i4"), field.depth
-        else:
-            shape, dtype, padding = (longest, field.depth), np.dtype("?" if field.is_binary else "<f4"), 0
-
-        def blocks() -> Iterator[np.ndarray]:
-            self._file.seek(0)
-            for sizes in num_steps:
-                block = np.full([len(sizes), *shape], padding, dtype)
-                block[np.arange(longest) < sizes[:, np.newaxis]] = self._unpack(np.load(self._file))
-                yield block
-
-        return _write_array(path, (sum(map(len, num_steps)), *shape), dtype, blocks())
-
-    def close(self) -> None:
-        self._file.close()
-        self._path.unlink()
-
-    def _unpack(self, steps: np.ndarray) -> np.ndarray:
-        if not self.field.is_binary:
-            return steps
-        bits = np.unpackbits(steps, axis=1, count=self.field.depth)
-        return bits.argmax(axis=1) if self.is_one_hot else bits.view(bool)
+    with tempfile.TemporaryDirectory(
+        suffix=PARTIAL_SUFFIX, prefix=f".{folder.name}.", dir=folder.parent, ignore_cleanup_errors=True
+    ) as partial:
+        complete = pathlib.Path(partial, "complete")
+        complete.mkdir()
+        _write(complete, fingerprint, fields, parts)
+        arrays = read(complete, fingerprint)  # What is open stays open when the folder is renamed.
+        if arrays is None:
+            raise OSError(errno.EIO, "what was written cannot be read back", str(complete))
+        _install(complete, folder, fingerprint)
+        return arrays
 
 
 def _write(folder: pathlib.Path, fingerprint: str, fields: Sequence[Field], parts: Iterable[Part]) -> None:
-    """Writes all files into a folder that exists."""
-    with contextlib.ExitStack() as stack:
-        spools = [stack.enter_context(contextlib.closing(_Spool(folder, field))) for field in fields]
-        kept = []
-        for part in parts:
-            if len(part):
-                kept.append(part.columns)
-                for spool in spools:
-                    spool.append(part.fields[spool.field.name])
-        if not kept:
-            raise ValueError("no examples")
-        num_steps = [columns["num_steps"] for columns in kept]
-        arrays = {spool.field.name: spool.write(_path(folder, spool.field.name), num_steps) for spool in spools}
-    for name in kept[0]:
-        column = np.concatenate([columns[name] for columns in kept])
-        arrays[name] = _write_array(_path(folder, name), column.shape, column.dtype, [column])
-    described = {spool.field.name: {"depth": spool.field.depth, "is_one_hot": spool.is_one_hot} for spool in spools}
-    _write_manifest(folder, {"fingerprint": fingerprint, "fields": described, "arrays": arrays})
+    """Writes all files into a folder that exists.
 
-
-def _write_array(path: pathlib.Path, shape: tuple[int, ...], dtype: np.dtype, blocks: Iterable[np.ndarray]) -> dict:
-    """Writes a .npy file; returns what the manifest says of it.
-
-    Not through a mapped file: where the disk is full, that ends the process without a word.
+    The parts go into a file first: how long the longest sequence is, and whether all steps are one-hot, is known only
+    at the end.
     """
-    checksum = 0
-    with path.open("wb") as file:
-        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for block in blocks:
-            content = block.tobytes()
-            checksum = zlib.crc32(content, checksum)
-            file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return {"dtype": dtype.str, "shape": list(shape), "crc32": checksum}
-
-
-def _write_manifest(folder: pathlib.Path, manifest: dict) -> None:
-    manifest["checksum"] = _checksum(manifest)
+    num_parts = num_examples = longest = 0
+    not_one_hot = set()
+    with folder.with_name("parts").open("w+b") as spool:
+        for part in filter(len, parts):
+            pickle.dump(part, spool, pickle.HIGHEST_PROTOCOL)
+            num_parts += 1
+            num_examples += len(part)
+            longest = max(longest, part.columns["num_steps"].max())
+            not_one_hot |= {name for name, steps in part.fields.items() if steps.ndim == 2}
+        if not num_parts:
+            raise ValueError("no examples")
+        spool.seek(0)
+        spooled = (pickle.load(spool) for _ in range(num_parts))
+        blocks = (_blocks(part, fields, longest, not_one_hot) for part in spooled)
+        arrays = _write_arrays(folder, num_examples, blocks)
+    manifest = {"fingerprint": fingerprint, "arrays": arrays}
     (folder / MANIFEST_NAME).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    for path in (folder / MANIFEST_NAME, folder):
-        _sync(path)
+    for path in (*folder.iterdir(), folder):
+        atomic.sync(path)
 
 
-def _read_array(path: pathlib.Path, expected: dict, is_checked: bool) -> np.ndarray:
-    """Raises ValueError where the file is not what the manifest says."""
-    array = np.lib.format.open_memmap(path, mode="r").view(np.ndarray)  # Takes .npy alone, and no objects.
-    if array.dtype.str != expected["dtype"] or list(array.shape) != expected["shape"]:
-        raise ValueError(f"{path}: another array")
-    if is_checked and zlib.crc32(array.data) != expected["crc32"]:
-        raise ValueError(f"{path}: another checksum")
-    # What was read anyway stays in memory: whoever cuts a file off while it is mapped ends this process without a word.
-    return np.array(array) if is_checked else array
+def _blocks(part: Part, fields: Sequence[Field], longest: int, not_one_hot: set[str]) -> dict[str, np.ndarray]:
+    """Returns the part's rows of each array of the store."""
+    num_steps = part.columns["num_steps"]
+    blocks = {}
+    for field in fields:
+        steps, padding = part.fields[field.name], field.depth
+        if field.name in not_one_hot:
+            padding = 0
+            if steps.ndim == 1:
+                steps = np.eye(field.depth, dtype=bool)[steps]
+        block = np.full([len(part), longest, *steps.shape[1:]], padding, steps.dtype)
+        block[np.arange(longest) < num_steps[:, np.newaxis]] = steps
+        blocks[field.name] = block
+    return blocks | part.columns
 
 
-def _install(partial: pathlib.Path, folder: pathlib.Path, fingerprint: str) -> None:
+def _write_arrays(folder: pathlib.Path, num_examples: int, parts: Iterable[dict[str, np.ndarray]]) -> dict[str, dict]:
+    """Writes .npy files, part by part; returns what the manifest says of them.
+
+    Not through mapped files: where the disk is full, that ends the process without a word.
+    """
+    described = {}
+    with contextlib.ExitStack() as stack:
+        files = {}
+        for blocks in parts:
+            for name, block in blocks.items():
+                if name not in files:
+                    dtype, shape = block.dtype.str, (num_examples, *block.shape[1:])
+                    files[name] = stack.enter_context(_path(folder, name).open("wb"))
+                    header = {"descr": dtype, "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(files[name], header)
+                    described[name] = {"dtype": dtype, "shape": shape, "crc32": 0}
+                files[name].write(block.data)
+                described[name]["crc32"] = zlib.crc32(block.data, described[name]["crc32"])
+    return described
+
+
+def _install(complete: pathlib.Path, folder: pathlib.Path, fingerprint: str) -> None:
     """Renames a complete folder into its place, unless another process was first; a damaged one there is replaced."""
     if folder.exists() and read(folder, fingerprint) is None:
         with contextlib.suppress(FileNotFoundError):  # Another process is doing the same.
-            _delete(folder.rename(_beside(folder)))
+            folder.rename(complete.with_name("damaged"))
     try:
-        partial.rename(folder)
-        _sync(folder.parent)
+        complete.rename(folder)
+        atomic.sync(folder.parent)
     except OSError:
         if read(folder, fingerprint) is None:
             raise
@@ -259,35 +238,12 @@ def _sweep(folder: pathlib.Path) -> None:
     """Deletes what builds that were killed have left."""
     for path in folder.glob(f".*{PARTIAL_SUFFIX}"):
         try:
-            newest = max(entry.stat().st_mtime for entry in (path, *path.glob("*")))
+            newest = max(entry.stat().st_mtime for entry in (path, *path.rglob("*")))
         except OSError:  # It is being deleted already.
             continue
         if time.time() - newest > SWEPT_AFTER_SECS:
-            _delete(path)
-
-
-def _delete(path: pathlib.Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _beside(folder: pathlib.Path) -> pathlib.Path:
-    return folder.with_name(f".{folder.name}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _path(folder: pathlib.Path, name: str) -> pathlib.Path:
     return folder / f"{name}.npy"
-
-
-def _sync(path: pathlib.Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _checksum(manifest: dict) -> int:
-    return zlib.crc32(json.dumps(manifest, sort_keys=True).encode())

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import pathlib
 import secrets
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
+
+from pipelines.files import locks
 
 STAGING_NAME = ".partial"  # New files of a folder, being written.
 COMPLETE_NAME = ".complete"  # The same, all written: what is in it belongs into the folder around it.
-LOCK_SECS = 2.0  # A process that was killed while it started another one holds its locks until that one runs.
 _MANIFEST_NAME = ".manifest"
 
 
@@ -57,7 +56,7 @@ def replacing_all(folder: str | os.PathLike[str], is_ours: Callable[[str], bool]
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with locks.held(folder, lambda: f"{folder}: another process is writing to it; wait until it has ended"):
         finish(folder)
         staging = folder / STAGING_NAME
         shutil.rmtree(staging, ignore_errors=True)  # Of a process that was killed.
@@ -68,7 +67,7 @@ def replacing_all(folder: str | os.PathLike[str], is_ours: Callable[[str], bool]
             obsolete = old - {path.name for path in staging.iterdir()}
             (staging / _MANIFEST_NAME).write_text("\n".join(sorted(obsolete)), encoding="utf-8")
             for path in staging.iterdir():
-                _sync(path)
+                sync(path)
             staging.rename(folder / COMPLETE_NAME)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
@@ -94,32 +93,13 @@ def finish(folder: str | os.PathLike[str]) -> None:
     shutil.rmtree(complete)
 
 
-@contextlib.contextmanager
-def _locked(folder: pathlib.Path) -> Iterator[None]:
-    """Holds the lock of a folder, which the system gives back however the process ends."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: pathlib.Path) -> None:
+    """Has the system write a file or folder to its disk before this returns."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        give_up = time.monotonic() + LOCK_SECS
-        while not _try_lock(descriptor):
-            if time.monotonic() > give_up:
-                raise BlockingIOError(f"{folder}: another process is writing to it; wait until it has ended")
-            time.sleep(LOCK_SECS / 20)
-        yield
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _sync(path: pathlib.Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:

@@ -112,20 +112,6 @@ class Pool:
             return Outcome(item, failed=f"crashes the process that reads it (exit status {error.exitcode})")
 
 
-def run(
-    function: Callable[[Item], Any],
-    items: Iterable[Item],
-    *,
-    num_workers: int | None = None,
-    timeout_secs: float = 60,
-    chunk_size: int = 16,
-    preload: tuple[str, ...] = (),
-) -> Iterator[Outcome[Item]]:
-    """Applies a function to items in a `Pool` of its own, which ends with the iterator; arguments as there."""
-    with Pool(num_workers, timeout_secs, preload) as pool:
-        yield from pool.run(function, items, chunk_size)
-
-
 @contextlib.contextmanager
 def _interrupts_waiting() -> Iterator[None]:
     """Lets Ctrl-C wait until the end of the block.

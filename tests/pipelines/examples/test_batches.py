@@ -44,7 +44,7 @@ def numbered(tmp_path):
                 "outputs": store.pack(fields[1], list(np.eye(count)[np.tile(numbers[:, None], [1, 4])])),
             },
         )
-        return loading._examples(store.build(tmp_path / "numbered", "", fields, [part]))
+        return loading._examples(fields, store.build(tmp_path / "numbered", "", fields, [part]))
 
     return make
 

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import pathlib
 import shutil
+import tempfile
 import time
 
 import numpy as np
@@ -77,7 +78,7 @@ def test_hier_drums_by_hand(tmp_path):
     np.testing.assert_array_equal(inputs, [roll])
     np.testing.assert_array_equal(outputs, np.eye(512)[[tokens]])
     np.testing.assert_array_equal(loaded.tokens([0]), [tokens])
-    assert (loaded.is_one_hot, loaded.output_depth, controls.shape) == (True, 512, (1, STEPS, 0))
+    assert (loaded.is_one_hot, loaded.outputs.depth, controls.shape) == (True, 512, (1, STEPS, 0))
     assert [array.dtype for array in (inputs, outputs, controls, lengths)] == [np.float32] * 3 + [np.int32]
     np.testing.assert_array_equal(lengths, [STEPS])
 
@@ -338,7 +339,8 @@ def test_other_records_are_converted_anew(six_bars):
 def test_one_note_that_changed_is_another_set(six_bars):
     config = configs.CONFIG_MAP["groovae_4bar"]
     before = everything(loading.load(config, "train", six_bars))[1]
-    (sequence,) = note_sequences.read_records([pathlib.Path(six_bars)])
+    (record,) = tfrecords.read(six_bars)
+    sequence = note_sequences.parse(note_sequences.Record("a", record))
     sequence.notes[0].velocity += 1
     write_records(pathlib.Path(six_bars), sequence)
     after = everything(loading.load(config, "train", six_bars))[1]
@@ -425,19 +427,19 @@ def test_a_folder_that_cannot_be_written_to_costs_a_line_only(six_bars, capsys):
 
 
 def test_a_disk_that_fills_up_costs_a_line_only(six_bars, tmp_path, capsys, monkeypatch):
-    whole = store._write_manifest
+    whole = store._write
 
     def write_where_there_is_space(folder, *rest):
+        whole(folder, *rest)
         if tmp_path in folder.parents:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        whole(folder, *rest)
 
-    monkeypatch.setattr(store, "_write_manifest", write_where_there_is_space)
+    monkeypatch.setattr(store, "_write", write_where_there_is_space)
     loaded = loading.load(configs.CONFIG_MAP["groovae_4bar"], "train", six_bars)
     assert everything(loaded)[1].shape == (1, STEPS, 27)
     assert not kept(six_bars)
     assert "No space left on device; --cache_dir=DIR moves them" in capsys.readouterr().out
-    monkeypatch.setattr(store, "_write_manifest", lambda *_: write_where_there_is_space(tmp_path / "x"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(OSError, match="No space left on device"):
         loading.load(configs.CONFIG_MAP["groovae_4bar"], "train", six_bars)
 

@@ -89,4 +89,5 @@ def test_a_record_of_something_else_is_named(tmp_path, content):
 
 def test_a_caller_that_stops_early_is_no_error(tmp_path):
     path = write_records(tmp_path / "a.tfrecord", *[midi_files.sequence([(0, KICK, 90)])] * 3)
-    assert len(list(itertools.islice(note_sequences.read_records([path]), 1))) == 1
+    performances = note_sequences.find(configs.CONFIG_MAP["groovae_4bar"], "train", str(path))
+    assert len(list(itertools.islice(performances.read(), 1))) == 1

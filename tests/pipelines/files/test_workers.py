@@ -24,7 +24,8 @@ def square_or_die(number):
 
 
 def test_crashes_and_hangs_cost_one_item_each_and_the_order_stays():
-    outcomes = list(workers.run(square_or_die, range(40), num_workers=2, timeout_secs=1.5, chunk_size=8))
+    with workers.Pool(2, timeout_secs=1.5) as pool:
+        outcomes = list(pool.run(square_or_die, range(40), chunk_size=8))
     assert [outcome.item for outcome in outcomes] == list(range(40))
     failed = {outcome.item: outcome.failed for outcome in outcomes if outcome.failed}
     assert failed == {
@@ -38,14 +39,15 @@ def test_crashes_and_hangs_cost_one_item_each_and_the_order_stays():
 
 def test_items_are_taken_as_the_work_goes_on():
     endless = itertools.count(30)
-    results = workers.run(square_or_die, endless, num_workers=1, chunk_size=2)
-    assert [outcome.item for outcome in itertools.islice(results, 5)] == [30, 31, 32, 33, 34]
-    results.close()
+    with workers.Pool(1) as pool:
+        results = pool.run(square_or_die, endless, chunk_size=2)
+        assert [outcome.item for outcome in itertools.islice(results, 5)] == [30, 31, 32, 33, 34]
     assert next(endless) < 30 + 2 * (workers.CHUNKS_AHEAD + 4)
 
 
 def test_without_items_there_is_nothing():
-    assert list(workers.run(square_or_die, [], num_workers=1)) == []
+    with workers.Pool(1) as pool:
+        assert list(pool.run(square_or_die, [])) == []
 
 
 @pytest.mark.parametrize("deadly", [signal.SIGKILL, signal.SIGTERM])
@@ -55,8 +57,9 @@ def test_workers_end_with_their_parent(tmp_path, deadly):
     script.write_text(
         "import itertools\nfrom pipelines.files import workers\nimport test_workers\n"
         "if __name__ == '__main__':\n"
-        "    for outcome in workers.run(test_workers.square_or_die, itertools.count(30), num_workers=2):\n"
-        "        print(outcome.result[1], flush=True)\n"
+        "    with workers.Pool(2) as pool:\n"
+        "        for outcome in pool.run(test_workers.square_or_die, itertools.count(30)):\n"
+        "            print(outcome.result[1], flush=True)\n"
     )
     path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).resolve().parents[3])])
     parent = subprocess.Popen(

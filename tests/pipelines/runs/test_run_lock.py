@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from pipelines.files import locks
 from pipelines.runs import run_lock
 
 HOLDER = """
@@ -36,7 +37,7 @@ def holder(tmp_path):
 
 
 def test_a_second_process_is_told_which_is_the_first(holder, tmp_path, monkeypatch):
-    monkeypatch.setattr(run_lock, "LOCK_SECS", 0.1)
+    monkeypatch.setattr(locks, "LOCK_SECS", 0.1)
     with (
         pytest.raises(BlockingIOError, match=rf"another process trains in this folder \(process {holder.pid}\)"),
         run_lock.held(tmp_path / "run"),
