@@ -52,6 +52,8 @@ def run(main: Callable[..., int | None], define_flags: Callable[[], None], passe
 
 def guard(main: Callable[[], int | None]) -> int:
     """Calls `main()` and turns what it raises into an exit status and a line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # Names of files need not be text.
     try:
         status = main() or 0
         sys.stdout.flush()

@@ -1,6 +1,8 @@
 """Pictures of MIDI files, and one HTML page that shows and plays them.
 
-python -m pipelines.report --input=generated
+    python -m pipelines.report --input=generated
+
+The page needs nothing but the files beside it: it opens from the disk, without a server and without internet.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""MIDI → WAV: one file, or a folder with several at once.
-
-Each WAV is 16-bit stereo, begins with the MIDI's first tick and is as long as the MIDI plus its tail: the
-time the last notes take to die away, 0.2 to 5 s. Its peak is always at -1 dBFS, whatever the velocities:
-nothing clips, and files compare in loudness.
-"""
+"""MIDI → WAV: one file, or a folder with several at once."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from pipelines.dataset.performance import PRELOAD, Options, convert_all, find_ev
 from pipelines.dataset.report import page
 from pipelines.dataset.report.tally import Tally
 from pipelines.files import progress, workers
+from pipelines.files.midi_files import printable
 
 VERSION = 1  # Of the records' content; a folder of another version counts as one of other settings.
 FILE_TIMEOUT_SECS = 60
@@ -51,11 +52,11 @@ class Job:
     def settings(self) -> dict:
         """Returns what the output depends on, apart from the data themselves, by the names of the flags."""
         paths = [pathlib.Path(name).expanduser() for name in self.inputs]
-        inputs = [str(path.resolve()) if path.exists() else name for name, path in zip(self.inputs, paths, strict=True)]
+        inputs = [path.resolve() if path.exists() else name for name, path in zip(self.inputs, paths, strict=True)]
         selected = {name: value for name, value in dataclasses.asdict(self.options.selection).items() if value}
         return {
             "version": VERSION,
-            "input": inputs,
+            "input": list(map(printable, inputs)),
             "drum_map": self.options.drum_map,
             "stride_bars": self.options.stride_bars,
             "num_shards": self.num_shards,
@@ -115,7 +116,8 @@ def replace_output(output: record_set.Folder, write_records: Callable[..., Tally
     job.options.selection.check(collection.known)
     with output.replacing() as staging:
         counts = write_records(collection, staging)
-        report = counts.report(job.inputs, settings, collection.missing, collection.unlisted, collection.repeated)
+        given = list(map(printable, job.inputs))
+        report = counts.report(given, settings, collection.missing, collection.unlisted, collection.repeated)
         if not sum(report["windows"].values()):
             raise ValueError(f"{report['input']}: {_explain_nothing(report)}")
         output.write_report(report, staging)

@@ -11,6 +11,8 @@ import importlib.metadata
 import pathlib
 from collections.abc import Iterable, Sequence
 
+from pipelines.files import midi_files
+
 _PROJECT_DIR = pathlib.Path(__file__).resolve().parents[2]
 # The code that a record's bytes come from, and that which makes tensors of records, or of a TFDS dataset's MIDI.
 _RECORD_CODE = (
@@ -37,7 +39,7 @@ def of_records(inputs: Sequence[tuple[str, pathlib.Path]], flags: Iterable[str])
     """
     lines = [f"code {_of_code(_RECORD_CODE)}", *(f"flag {flag}" for flag in flags)]
     lines += [f"input {path.resolve() if path.exists() else name} {_of_files(path)}" for name, path in inputs]
-    return "\n".join(lines) + "\n"
+    return midi_files.printable("\n".join(lines) + "\n")
 
 
 def of_examples(records: str, converter: str) -> str:

@@ -39,6 +39,11 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
+def printable(path: str | os.PathLike[str]) -> str:
+    """Returns a path that can be written as UTF-8, even where the file system's is none."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 @contextlib.contextmanager
 def reading(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turns whatever a MIDI parser raises inside the block into one ValueError that names `path`.

@@ -11,6 +11,7 @@ from models import checkpoints, magenta, vae
 from models import precision as precisions
 from models.magenta import tf
 from pipelines.examples import batches, note_sequences
+from pipelines.runs import best
 from pipelines.training import interrupts, options, resume
 from pipelines.training.validation import Validation
 
@@ -103,7 +104,9 @@ def conclude(prepared: Setup, step: int, minutes: float, stop: interrupts.Stop) 
     print(f"step {step} after {minutes:.1f} minutes; checkpoint {newest or 'none yet'}")
     if validation and (top := validation.best()):
         name = validation.best_metric
-        print(f"best: {name} {top[name]:.4g} at step {top['step']}, in {run.folder.best_dir}")
+        is_kept = best.holds(run.folder.path, top)
+        where = f"in {run.folder.best_dir}" if is_kept else "of which the checkpoint was no longer there to be kept"
+        print(f"best: {name} {top[name]:.4g} at step {top['step']}, {where}")
     if stop.is_asked_for():
         print("stopped; the same command goes on from here")
     elif validation and validation.is_over:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import zipfile
 
 import pytest
 
-from pipelines import workflow
+from pipelines import cli, workflow
 from pipelines.audio import rendering
 
 PROJECT_DIR = pathlib.Path(__file__).resolve().parents[2]
@@ -127,6 +128,18 @@ class TestConvert:
         (folder / "b.mid").write_text("x")
         workflow.convert([str(tmp_path / "grooves")])
         assert len(stages) == 2
+
+    def test_a_folder_whose_name_is_no_text_is_converted_once(self, tmp_path, monkeypatch, capfd):
+        folder = pathlib.Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd \xff"))
+        shutil.copytree(PROJECT_DIR / "data" / "starter" / "drummer1", folder)
+        monkeypatch.setattr(workflow, "TFRECORD_DIR", tmp_path / "records")
+        for _ in range(2):
+            assert cli.guard(lambda: workflow.convert([str(folder)]) and None) == 0
+        out = capfd.readouterr().out
+        assert "30 files found, 30 kept" in out
+        assert "already converted" in out
+        report = json.loads((tmp_path / "records" / folder.name / "report.json").read_text(encoding="utf-8"))
+        assert report["input"] == f"{tmp_path}/odd \\xff"
 
     def test_another_data_set_of_the_same_name_is_converted(self, stages, tmp_path):
         for parent in ("one", "two"):

@@ -11,7 +11,7 @@ import os
 import pathlib
 
 from pipelines.dataset.inputs.source import Files, InFolder, Location, Unreadable, is_wanted
-from pipelines.files.midi_files import is_hidden
+from pipelines.files.midi_files import is_hidden, printable
 
 
 def list_files(root: pathlib.Path) -> Files:
@@ -37,11 +37,6 @@ def list_files(root: pathlib.Path) -> Files:
     return Files(tuple(sorted([*path_by_name, *errors])), locate, walk.repeated)
 
 
-def printable(path: str) -> str:
-    """Returns a path that can be written as UTF-8, even where the file system's is none."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
 class _Walk:
     """Collects the files below a folder. Paths are the file system's own, relative to it; those of folders end in /."""
 
@@ -62,7 +57,7 @@ class _Walk:
             if not self._is_new(path, real):
                 continue
             for entry in self._entries(path):
-                below, real_below = path + entry.name, f"{real}/{entry.name}"
+                below, real_below = path + entry.name, os.path.join(real, entry.name)
                 if is_hidden(entry.name):
                     continue
                 if entry.is_symlink():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import glob
 import pathlib
 import re
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from grooves import metadata
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs.source import NOTESEQUENCE, Inline, Location, Source, Unreadable, split_by_hash, unused
+from pipelines.files.midi_files import printable
 
 if TYPE_CHECKING:
     from note_seq import NoteSequence
@@ -60,8 +62,8 @@ def count(paths: Sequence[pathlib.Path]) -> int:
 
 def label(paths: Sequence[pathlib.Path]) -> str:
     """Returns what to call the records of these files together: the file, or the folder where that says more."""
-    stem = _SUFFIX.sub("", paths[0].name)
-    return paths[0].resolve().parent.name if len(paths) > 1 or split_of(stem) else stem
+    stem = printable(_SUFFIX.sub("", paths[0].name))
+    return printable(paths[0].resolve().parent.name) if len(paths) > 1 or split_of(stem) else stem
 
 
 def split_of(file_name: str) -> str:
@@ -72,12 +74,12 @@ def split_of(file_name: str) -> str:
 
 def walk(paths: Sequence[pathlib.Path], collection: str) -> Iterator[Source]:
     """Yields the records of a collection in their order; of a name that comes again, the second is "name (2)"."""
-    used: set[str] = set()
+    used: collections.Counter[str] = collections.Counter()
     for path in paths:
         for name, split, columns, location in _records(path):
-            name = unused(name, used, "{} ({})")
-            used.add(name)
-            yield Source(name, collection, split or split_by_hash(name), NOTESEQUENCE, columns, location)
+            distinct = unused(name, used, "{} ({})", first=used[name] + 1)  # Few steps, however many share a name.
+            used.update({name, distinct})
+            yield Source(distinct, collection, split or split_by_hash(distinct), NOTESEQUENCE, columns, location)
 
 
 def _records(path: pathlib.Path) -> Iterator[tuple[str, str, dict[str, str], Location]]:
@@ -85,10 +87,10 @@ def _records(path: pathlib.Path) -> Iterator[tuple[str, str, dict[str, str], Loc
     split, number = split_of(path.name), 0
     try:
         for number, content in enumerate(tfrecords.read(path), start=1):
-            yield _describe(content, f"{path.name} record {number - 1}", split)
+            yield _describe(content, f"{printable(path.name)} record {number - 1}", split)
     except (OSError, ValueError) as error:
         reason = f"{error}; nothing after it in this file is read"
-        yield f"{path.name} record {number}", split, {}, Unreadable(reason)
+        yield f"{printable(path.name)} record {number}", split, {}, Unreadable(reason)
 
 
 def _describe(content: bytes, fallback: str, split: str) -> tuple[str, str, dict[str, str], Location]:

@@ -130,7 +130,7 @@ def is_wanted(file_name: str) -> bool:
     return file_name == TABLE_NAME or kind_of(file_name) is not None
 
 
-def unused(name: str, used: Container[str], numbered: str) -> str:
-    """Returns `name`, or where that is used, it with a number: `numbered`, for instance "{}-{}", says how."""
-    names = itertools.chain([name], (numbered.format(name, number) for number in itertools.count(2)))
+def unused(name: str, used: Container[str], numbered: str, first: int = 2) -> str:
+    """Returns `name`, or where it is used, it with the `first` free number; `numbered`, such as "{}-{}", says how."""
+    names = itertools.chain([name], (numbered.format(name, number) for number in itertools.count(first)))
     return next(candidate for candidate in names if candidate not in used)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import folders, info_csv, sequence_files, tfds_input, zips
 from pipelines.dataset.inputs.source import MIDI, Files, InFolder, Location, Source, kind_of, split_by_hash, unused
+from pipelines.files.midi_files import printable
 
 STARTER = "starter"
 STARTER_DIR = pathlib.Path(__file__).resolve().parents[3] / "data" / "starter"
@@ -116,11 +117,11 @@ def _open(given: str, tfds_data_dir: str | None, used_names: Sequence[str]) -> C
 
         name, files = posixpath.basename(given.rstrip("/")), remote_folders.list_files(given)
     elif path.is_dir():
-        name, files = path.resolve().name, folders.list_files(path)
+        name, files = printable(path.resolve().name), folders.list_files(path)
     elif path.is_file() and kind_of(path.name):
-        name, files = path.stem, Files((path.name,), lambda _: InFolder(str(path)), {})
+        name, files = printable(path.stem), Files((path.name,), lambda _: InFolder(str(path)), {})
     elif path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)):
-        name, files = path.stem, zips.list_files(path)
+        name, files = printable(path.stem), zips.list_files(path)
     elif path.is_file() and not tfrecords.has_header(path):
         raise ValueError(f"{given}: neither a folder, a zip, MIDI, MusicXML nor a TFRecord of NoteSequences")
     elif record_paths := _paths(given):

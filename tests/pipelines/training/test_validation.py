@@ -127,6 +127,22 @@ def test_what_validation_opens_it_closes(tmp_path, starter_records, monkeypatch)
     assert closed == opened
 
 
+def test_a_best_checkpoint_that_is_gone_is_said_to_be(tmp_path, validated, starter_records, capsys):
+    """As where --best_metric is another one than before, and the checkpoint that is best by it was not kept."""
+    run_dir = tmp_path / "run"
+    shutil.copytree(validated, run_dir)
+    log = run_dir / metrics_log.LOG_NAME
+    written = [json.loads(line) for line in log.read_text().splitlines()]
+    next(row for row in written if row["split"] == "validation" and row["step"] == 2)["loss"] = 0.5
+    log.write_text("".join(json.dumps(row) + "\n" for row in written))
+    for path in (run_dir / "train").glob("model.ckpt-2.*"):
+        path.unlink()
+    validating = options.Validating(every_steps=2)
+    assert train_tiny(NAME, run_dir, starter_records, 6, hparams=FAST, validating=validating) == 0
+    told = capsys.readouterr().out
+    assert "best: loss 0.5 at step 2, of which the checkpoint was no longer there to be kept" in told
+
+
 def test_patience_ends_a_run_and_outlives_a_resume(tmp_path, starter_records, capsys):
     """At a rate of 0 nothing gets better after the first validation."""
     standing = f"{TINY_HPARAMS},learning_rate=1e-30,min_learning_rate=1e-30"
