@@ -61,13 +61,12 @@ class Loop:
         prepared: setup.Setup,
         stop: interrupts.Stop,
         training: train_step.TrainingStep,
-        writer: saver.CheckpointWriter,
+        writer: saver.CheckpointWriter | None,
         journal: Journal | NoJournal,
     ) -> None:
         self.step = prepared.state.step
         self._num_steps, self._validation = prepared.options.num_steps, prepared.validation
-        self._writer = writer if prepared.options.replica.is_chief else None
-        self._stop, self._training, self._journal = stop, training, journal
+        self._stop, self._training, self._writer, self._journal = stop, training, writer, journal
         self._health = Health(training.max_norm)
 
     def run(self, session: tf.train.MonitoredSession) -> None:
@@ -134,8 +133,8 @@ def run_steps(prepared: setup.Setup, stop: interrupts.Stop) -> int:
         if stop.is_asked_for():
             return state.step
         setup.write_settings(prepared)
-        journal = _journal(prepared)
-        loop = Loop(prepared, stop, training, writer, journal)
+        journal, kept_by = _account(prepared, writer)
+        loop = Loop(prepared, stop, training, kept_by, journal)
         with (
             _closing(journal),
             _closing(prepared.validation) if prepared.validation else contextlib.nullcontext(),
@@ -146,14 +145,16 @@ def run_steps(prepared: setup.Setup, stop: interrupts.Stop) -> int:
     return loop.step
 
 
-def _journal(prepared: setup.Setup) -> Journal | NoJournal:
-    """Opens the account of a run, which its chief keeps."""
+def _account(
+    prepared: setup.Setup, writer: saver.CheckpointWriter
+) -> tuple[Journal | NoJournal, saver.CheckpointWriter | None]:
+    """Opens what is kept of a run as it goes on: the chief's journal and checkpoints; other workers keep nothing."""
     first_step, replica, validation = prepared.state.step, prepared.options.replica, prepared.validation
     batch_size = prepared.config.hparams.batch_size * replica.num_in_step
     shown = progress.Steps(first_step, prepared.options.num_steps, batch_size)
     if not replica.is_chief:
-        return NoJournal(shown)
-    return Journal(prepared.run.folder.path, first_step, shown, validation and validation.best_metric)
+        return NoJournal(shown), None
+    return Journal(prepared.run.folder.path, first_step, shown, validation and validation.best_metric), writer
 
 
 @contextlib.contextmanager

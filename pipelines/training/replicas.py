@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import pathlib
 import time
 
 from pipelines.runs import run_lock
@@ -63,24 +64,58 @@ class Replica:
         """Keeps other runs out of the folder while the chief trains there."""
         return run_lock.held(folder.path) if self.is_chief else contextlib.nullcontext()
 
-    def wait_for_settings(self, folder: RunFolder, stop: interrupts.Stop) -> None:
-        """Waits until the chief has written config.json, where the seed is, or until a signal comes.
+    def make_ready(self, folder: RunFolder, *, resumed: bool, has_seed: bool, stop: interrupts.Stop) -> None:
+        """Sees to it that the folder can be trained in: the chief checks and sweeps it, the others wait for the chief.
+
+        Args:
+            folder: The run's.
+            resumed: Whether the run may be one that has been trained before.
+            has_seed: Whether a seed was given; else it is in config.json, which the chief writes.
+            stop: Ends the waiting.
 
         Raises:
-            TimeoutError: there is none after half an hour.
+            ValueError: there is something in the folder of a run that is not `resumed`.
+            TimeoutError: the chief has written nothing after half an hour.
         """
-        if folder.settings():
-            return
-        told = f"waiting for the chief to write {folder.path}/config.json; --seed=N on every worker goes without"
-        print(told, flush=True)
-        give_up = time.monotonic() + CHIEF_WITHIN_SECS
-        while not folder.settings() and not stop.is_asked_for():
-            if time.monotonic() > give_up:
-                raise TimeoutError(
-                    f"{folder.path}: no config.json after {CHIEF_WITHIN_SECS // 60} minutes; start the worker with"
-                    " --task=0 on the same --run_dir, or give every worker the same --seed"
-                )
-            time.sleep(_LOOK_EVERY_SECS)
+        if self.is_chief:
+            if not resumed:
+                _check_new(folder.path)
+            folder.sweep()
+        elif not has_seed and not folder.settings():
+            _wait_for_settings(folder, stop)
+
+    def write_settings(self, folder: RunFolder, settings: dict) -> None:
+        """Writes config.json, which the chief does for all."""
+        if self.is_chief:
+            folder.write_settings(settings)
 
 
 ALONE = Replica()
+
+
+def _check_new(run_dir: pathlib.Path) -> None:
+    """Checks that there is nothing in a folder that a run could be continued from, or that one could overwrite.
+
+    Raises:
+        ValueError: there is.
+    """
+    names = sorted(path.name for path in run_dir.iterdir()) if run_dir.is_dir() else []
+    found = [name for name in names if name != run_lock.LOCK_NAME]
+    if found:
+        raise ValueError(
+            f"--noresume: {run_dir} is not empty ({', '.join(found[:3])}{', …' if len(found) > 3 else ''});"
+            " give another --run_dir, or --resume to go on with what is there"
+        )
+
+
+def _wait_for_settings(folder: RunFolder, stop: interrupts.Stop) -> None:
+    told = f"waiting for the chief to write {folder.path}/config.json; --seed=N on every worker goes without"
+    print(told, flush=True)
+    give_up = time.monotonic() + CHIEF_WITHIN_SECS
+    while not folder.settings() and not stop.is_asked_for():
+        if time.monotonic() > give_up:
+            raise TimeoutError(
+                f"{folder.path}: no config.json after {CHIEF_WITHIN_SECS // 60} minutes; start the worker with"
+                " --task=0 on the same --run_dir, or give every worker the same --seed"
+            )
+        time.sleep(_LOOK_EVERY_SECS)

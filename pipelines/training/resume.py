@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import pathlib
 import secrets
 
 import configs
 from models import checkpoint_files, checkpoints, vae
 from models import precision as precisions
-from pipelines.runs import run_lock
 from pipelines.training import options
 
 MAX_SEED = 2**31  # TensorFlow's seeds are int32.
@@ -58,21 +56,6 @@ def read(run: options.Run, training: options.Training) -> ResumeState:
         seed=seed(settings, training.seed, checkpoint is not None),
         precision=_precision(run, training.precision, settings.get("precision") if checkpoint else None),
     )
-
-
-def check_new(run_dir: pathlib.Path) -> None:
-    """Checks that there is nothing in a folder that a run could be continued from, or that one could overwrite.
-
-    Raises:
-        ValueError: there is.
-    """
-    names = sorted(path.name for path in run_dir.iterdir()) if run_dir.is_dir() else []
-    found = [name for name in names if name != run_lock.LOCK_NAME]
-    if found:
-        raise ValueError(
-            f"--noresume: {run_dir} is not empty ({', '.join(found[:3])}{', …' if len(found) > 3 else ''});"
-            " give another --run_dir, or --resume to go on with what is there"
-        )
 
 
 def seed(settings: dict, given: int | None, has_checkpoint: bool) -> int:

@@ -40,12 +40,7 @@ def prepare(run: options.Run, training: options.Training, stop: interrupts.Stop)
         OSError: a file cannot be read.
     """
     replica = training.replica
-    if replica.is_chief:
-        if not training.resumed:
-            resume.check_new(run.folder.path)
-        run.folder.sweep()
-    elif training.seed is None:
-        replica.wait_for_settings(run.folder, stop)
+    replica.make_ready(run.folder, resumed=training.resumed, has_seed=training.seed is not None, stop=stop)
     state = resume.read(run, training)
     if training.num_steps and state.step >= training.num_steps:
         print(f"{run.folder.path}: already at step {state.step}; a larger --num_steps trains on")
@@ -78,12 +73,11 @@ def write_settings(prepared: Setup) -> None:
     run, state, model = prepared.run, prepared.state, prepared.config.model
     if isinstance(model, vae.MusicVAE) and model.fallback_reasons:
         print(f"layers    Magenta's own, in fp32, for {', '.join(model.fallback_reasons)}", flush=True)
-    if not prepared.options.replica.is_chief:
-        return
     history = state.settings.get("changes", []) if state.checkpoint else []
     if prepared.changes:
         history = [*history, {"step": state.step, **prepared.changes}]
-    run.folder.write_settings(
+    prepared.options.replica.write_settings(
+        run.folder,
         {
             "config": run.name,
             "hparams": run.config.hparams.values(),
@@ -93,7 +87,7 @@ def write_settings(prepared: Setup) -> None:
             "precision": state.precision,
             "changes": history,
             "command": prepared.options.command,
-        }
+        },
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 from models import checkpoint_files, checkpoints
 from models.magenta import tf
 from pipelines.examples import batches
+from pipelines.runs import run_lock
 from pipelines.runs.run_folder import RunFolder
 from pipelines.training import interrupts, replicas
 from pipelines.training.replicas import Replica
@@ -60,21 +61,44 @@ def test_the_chief_alone_holds_the_folder(tmp_path):
             Replica().folder_held(RunFolder(tmp_path)).__enter__()
 
 
+def make_ready(folder, replica=replicas.ALONE, *, resumed=False, has_seed=False, stop=None):
+    replica.make_ready(folder, resumed=resumed, has_seed=has_seed, stop=stop or interrupts.Stop())
+
+
+def test_noresume_demands_an_empty_folder_of_the_chief(tmp_path):
+    make_ready(RunFolder(tmp_path / "new"))
+    (tmp_path / run_lock.LOCK_NAME).touch()
+    make_ready(RunFolder(tmp_path))
+    RunFolder(tmp_path).write_settings({"config": "groovae_4bar"})
+    with pytest.raises(ValueError, match=r"--noresume: .* is not empty \(config.json\); give another --run_dir"):
+        make_ready(RunFolder(tmp_path))
+    make_ready(RunFolder(tmp_path), Replica(task=1))
+    make_ready(RunFolder(tmp_path), resumed=True)
+
+
+def test_the_chief_alone_writes_the_settings(tmp_path):
+    Replica(task=1).write_settings(RunFolder(tmp_path), {"config": "groovae_4bar"})
+    assert not list(tmp_path.iterdir())
+    Replica().write_settings(RunFolder(tmp_path), {"config": "groovae_4bar"})
+    assert RunFolder(tmp_path).config_name == "groovae_4bar"
+
+
 def test_a_worker_waits_for_the_chiefs_settings(tmp_path):
     folder = RunFolder(tmp_path)
     later = threading.Timer(0.3, lambda: folder.write_settings({"config": "groovae_4bar", "seed": 9}))
     later.start()
-    Replica(task=1).wait_for_settings(folder, interrupts.Stop())
+    make_ready(folder, Replica(task=1))
     assert folder.settings()["seed"] == 9
 
 
 def test_a_worker_without_a_chief_ends_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(replicas, "CHIEF_WITHIN_SECS", -1)
     with pytest.raises(TimeoutError, match=r"no config.json after .*--task=0 on the same --run_dir"):
-        Replica(task=1).wait_for_settings(RunFolder(tmp_path), interrupts.Stop())
+        make_ready(RunFolder(tmp_path), Replica(task=1))
+    make_ready(RunFolder(tmp_path), Replica(task=1), has_seed=True)
     stop = interrupts.Stop()
     stop.number = 15
-    Replica(task=1).wait_for_settings(RunFolder(tmp_path), stop)
+    make_ready(RunFolder(tmp_path), Replica(task=1), stop=stop)
 
 
 WORKER = """

@@ -10,7 +10,7 @@ import configs
 from models import checkpoint_files, checkpoints
 from models.magenta import tf
 from pipelines import train
-from pipelines.runs import metrics_log, run_lock
+from pipelines.runs import metrics_log
 from pipelines.training import resume
 from tests.tiny import TINY_HPARAMS, train_tiny
 
@@ -55,15 +55,6 @@ def test_other_data_is_refused_unless_allowed():
         assert "--allow_other_data" in str(caught.value)
         changes = resume.check_data(record, data, "b.tfrecord", allowed=True)
         assert changes == {"examples": ["10 from a.tfrecord", "12 from b.tfrecord"]}
-
-
-def test_noresume_demands_an_empty_folder(tmp_path):
-    resume.check_new(tmp_path / "new")
-    (tmp_path / run_lock.LOCK_NAME).touch()
-    resume.check_new(tmp_path)
-    (tmp_path / "config.json").touch()
-    with pytest.raises(ValueError, match=r"--noresume: .* is not empty \(config.json\); give another --run_dir"):
-        resume.check_new(tmp_path)
 
 
 @pytest.fixture(scope="module")
