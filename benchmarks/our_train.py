@@ -12,7 +12,6 @@ import dataclasses
 
 from absl import flags
 
-from benchmarks import step_hook
 from models import precision, recurrence
 from pipelines import cli, train
 
@@ -28,6 +27,8 @@ def compute_as_on_a_gpu() -> None:
 
 
 def main() -> int | None:
+    from benchmarks import step_hook
+
     step_hook.install()
     if flags.FLAGS.fused:
         compute_as_on_a_gpu()
@@ -35,6 +36,9 @@ def main() -> int | None:
 
 
 def define_flags() -> None:
+    # Not at the top: it imports TensorFlow, which by then `models` has imported as ours is, two seconds sooner.
+    from benchmarks import step_hook
+
     train.define_flags()
     step_hook.define_flags()
     flags.DEFINE_bool("fused", False, "Compute the layers as on a GPU, wherever this runs.")

@@ -11,7 +11,7 @@ import pathlib
 import time
 from typing import IO
 
-import tensorflow.compat.v1 as tf  # Each entry point has prepared the environment before.
+import tensorflow.compat.v1 as tf  # Each entry point has imported it before, in its own way.
 from absl import flags
 
 LOSS = "loss"  # Magenta's name of the summary; what it shows is the loss that is trained on.
