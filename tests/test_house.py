@@ -6,6 +6,7 @@ import ast
 import graphlib
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -142,6 +143,19 @@ def test_the_tree_names_each_module():
     tree = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")
     missing = [str(path.relative_to(ROOT)) for path in modules().values() if f"{path.name} " not in tree]
     assert not [path for path in missing if not path.endswith("__init__.py")]
+
+
+# A file of the project, from its root or from one of BASES; what a run makes is none.
+FILE_NAME = re.compile(r"(?<!/)\b(?!drums/|generated/|run_dir/)(?:[a-z]\w*/)+\w+\.(?:py|sh|txt|html|png)\b")
+BASES = ("", "docs", "pipelines", "pipelines/dataset", "pipelines/pages")
+
+
+def test_documents_name_files_that_are_there():
+    missing = []
+    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        names = FILE_NAME.findall(document.read_text(encoding="utf-8"))
+        missing += [(document.name, name) for name in names if not any((ROOT / base / name).exists() for base in BASES)]
+    assert not missing
 
 
 def test_the_readme_is_what_a_newcomer_reads():

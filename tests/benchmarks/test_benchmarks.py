@@ -276,6 +276,12 @@ def test_the_operations_of_both_paths_are_counted(starter_records):
 
 def test_ours_imports_tensorflow_as_its_users_do():
     """Two seconds later otherwise: pandas and others with it, and without the options for XLA."""
-    program = "import sys; from benchmarks import our_train; our_train.define_flags(); print(sorted({'pandas.core', 'sklearn'} & sys.modules.keys()))"
+    program = """
+import sys
+from benchmarks import our_train
+
+our_train.define_flags()
+print(sorted({"pandas.core", "sklearn"} & sys.modules.keys()))
+"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
