@@ -59,8 +59,8 @@ def judge(folder: pathlib.Path, task: contenders.Task, validation: str, interval
     for step in curve.steps_at_intervals(so_far.log, found, interval_mins):
         if step not in metrics:
             config = configs.with_hparams(configs.CONFIG_MAP[task.config], task.hparams)
-            split = loading.load(config, "validation", validation, folder.parent / "examples")
-            metrics[step] = evaluator.evaluate(config, split, found[step])
+            examples = loading.load(config, "validation", validation, folder.parent / "examples")
+            metrics[step] = evaluator.evaluate(config, examples, found[step])
             loss, minutes = metrics[step]["loss"], so_far.minutes_at([step])[0]
             print(f"{folder.name}: step {step} after {minutes:.1f} minutes, held-out loss {loss:.2f}", flush=True)
             atomic.write_text(folder / curve.EVALUATIONS_NAME, json.dumps(metrics, indent=2) + "\n")

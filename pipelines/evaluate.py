@@ -55,8 +55,8 @@ def main() -> None:
     if args.tfds_name:
         config = config._replace(tfds_name=args.tfds_name)
     with checkpoints.unpacked(path) as checkpoint:
-        split = loading.load(config, args.split, args.examples_path, args.cache_dir, args.tfds_data_dir)
-        found = results.evaluate(name, config, split, checkpoint, args.eval_num_batches)
+        examples = loading.load(config, args.split, args.examples_path, args.cache_dir, args.tfds_data_dir)
+        found = results.evaluate(name, config, examples, checkpoint, args.eval_num_batches)
     if pathlib.Path(path).is_file():  # A tar is unpacked for a moment alone.
         found = dataclasses.replace(found, checkpoint=str(path))
     found.write_json(output)

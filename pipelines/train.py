@@ -115,12 +115,12 @@ def evaluate_run(run: Run, num_batches: int | None, suffix: str = "", interval_s
     eval_dir = run.folder.path / f"eval{suffix}"
     checkpoint = None if interval_secs else resolution.newest_checkpoint(run.folder, run.checkpoint_dir)
     atomic.check_folder(eval_dir)
-    split = loading.load(run.config, "validation", run.examples_path, run.cache_dir, run.tfds_data_dir)
+    examples = loading.load(run.config, "validation", run.examples_path, run.cache_dir, run.tfds_data_dir)
     evaluated = None
     while True:
         checkpoint = checkpoint or checkpoints.newest(run.checkpoint_dir)
         if checkpoint and checkpoint != evaluated:
-            found = results.evaluate(run.name, run.config, split, checkpoint, num_batches)
+            found = results.evaluate(run.name, run.config, examples, checkpoint, num_batches)
             found.write_events(eval_dir)
             found.write_json(eval_dir / results.METRICS_NAME)
             evaluated = checkpoint

@@ -13,22 +13,22 @@ from pipelines.examples import loading
 _METRIC_DECODERS = (lstm_models.CategoricalLstmDecoder, lstm_models.GrooveLstmDecoder)  # Others have losses alone.
 
 
-def kind_of(config: configs.Config, split: loading.Examples) -> str:
+def kind_of(config: configs.Config, examples: loading.Examples) -> str:
     """Returns which kind of metrics there are of a config's outputs; empty where there are losses alone."""
     cores = decoders.core_decoders(config.model.decoder)
     if len(cores) != 1 or not isinstance(cores[0], _METRIC_DECODERS):
         return ""
-    return registry.TOKENS if split.is_one_hot else registry.GROOVES
+    return registry.TOKENS if examples.is_one_hot else registry.GROOVES
 
 
 def build(
-    config: configs.Config, split: loading.Examples, sampled: bool
+    config: configs.Config, examples: loading.Examples, sampled: bool
 ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
     """Builds a config's model in the default graph, for batches of the hparam `batch_size`.
 
     Args:
         config: Its model is built here and must not be used elsewhere.
-        split: Examples like those that will be fed.
+        examples: Some like those that will be fed.
         sampled: Whether to decode step after step, too.
 
     Returns:
@@ -36,11 +36,11 @@ def build(
         example: `r_loss`, `kl_loss` and `kl_bits` `[batch]`, of grooves the terms of the loss `[batch, steps]`, and,
         as tokens `[batch, steps]` or grooves `[batch, steps, 27]`, `teacher_forced` and `sampled_TEMPERATURE`.
     """
-    hparams, model, kind = config.hparams, config.model, kind_of(config, split)
+    hparams, model, kind = config.hparams, config.model, kind_of(config, examples)
     batch_size, control_depth = hparams.batch_size, config.data_converter.control_depth
     model.build(hparams, config.data_converter.output_depth, is_training=False)
     decoders.draw_in_order(model.decoder)
-    shapes = [array.shape[1:] for array in split.dense(np.zeros([0], np.int64))]
+    shapes = [array.shape[1:] for array in examples.dense(np.zeros([0], np.int64))]
     feeds = [tf.placeholder(tf.float32, [batch_size, *shape]) for shape in shapes[:3]]
     feeds.append(tf.placeholder(tf.int32, [batch_size, *shapes[3]]))
     feeds.append(tf.placeholder(tf.float32, [batch_size, hparams.z_size]))

@@ -28,25 +28,30 @@ class Evaluator:
     """
 
     def __init__(
-        self, config: configs.Config, split: loading.Examples, num_batches: int | None = None, *, sampled: bool = True
+        self,
+        config: configs.Config,
+        examples: loading.Examples,
+        num_batches: int | None = None,
+        *,
+        sampled: bool = True,
     ) -> None:
         """Builds the graph.
 
         Args:
             config: The run's config; a copy is taken.
-            split: Any number of examples, one included.
+            examples: Any number of examples, one included.
             num_batches: Only the examples of the first so many batches of the hparam `batch_size`; None is all of them.
             sampled: Whether to decode step after step, too, which takes several times as long as everything else.
         """
-        self._config, self._split = copy.deepcopy(config), split
+        self._config, self._examples = copy.deepcopy(config), examples
         hparams = self._config.hparams
-        self.num_examples = min(len(split), num_batches * hparams.batch_size if num_batches else len(split))
+        self.num_examples = min(len(examples), num_batches * hparams.batch_size if num_batches else len(examples))
         hparams.batch_size = min(self.num_examples, MAX_BATCH_SIZE)
         # Upstream's accuracy silently becomes one of sampled inputs.
         hparams.sampling_schedule, hparams.sampling_rate = "constant", 0.0
         with tf.Graph().as_default() as graph:
             tf.set_random_seed(SEED)
-            self._feeds, self._fetches = decoding.build(self._config, split, sampled)
+            self._feeds, self._fetches = decoding.build(self._config, examples, sampled)
             self._step = tf.train.get_global_step()
             self._saver = tf.train.Saver(tf.global_variables())
         self._session = tf.Session(graph=graph, config=session_config())
@@ -68,7 +73,7 @@ class Evaluator:
             rows = np.arange(start, min(self.num_examples, start + hparams.batch_size))
             filled = np.resize(rows, hparams.batch_size)  # The graph's size is fixed; the filling is cut off again.
             noise = np.random.default_rng([SEED, start]).standard_normal([len(filled), hparams.z_size], np.float32)
-            feeds = dict(zip(self._feeds, (*self._split.dense(filled), noise), strict=True))
+            feeds = dict(zip(self._feeds, (*self._examples.dense(filled), noise), strict=True))
             fetched = self._session.run(self._fetches, feeds)
             parts.append({name: values[: len(rows)] for name, values in fetched.items()})
         fetched = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -79,7 +84,7 @@ class Evaluator:
 
     def _outputs(self, fetched: dict[str, np.ndarray]) -> metrics.Outputs:
         """Lays what was fetched of all batches beside the examples."""
-        rows, kind = np.arange(self.num_examples), decoding.kind_of(self._config, self._split)
+        rows, kind = np.arange(self.num_examples), decoding.kind_of(self._config, self._examples)
         sampled = {t: fetched[f"sampled_{t}"] for t in metrics.TEMPERATURES if f"sampled_{t}" in fetched}
         likeliest = sampled.get(metrics.LIKELIEST)
         beta = objective.beta(self._config.hparams, int(self._session.run(self._step)))
@@ -88,11 +93,11 @@ class Evaluator:
             return dataclasses.replace(
                 outputs,
                 groove_terms={name: values for name, values in fetched.items() if values.ndim == 2},
-                groove=Groove.split(self._split.dense(rows)[1], self._split.qpm[rows]),
+                groove=Groove.split(self._examples.dense(rows)[1], self._examples.qpm[rows]),
                 decoded_groove=None if likeliest is None else Groove.split(likeliest),
             )
         if kind == registry.TOKENS:
-            tokens = self._split.tokens(rows)[:, : fetched["teacher_forced"].shape[1]]
+            tokens = self._examples.tokens(rows)[:, : fetched["teacher_forced"].shape[1]]
             is_drums = likeliest is not None and isinstance(self._config.data_converter, data.DrumsConverter)
             return dataclasses.replace(
                 outputs,
@@ -105,7 +110,7 @@ class Evaluator:
         return outputs
 
 
-def evaluate(config: configs.Config, split: loading.Examples, checkpoint: str) -> dict[str, float]:
+def evaluate(config: configs.Config, examples: loading.Examples, checkpoint: str) -> dict[str, float]:
     """Returns all metrics that a config has of a checkpoint on all examples, as `Evaluator.evaluate`."""
-    with contextlib.closing(Evaluator(config, split)) as opened:
+    with contextlib.closing(Evaluator(config, examples)) as opened:
         return opened.evaluate(checkpoint)

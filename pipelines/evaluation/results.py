@@ -47,14 +47,14 @@ class Results:
 
 
 def evaluate(
-    name: str, config: configs.Config, split: loading.Examples, checkpoint: str, num_batches: int | None = None
+    name: str, config: configs.Config, examples: loading.Examples, checkpoint: str, num_batches: int | None = None
 ) -> Results:
     """Evaluates the checkpoint of a config, by its name and itself, as `evaluator.Evaluator` does; prints the table.
 
     Raises:
         ValueError: the checkpoint does not fit the config.
     """
-    with contextlib.closing(evaluator.Evaluator(config, split, num_batches)) as opened:
+    with contextlib.closing(evaluator.Evaluator(config, examples, num_batches)) as opened:
         metrics = opened.evaluate(checkpoint)
     step = int(tf.train.load_variable(checkpoint, "global_step"))
     results = Results(name, checkpoint, step, opened.num_examples, metrics)

@@ -38,8 +38,8 @@ class Validation:
             ValueError: they are damaged, or the config has no metric of the name that `asked` gives.
         """
         path = asked.examples_path or _beside_training(run, asked)
-        self._split = loading.load(run.config, "validation", path, run.cache_dir, run.tfds_data_dir)
-        measured = registry.unsampled_names(decoding.kind_of(run.config, self._split))
+        self._examples = loading.load(run.config, "validation", path, run.cache_dir, run.tfds_data_dir)
+        measured = registry.unsampled_names(decoding.kind_of(run.config, self._examples))
         known = [name for name in measured if name in registry.BEST_NAMES]
         if asked.best_metric not in known:
             raise ValueError(
@@ -105,7 +105,7 @@ class Validation:
     def _measure(self, checkpoint: str) -> dict[str, float] | None:
         if self._evaluator is None:
             num_batches = self._asked.num_batches
-            self._evaluator = evaluator.Evaluator(self._run.config, self._split, num_batches, sampled=False)
+            self._evaluator = evaluator.Evaluator(self._run.config, self._examples, num_batches, sampled=False)
         return self._evaluator.evaluate(checkpoint, self._stop.is_asked_for)
 
     def _describe(self, row: dict) -> str:

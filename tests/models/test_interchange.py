@@ -48,8 +48,8 @@ def test_we_load_what_magenta_trained(tmp_path, starter_records, name, monkeypat
     from magenta.models.music_vae import music_vae_train
 
     config = upstream_config(name)
-    split = loading.load(configs.CONFIG_MAP[name], "train", str(starter_records / "train.tfrecord"))
-    batch = split.dense(np.arange(4))
+    examples = loading.load(configs.CONFIG_MAP[name], "train", str(starter_records / "train.tfrecord"))
+    batch = examples.dense(np.arange(4))
     # Upstream's own reading of TFRecords crashes on this TensorFlow; the training is all its own.
     monkeypatch.setattr(music_vae_train, "_trial_summary", lambda *_: None)  # Needs examples_path in its config.
     music_vae_train.train(

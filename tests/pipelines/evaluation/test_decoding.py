@@ -19,10 +19,10 @@ from pipelines.examples import loading
 def test_what_is_computed_per_example(starter_records, name, kind, of_a_kind, sampled):
     hparams = "batch_size=3,enc_rnn_size=[8],dec_rnn_size=[6,6],z_size=4"
     config = configs.with_hparams(configs.CONFIG_MAP[name], hparams)
-    split = loading.load(config, "validation", str(starter_records / "validation.tfrecord"))
-    assert decoding.kind_of(config, split) == kind
+    examples = loading.load(config, "validation", str(starter_records / "validation.tfrecord"))
+    assert decoding.kind_of(config, examples) == kind
     with tf.Graph().as_default():
-        feeds, fetches = decoding.build(config, split, sampled)
+        feeds, fetches = decoding.build(config, examples, sampled)
     samples = {"sampled_1.0", "sampled_0.1"} if sampled else set()
     assert set(fetches) == {"r_loss", "kl_loss", "kl_bits"} | of_a_kind | samples
     assert feeds[4].shape == [3, 4]

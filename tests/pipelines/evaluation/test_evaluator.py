@@ -16,8 +16,8 @@ from pipelines.runs.run_folder import RunFolder
 @pytest.fixture(scope="module")
 def validation(starter_records):
     def load(name: str, n: int) -> loading.Examples:
-        split = loading.load(configs.CONFIG_MAP[name], "validation", str(starter_records / "validation.tfrecord"))
-        return split.take(slice(n))
+        examples = loading.load(configs.CONFIG_MAP[name], "validation", str(starter_records / "validation.tfrecord"))
+        return examples.take(slice(n))
 
     return load
 
@@ -58,8 +58,8 @@ def test_the_last_batch_may_be_smaller(tiny_runs, validation, monkeypatch):
     for batch_size in (5, 2):
         monkeypatch.setattr(evaluator, "MAX_BATCH_SIZE", batch_size)
         _, config = resolution.resolve_config(RunFolder(run_dir), None, "")
-        split = validation("hier-drums_4bar_small", 5)
-        found.append(evaluator.evaluate(config, split, resolution.newest_checkpoint(RunFolder(run_dir))))
+        examples = validation("hier-drums_4bar_small", 5)
+        found.append(evaluator.evaluate(config, examples, resolution.newest_checkpoint(RunFolder(run_dir))))
     for name in ("kl_bits", "teacher_forced_accuracy"):  # These draw nothing.
         assert found[0][name] == pytest.approx(found[1][name], rel=1e-6)
 
@@ -79,9 +79,9 @@ def test_the_same_checkpoint_gives_the_same_metrics(tiny_runs, validation):
 
 def test_upstreams_loss_is_ours(tiny_runs, validation, tmp_path):
     """Stock `MusicVAE.eval`'s numbers for the same checkpoint and examples; its posterior is narrowed to its mean."""
-    run_dir, split = tiny_runs["groovae_4bar"], validation("groovae_4bar", 6)
+    run_dir, examples = tiny_runs["groovae_4bar"], validation("groovae_4bar", 6)
     config = resolution.resolve_config(RunFolder(run_dir), None, "batch_size=6")[1]
-    inputs, outputs, _, lengths = split.dense(np.arange(6))
+    inputs, outputs, _, lengths = examples.dense(np.arange(6))
     with tf.Graph().as_default(), tf.Session() as session:
         config.model.build(config.hparams, 27, is_training=False)
         metric_map, scalars = config.model._compute_model_loss(
@@ -96,7 +96,7 @@ def test_upstreams_loss_is_ours(tiny_runs, validation, tmp_path):
         theirs = {name: np.mean(session.run(scalar)) for name, scalar in scalars.items()}
         session.run([update for _, update in metric_map.values()])
         theirs |= {name: session.run(value) for name, (value, _) in metric_map.items()}
-    ours = evaluator.evaluate(resolution.resolve_config(RunFolder(run_dir), None, "")[1], split, path)
+    ours = evaluator.evaluate(resolution.resolve_config(RunFolder(run_dir), None, "")[1], examples, path)
     for name, upstream_name in (
         ("loss", "loss"),
         ("r_loss", "losses/r_loss"),

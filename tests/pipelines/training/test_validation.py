@@ -66,8 +66,8 @@ def test_validation_measures_what_evaluation_does(validated, starter_records):
     from pipelines.examples import loading
 
     _, config = resolution.resolve_config(RunFolder(validated), None, "")
-    split = loading.load(config, "validation", str(starter_records / "validation.tfrecord"))
-    measured = evaluator.evaluate(config, split, str(validated / "train" / "model.ckpt-4"))
+    examples = loading.load(config, "validation", str(starter_records / "validation.tfrecord"))
+    measured = evaluator.evaluate(config, examples, str(validated / "train" / "model.ckpt-4"))
     row = validations(validated)[1]
     for name in ("loss", "r_loss", "kl_bits", "hits_loss", "offsets_loss"):
         assert row[name] == pytest.approx(measured[name], rel=1e-5), name
