@@ -1,1 +1,1 @@
-"""How a run is trained: `run` from its folder to its end, `loop` step after step, and what each of them needs."""
+"""How a run is trained: `setup` before its first step, `loop` step after step, and what each of them needs."""
