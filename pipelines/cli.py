@@ -9,6 +9,7 @@ An entry point defines its flags in a function, so that importing a stage never 
 from __future__ import annotations
 
 import errno
+import io
 import functools
 import os
 import re
@@ -53,7 +54,8 @@ def run(main: Callable[..., int | None], define_flags: Callable[[], None], passe
 def guard(main: Callable[[], int | None]) -> int:
     """Calls `main()` and turns what it raises into an exit status and a line on stderr."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # Names of files need not be text.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # Names of files need not be text.
     try:
         status = main() or 0
         sys.stdout.flush()
