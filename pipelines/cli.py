@@ -9,8 +9,8 @@ An entry point defines its flags in a function, so that importing a stage never 
 from __future__ import annotations
 
 import errno
-import io
 import functools
+import io
 import os
 import re
 import sys
