@@ -1,7 +1,8 @@
 """Loss against step and against time: stock Magenta, fp32 and bf16, each for the same wall time on the same data.
 
     python -m benchmarks.curves --config=hier-drums_4bar_small --batch_size=128 --minutes=30 --output_dir=curves \\
-        --examples=data/tfrecord/groove/train.tfrecord --validation=data/tfrecord/groove/validation.tfrecord
+        --examples=data/tfrecord/groove-v1.0.0-midionly/train.tfrecord \\
+        --validation=data/tfrecord/groove-v1.0.0-midionly/validation.tfrecord
 
 Each trains by itself, its time counted from its command on; then its checkpoints are judged by `pipelines.evaluate`, at
 the same intervals, on the same held-out windows. What `--output_dir` holds already is not done again, so that

@@ -1,7 +1,7 @@
 """Stock Magenta's training, as its command `music_vae_train` runs it, with its steps written down.
 
     TF_USE_LEGACY_KERAS=1 python -m benchmarks.magenta_train --config=hier-drums_4bar_small --run_dir=/tmp/stock \\
-        --examples_path=data/tfrecord/groove/train.tfrecord --num_steps=8 --step_log=/tmp/stock.jsonl
+        --examples_path=data/tfrecord/groove-v1.0.0-midionly/train.tfrecord --num_steps=8 --step_log=/tmp/stock.jsonl
 
 The flags are Magenta's own and those of `step_hook`. Its code runs as it is installed; what is added to it:
 - its `CONFIG_MAP` gets the configs that this project has under the same names, with Magenta's own classes;

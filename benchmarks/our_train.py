@@ -1,7 +1,7 @@
 """This project's training, as `python -m pipelines.train` runs it, with its steps written down.
 
     python -m benchmarks.our_train --config=hier-drums_4bar_small --run_dir=/tmp/ours \\
-        --examples_path=data/tfrecord/groove/train.tfrecord --num_steps=8 --step_log=/tmp/ours.jsonl
+        --examples_path=data/tfrecord/groove-v1.0.0-midionly/train.tfrecord --num_steps=8 --step_log=/tmp/ours.jsonl
 
 The flags are those of `pipelines.train` and of `step_hook`; `--fused` computes the layers as on a GPU.
 """

@@ -1,7 +1,7 @@
 """Training beside stock Magenta's: the same config, batch and TFRecords, each as a whole command, in turn.
 
     python -m benchmarks.train --config=hier-drums_4bar_small --batch_size=512 \\
-        --examples=data/tfrecord/groove/train.tfrecord --num_steps=12 --runs=3 --precisions=fp32,bf16
+        --examples=data/tfrecord/groove-v1.0.0-midionly/train.tfrecord --num_steps=12 --runs=3 --precisions=fp32,bf16
 
 Prints medians over the runs, with the least and the most, and how many times better ours are: examples a second (median
 step after the warm-up), seconds from the command to the end of its first step, the largest memory, the loss of the last
