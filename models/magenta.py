@@ -34,7 +34,7 @@ __all__ = [
     "tf",
 ]
 
-# What note-seq needs in notebooks alone, 0.45 s, and TFDS, 0.1 s, which few commands use.
+# What note-seq needs in notebooks alone, 0.35 s and 0.25 s, and TFDS, 0.15 s, which few commands use.
 LAZY = ("bokeh.plotting", "pandas", "tensorflow_datasets")
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
