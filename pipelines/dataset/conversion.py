@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import itertools
 import json
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from grooves import drums
 from pipelines.dataset import record_set
 from pipelines.dataset.inputs import sources
-from pipelines.dataset.performance import PRELOAD, Options, convert_all, find_evidence
+from pipelines.dataset.inputs.source import Source
+from pipelines.dataset.performance import PRELOAD, Converted, Options, convert_file, find_evidence
 from pipelines.dataset.report import page
 from pipelines.dataset.report.tally import Tally
 from pipelines.files import progress, workers
@@ -122,6 +124,15 @@ def replace_output(output: record_set.Folder, write_records: Callable[..., Tally
             raise ValueError(f"{report['input']}: {_explain_nothing(report)}")
         output.write_report(report, staging)
     return report
+
+
+def convert_all(found: Iterable[Source], options: Options, pool: workers.Pool) -> Iterator[Converted]:
+    """Converts files in a pool, in their order; one that crashes its process or takes too long is unreadable."""
+    for outcome in pool.run(functools.partial(convert_file, options=options), found):
+        source = outcome.item
+        yield outcome.result or Converted(
+            source.name, source.collection, source.split, skipped=f"unreadable: {outcome.failed}"
+        )
 
 
 def settle_drum_map(options: Options, collection: sources.Collection, run: Callable) -> Options:

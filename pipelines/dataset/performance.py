@@ -1,6 +1,6 @@
 """One file → one performance: its NoteSequence with what there is to count in it, or the reason why there is none.
 
-Everything but `convert_all` runs in worker processes, on one machine or many; TensorFlow is not needed.
+Everything here runs in worker processes, on one machine or many; TensorFlow is not needed.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from grooves import drums, metadata, timing
@@ -19,8 +18,6 @@ from pipelines.dataset.selection import Selection
 
 if TYPE_CHECKING:
     import note_seq
-
-    from pipelines.files import workers
 
 PRELOAD = ("pipelines.dataset.formats.midi",)  # With note_seq: a second, that a worker spends before its first file.
 MUSICXML_DRUM_CHANNEL = 10  # Counted from 1, where MIDI counts from 0.
@@ -90,15 +87,6 @@ def convert_file(source: Source, options: Options) -> Converted:
     metadata.write(sequence, row, drum_map)
     facts = describe(sequence, drum_map, row.get("style", ""), options.stride_bars)
     return skip(record=sequence.SerializeToString(deterministic=True), facts=facts)
-
-
-def convert_all(found: Iterable[Source], options: Options, pool: workers.Pool) -> Iterator[Converted]:
-    """Converts files in a pool, in their order; one that crashes its process or takes too long is unreadable."""
-    for outcome in pool.run(functools.partial(convert_file, options=options), found):
-        source = outcome.item
-        yield outcome.result or Converted(
-            source.name, source.collection, source.split, skipped=f"unreadable: {outcome.failed}"
-        )
 
 
 def read_sequence(source: Source) -> note_seq.NoteSequence:

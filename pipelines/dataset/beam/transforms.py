@@ -17,11 +17,11 @@ import apache_beam as beam
 
 from grooves import metadata
 from pipelines.dataset import record_set
-from pipelines.dataset.conversion import Job
+from pipelines.dataset.conversion import Job, convert_all
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import remote_folders, sources
 from pipelines.dataset.inputs.source import Inline, Source, Unreadable
-from pipelines.dataset.performance import PRELOAD, Converted, Options, convert_all
+from pipelines.dataset.performance import PRELOAD, Converted, Options
 from pipelines.dataset.report.tally import Tally
 from pipelines.files import workers
 
