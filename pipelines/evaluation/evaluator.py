@@ -53,7 +53,7 @@ class Evaluator:
             tf.set_random_seed(SEED)
             self._feeds, self._fetches = decoding.build(self._config, examples, sampled)
             self._step = tf.train.get_global_step()
-            self._saver = tf.train.Saver(tf.global_variables())
+            self._saver: tf.train.Saver | None = None
         self._session = tf.Session(graph=graph, config=session_config())
 
     def evaluate(self, checkpoint: str, is_stopped: Callable[[], bool] = lambda: False) -> dict[str, float] | None:
@@ -64,7 +64,7 @@ class Evaluator:
         Raises:
             ValueError: the checkpoint does not fit the config.
         """
-        checkpoints.restore(self._session, checkpoint, self._saver)
+        self._saver = checkpoints.restore(self._session, checkpoint, self._saver)
         hparams, parts = self._config.hparams, []
         batches = range(0, self.num_examples, hparams.batch_size)
         for start in progress.track(batches, len(batches), "batches"):
