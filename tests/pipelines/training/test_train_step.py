@@ -1,5 +1,7 @@
 """The graph of a training step: what is measured of it, and where it is computed."""
 
+import itertools
+
 import pytest
 
 import configs
@@ -58,7 +60,7 @@ def test_the_learning_rate_warms_up(starter_records):
     rate = 0.01
     values, _ = take_steps(starter_records, 3, f",learning_rate={rate},warmup_steps=100,clip_mode=value")
     name = "encoder/mu/kernel"
-    moved = [abs(after[name] - before[name]).max() for before, after in zip(values, values[1:], strict=False)]
+    moved = [abs(after[name] - before[name]).max() for before, after in itertools.pairwise(values)]
     assert moved[0] == pytest.approx(rate / 100, rel=0.05)
     assert moved[0] < moved[1] < moved[2] < 4 * rate / 100
 
