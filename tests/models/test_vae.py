@@ -71,6 +71,20 @@ def test_latent_vectors_begin_where_the_hparams_say():
     np.testing.assert_array_equal(louder["encoder/mu/bias"], 0)
 
 
+def test_inputs_begin_as_loud_as_the_hparams_say():
+    rows = {
+        "encoder/cell_0/bidirectional_rnn/fw/multi_rnn_cell/cell_0/lstm_cell/kernel": 10,
+        "encoder/cell_0/bidirectional_rnn/bw/multi_rnn_cell/cell_0/lstm_cell/kernel": 10,
+        "core_decoder/decoder/multi_rnn_cell/cell_0/lstm_cell/kernel": 512,
+    }
+    plain, louder = initial(""), initial("input_init_stddev=2.0")
+    for name, kernel in louder.items():
+        loud = rows.get(name, 0)
+        assert not loud or kernel[:loud].std() == pytest.approx(2, rel=0.2), name
+        assert np.abs(kernel[loud:]).max(initial=0) <= 1, name  # Glorot's values of small kernels.
+        assert np.abs(plain[name]).max() <= 1, name
+
+
 @pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar"])
 def test_word_dropout_hides_steps_from_the_decoder_in_training(name):
     steps = np.random.default_rng(0).integers(0, 512, [BATCH, 64]).astype(np.int32)
