@@ -23,8 +23,10 @@ def test_what_is_computed_per_example(starter_records, name, kind, of_a_kind, sa
     assert decoding.kind_of(config, examples) == kind
     with tf.Graph().as_default():
         feeds, fetches = decoding.build(config, examples, sampled)
-    samples = {"sampled_1.0", "sampled_0.1"} if sampled else set()
-    assert set(fetches) == {"r_loss", "kl_loss", "kl_bits"} | of_a_kind | samples
+    more = {"teacher_forced_mean", "sampled", "sampled_mean"} if kind == registry.TOKENS else {"sampled_mean"}
+    assert set(fetches) == {"r_loss", "kl_loss", "kl_bits", "posterior_means"} | of_a_kind | (
+        more if sampled else set()
+    )
     assert feeds[4].shape == [3, 4]
     for fetched in ("r_loss", "kl_loss", "kl_bits"):
         assert fetches[fetched].shape == [3]
