@@ -71,6 +71,21 @@ def rows(estimates: dict[str, Estimate]) -> Iterable[tuple[str, ...]]:
         yield name, f"{found.value:.4f}", _span(found.interval), mean, _span(found.per_performance_interval)
 
 
+def compared(found: dict[str, dict[str, Estimate]]) -> Iterable[tuple[str, ...]]:
+    """Yields the lines of a table of several: a line for each metric, for each of them all windows | performances."""
+    yield "", *found
+    for name in metrics.FORMULAS:
+        cells = [_cell(estimates_of.get(name)) for estimates_of in found.values()]
+        if any(cells):
+            yield name, *cells
+
+
+def _cell(found: Estimate | None) -> str:
+    if found is None:
+        return ""
+    return f"{found.value:.4f} | " + ("-" if found.per_performance is None else f"{found.per_performance:.4f}")
+
+
 def _estimate(formula: metrics.Formula, sums: np.ndarray) -> Estimate:
     """Returns the estimate of a metric from the sums of each performance, `[performances, k]`."""
     weights = _draws(len(sums))
