@@ -23,7 +23,7 @@ from collections.abc import Callable
 import numpy as np
 
 from grooves import groove
-from models import objective, recurrence
+from models import objective, own_hparams, recurrence
 from models.layers import OwnLayers, variables_of
 from models.magenta import base_model, lstm_models, lstm_utils, seq2seq, tf
 from models.sequences import as_one_hot, as_tokens, time_major
@@ -61,7 +61,8 @@ class _WholeSequences(OwnLayers):
     def build(self, hparams, output_depth: int, is_training=True) -> None:
         """Builds the cells; `hparams` as in Magenta."""
         super().build(hparams, output_depth, is_training)
-        self._keep_prob = hparams.dropout_keep_prob if is_training else 1.0
+        self._hparams = hparams
+        self._keep_prob = own_hparams.keep_prob(hparams, "decoder") if is_training else 1.0
         self._samples = tf.get_static_value(self._sampling_probability) != 0.0
         self.fallback_reason = "residual connections" if hparams.residual_decoder else ""
         if self._samples:
@@ -108,9 +109,14 @@ class _WholeSequences(OwnLayers):
         """Returns the outputs of all steps, `[steps, batch, output_depth]`."""
         batch_size, steps = x_input.shape[:2]
         z = tf.zeros([batch_size, 0]) if z is None else z
-        state = lstm_utils.initial_cell_state_from_embedding(self._dec_cell, z, name="decoder/z_to_initial_state")
+        state = self._first_state(self._dec_cell, z, "decoder/z_to_initial_state")
         with tf.variable_scope("decoder"):
-            variables = variables_of(self._dec_cell, self._output_depth + int(z.shape[1]))
+            variables = variables_of(
+                self._dec_cell,
+                self._output_depth + int(z.shape[1]),
+                loud_rows=self._output_depth,
+                stddev=own_hparams.value(self._hparams, "input_init_stddev"),
+            )
             self._output_layer(tf.zeros([1, self._dec_cell.output_size]))  # Makes its variables.
         if self.is_one_hot and self._keep_prob != 1.0:  # Dropout divides what it keeps; tokens cannot be divided.
             kernel, bias = variables[0]
@@ -220,7 +226,8 @@ class HierarchicalLstmDecoder(OwnLayers, lstm_models.HierarchicalLstmDecoder):
             lstm_utils.rnn_cell(hparams.dec_rnn_size, hparams.dropout_keep_prob, hparams.residual_decoder, is_training)
             for _ in self._hier_cells
         ]
-        self._keep_prob = hparams.dropout_keep_prob if is_training else 1.0
+        self._hparams = hparams
+        self._keep_prob = own_hparams.keep_prob(hparams, "decoder") if is_training else 1.0
         independent_bars = set(range(len(self._level_lengths) - 1)) <= set(self._disable_autoregression)
         if hparams.residual_decoder:
             self.fallback_reason = "residual connections"
@@ -260,7 +267,7 @@ class HierarchicalLstmDecoder(OwnLayers, lstm_models.HierarchicalLstmDecoder):
         for level, (cell, steps) in enumerate(zip(self._hier_cells, self._level_lengths[:-1], strict=True)):
             rows = embeddings.shape[0]
             with tf.variable_scope(f"decoder/hierarchical_level_{level}", reuse=tf.AUTO_REUSE) as scope:
-                state = lstm_utils.initial_cell_state_from_embedding(cell, embeddings, name="initial_state")
+                state = self._first_state(cell, embeddings, "initial_state")
                 variables = variables_of(cell, 1, scope)
             nothing = recurrence.Inputs(data=tf.zeros([steps, 1, rows, 1]))  # What upstream gives it, too.
             outputs = tf.cast(self._run_layers(variables, nothing, state), tf.float32)

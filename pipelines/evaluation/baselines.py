@@ -18,7 +18,7 @@ import configs
 from grooves import drums, tokens
 from grooves.groove import NUM_PARTS, Groove
 from models.magenta import data
-from pipelines.evaluation import decoding, estimates, metrics, registry
+from pipelines.evaluation import decoding, estimates, metrics, nearest, registry
 from pipelines.evaluation.estimates import Estimate
 from pipelines.examples import loading
 
@@ -28,11 +28,12 @@ RIDGE = 100.0  # This and the epochs were chosen on Groove's validation split.
 MLP_UNITS = 256
 MLP_EPOCHS = 30
 SEED = 1
-_ROWS_A_CHUNK = 256  # Of distances to all training windows, 16 MB.
 
 
 def of_tokens(train: np.ndarray, played: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Yields the baselines of drums' tokens by name, each with what it answers, `[n, steps]`.
+
+    The nearest window is the training window in which the fewest cells of hits differ, the Hamming distance.
 
     Args:
         train: `[m, steps]` tokens of the training split.
@@ -40,8 +41,8 @@ def of_tokens(train: np.ndarray, played: np.ndarray) -> Iterator[tuple[str, np.n
     """
     yield "commonest_token", np.full_like(played, np.bincount(train[train >= 0]).argmax())
     yield "silence", np.zeros_like(played)
-    train_hits, hits = (tokens.to_hits(steps).reshape(len(steps), -1) for steps in (train, played))
-    yield "nearest_window", train[nearest(train_hits, hits, 1)[:, 0]]
+    rows, _ = nearest.nearest(tokens.to_hits(played), tokens.to_hits(train))
+    yield "nearest_window", train[rows]
 
 
 def of_grooves(train: Groove, hits: np.ndarray) -> Iterator[tuple[str, Groove]]:
@@ -56,23 +57,6 @@ def of_grooves(train: Groove, hits: np.ndarray) -> Iterator[tuple[str, Groove]]:
     yield "linear", _regress(_ridge(RIDGE), train, hits)
     yield "mlp", _regress(_mlp(), train, hits)
     yield f"knn{NUM_NEIGHBOURS}", _mean_of_neighbours(train, hits)
-
-
-def nearest(train_hits: np.ndarray, hits: np.ndarray, k: int) -> np.ndarray:
-    """Returns which k windows of `[m, cells]` differ least from each of `[n, cells]`, `[n, k]`, nearest first.
-
-    The distance is Hamming's, the number of cells where one has a hit and the other none; of equally near ones the
-    first come first.
-    """
-    train_hits = train_hits.astype(np.float32)
-    num_hits = train_hits.sum(axis=1)
-    found = []
-    for start in range(0, len(hits), _ROWS_A_CHUNK):
-        chunk = hits[start : start + _ROWS_A_CHUNK].astype(np.float32)
-        distances = num_hits - 2 * chunk @ train_hits.T  # Less the window's own hits, the same for all.
-        order = distances.argmin(axis=1)[:, np.newaxis] if k == 1 else distances.argsort(axis=1, kind="stable")
-        found.append(order[:, :k])
-    return np.concatenate(found)
 
 
 def judge(
@@ -162,7 +146,7 @@ def _mlp():
 
 
 def _mean_of_neighbours(train: Groove, hits: np.ndarray) -> Groove:
-    neighbours = nearest(_flat(train.hits), _flat(hits), NUM_NEIGHBOURS)
+    neighbours, _ = nearest.nearest_k(hits, train.hits, min(NUM_NEIGHBOURS, len(train.hits)))
     answers = [
         np.stack([_mean_of_hits(train.hits[rows], part[rows], otherwise) for rows in neighbours]) * hits
         for part, otherwise in zip((train.velocities, train.offsets), _means_of_drums(train), strict=True)

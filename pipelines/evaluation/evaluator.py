@@ -53,7 +53,7 @@ class Evaluator:
             tf.set_random_seed(SEED)
             self._feeds, self._fetches = decoding.build(self._config, examples, sampled)
             self._step = tf.train.get_global_step()
-            self._saver = tf.train.Saver(tf.global_variables())
+            self._saver: tf.train.Saver | None = None
         self._graph, self._sampled = graph, sampled
         self._session = tf.Session(graph=graph, config=session_config())
 
@@ -76,7 +76,7 @@ class Evaluator:
         if self._sampled:  # A new session draws from the start.
             self._session.close()
             self._session = tf.Session(graph=self._graph, config=session_config())
-        checkpoints.restore(self._session, checkpoint, self._saver)
+        self._saver = checkpoints.restore(self._session, checkpoint, self._saver)
         hparams, parts = self._config.hparams, []
         batches = range(0, self.num_examples, hparams.batch_size)
         for start in progress.track(batches, len(batches), "batches"):

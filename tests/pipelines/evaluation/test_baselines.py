@@ -18,23 +18,6 @@ def grooves(n: int, seed: int = 0) -> Groove:
     return Groove(hits, hits * np.where(step % 4 == 0, 0.9, 0.4), hits * np.where(step % 4 == 1, -0.4, 0.0))
 
 
-def test_nearest_differ_least_and_the_first_comes_first():
-    train = np.array([[1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]])
-    np.testing.assert_array_equal(baselines.nearest(train, np.array([[1, 0, 0, 0], [0, 0, 1, 1]]), 3)[0], [2, 3, 0])
-    np.testing.assert_array_equal(baselines.nearest(train, np.array([[1, 1, 1, 0], [0, 0, 1, 1]]), 1), [[0], [1]])
-
-
-def test_nearest_is_the_same_in_chunks(monkeypatch):
-    rng = np.random.default_rng(0)
-    train, hits = rng.random([30, 20]) < 0.5, rng.random([11, 20]) < 0.5
-    whole = baselines.nearest(train, hits, 4)
-    monkeypatch.setattr(baselines, "_ROWS_A_CHUNK", 3)
-    np.testing.assert_array_equal(baselines.nearest(train, hits, 4), whole)
-    distances = (train[whole] != hits[:, np.newaxis]).sum(axis=-1)
-    assert (np.diff(distances) >= 0).all()
-    assert (distances[:, 0] == (train != hits[:, np.newaxis]).sum(axis=-1).min(axis=1)).all()
-
-
 def test_baselines_of_tokens():
     train = np.array([[5, 5, 5, -1], [1, 2, 3, 0]])
     played = np.array([[1, 2, 2, 0], [5, 5, -1, -1]])
