@@ -141,7 +141,7 @@ def _mlp():
     from sklearn import neural_network
 
     return neural_network.MLPRegressor(
-        hidden_layer_sizes=[MLP_UNITS], batch_size=128, max_iter=MLP_EPOCHS, random_state=SEED
+        hidden_layer_sizes=[MLP_UNITS], batch_size=128, max_iter=MLP_EPOCHS, tol=0.0, random_state=SEED
     )
 
 
