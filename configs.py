@@ -48,11 +48,10 @@ def with_hparams(config: Config, overrides: str) -> Config:
         raise ValueError(f"--hparams={overrides}: {error}; known hparams: {known}") from error
     if config.hparams.batch_size < 1:
         raise ValueError(f"--hparams={overrides}: batch_size is {config.hparams.batch_size}; it is at least 1")
-    if getattr(config.hparams, "windows_per_performance", 0) < 0:
-        raise ValueError(
-            f"--hparams={overrides}: windows_per_performance is {config.hparams.windows_per_performance};"
-            " it is at least 0, which takes all"
-        )
+    try:
+        own_hparams.check(config.hparams)
+    except ValueError as error:
+        raise ValueError(f"--hparams={overrides}: {error}") from error
     return config
 
 

@@ -217,7 +217,11 @@ class GrooveLstmDecoder(_WholeSequences, lstm_models.GrooveLstmDecoder):
 
 
 class HierarchicalLstmDecoder(OwnLayers, lstm_models.HierarchicalLstmDecoder):
-    """A conductor makes one embedding a bar, the core decoder makes the bar's steps from it."""
+    """A conductor makes one embedding a bar, the core decoder makes the bar's steps from it.
+
+    Attributes:
+        embeddings: Those of the last `reconstruction_loss` of bars in one batch, `[batch * bars, units]`.
+    """
 
     def build(self, hparams, output_depth: int, is_training=True) -> None:
         """Builds the cells; `hparams` as in Magenta, `output_depth` is the size of a step's output."""
@@ -248,7 +252,7 @@ class HierarchicalLstmDecoder(OwnLayers, lstm_models.HierarchicalLstmDecoder):
             return super().reconstruction_loss(x_input, x_target, x_length, z, c_input)
 
         batch_size = int(x_input.shape[0])
-        embeddings = self._conduct(tf.zeros([batch_size, 0]) if z is None else z)
+        embeddings = self.embeddings = self._conduct(tf.zeros([batch_size, 0]) if z is None else z)
         bars = embeddings.shape[0] // batch_size
         x_length = lstm_utils.maybe_split_sequence_lengths(x_length, bars, self._total_length)
         with tf.variable_scope("core_decoder", reuse=tf.AUTO_REUSE):
