@@ -39,7 +39,7 @@ def time_major(sequence: tf.Tensor) -> tf.Tensor:
 
 
 def hits_of(sequence: tf.Tensor) -> tf.Tensor:
-    """Returns the hits `[batch, steps, 9]`, float32, of drums' tokens `[batch, steps]` or grooves `[batch, steps, 27]`."""
+    """Returns hits `[batch, steps, 9]`, float32, of drums' tokens `[batch, steps]` or grooves `[batch, steps, 27]`."""
     if not sequence.dtype.is_integer:
         return tf.to_float(sequence[..., : drums.NUM_CLASSES])
     bits = tf.bitwise.right_shift(tf.maximum(sequence, 0)[..., tf.newaxis], tf.range(drums.NUM_CLASSES))
