@@ -140,3 +140,9 @@ CONFIG_MAP["groovae_4bar_tap"] = _groovae(tapify=True, fixed_velocities=True)
 
 # Experimental.
 CONFIG_MAP["hier-drums_4bar_two_ways"] = _hier_drums_two_ways(z_size=256, enc_rnn_size=[256], dec_rnn_size=[256, 256])
+
+CONFIG_MAP["hier-drums_4bar_beats"] = _hier_drums_two_ways(z_size=256, enc_rnn_size=[256], dec_rnn_size=[256, 256])
+CONFIG_MAP.data["hier-drums_4bar_beats"].model._encoder = encoders.HierarchicalLstmEncoder([4, 4, 4])
+CONFIG_MAP.data["hier-drums_4bar_beats"].model._decoder = decoders.HierarchicalLstmDecoder(
+    decoders.CategoricalLstmDecoder(), level_lengths=[4, 4, 4], disable_autoregression=True
+)

@@ -113,4 +113,4 @@ class _LongMemory(tf.keras.initializers.Initializer):
         units = int(shape[0]) // step_loop.NUM_GATES
         log_steps = tf.math.log(tf.random.uniform([units], 1, max(self._longest_steps - 1, 1.001)))
         zeros = tf.zeros([units])
-        return tf.concat([-log_steps, zeros, log_steps - recurrence.FORGET_BIAS, zeros], axis=0)
+        return tf.concat([zeros, zeros, log_steps - recurrence.FORGET_BIAS, zeros], axis=0)
