@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import pathlib
 import shlex
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 from absl import flags
 
 from pipelines import cli
@@ -41,51 +43,85 @@ def define_flags() -> None:
 
 def main() -> None:
     args = flags.FLAGS
-    output_dir = pathlib.Path(args.output_dir).expanduser().absolute()
-    atomic.check_folder(output_dir)
-    evaluations = {pathlib.Path(path).stem: _read_metrics(path) for path in args.metrics}
-    notes = _read_notes(args.notes, output_dir / pretrained.CARD_NAME)
-    run, _ = run_folder.locate(args.run_dir)
+    cli.apply_log_level(args.log)
+    export_run(
+        args.run_dir,
+        args.output_dir,
+        metrics_paths=args.metrics,
+        title=args.title,
+        dataset=args.dataset,
+        machine=args.machine,
+        notes_path=args.notes,
+    )
+
+
+def export_run(
+    run_dir: str,
+    output_dir: str,
+    *,
+    metrics_paths: Sequence[str] = (),
+    title: str | None = None,
+    dataset: str = "",
+    machine: str | None = None,
+    notes_path: str | None = None,
+) -> None:
+    """Writes the folder of a trained model, all of its files at once; other files that are there stay.
+
+    The arguments are the flags. The card's notes are kept where no others are given.
+
+    Raises:
+        FileNotFoundError: the run has no checkpoint.
+        ValueError: the run is not this project's, or metrics are none or of another checkpoint.
+        OSError: the folder cannot be written to.
+    """
+    folder = pathlib.Path(output_dir).expanduser().absolute()
+    atomic.check_folder(folder)
+    evaluations = {path: _read_metrics(path) for path in metrics_paths}
+    notes = _read_notes(notes_path, folder / pretrained.CARD_NAME)
+    run, _ = run_folder.locate(run_dir)
     settings = run.settings()
     if not settings:
-        raise ValueError(
-            f"{run.path}: has no {run_folder.SETTINGS_NAME}; a run that this project has trained is needed"
-        )
-    cli.apply_log_level(args.log)
+        raise ValueError(f"{run.path}: has no {run_folder.SETTINGS_NAME}; give a run that this project has trained")
 
     import configs
-    from models import checkpoint_files, slim
+    from models import checkpoint_files
     from models.inference import TrainedModel
     from pipelines.runs import resolution
 
-    name, config, checkpoint = resolution.resolve_model(args.run_dir, None, None, "")
+    name, config, checkpoint = resolution.resolve_model(str(run_dir), None, None, "")
+    settings |= {"step": checkpoint_files.step_of(checkpoint), "command": portable(settings.get("command", ""))}
+    for path, metrics in evaluations.items():
+        _check_metrics(path, metrics, settings)
     usual = configs.CONFIG_MAP[name].hparams.values()
-    settings["step"] = checkpoint_files.step_of(checkpoint)
-    settings["command"] = portable(settings.get("command", ""))
-    _check_metrics(args.metrics, evaluations, settings)
-    values = TrainedModel(config, checkpoint, batch_size=1).variables()
     text = card.render(
-        output_dir.name,
-        title=args.title or output_dir.name,
+        folder.name,
+        title=title or folder.name,
         settings=settings,
-        dataset=args.dataset,
+        dataset=dataset,
         hours=_hours(run.path, settings["step"]),
-        machine=args.machine or ", ".join(settings.get("devices", [])),
+        machine=machine or ", ".join(settings.get("devices", [])),
         changed={hparam: value for hparam, value in settings["hparams"].items() if usual.get(hparam) != value},
-        evaluations=evaluations,
+        evaluations={pathlib.Path(path).stem: metrics for path, metrics in evaluations.items()},
         notes=notes,
     )
-    files = {f"{output_dir.name}.tar", run_folder.SETTINGS_NAME, pretrained.CARD_NAME}
-    with atomic.replacing_all(output_dir, files.__contains__) as folder:
-        tar = folder / f"{output_dir.name}.tar"
-        slim.write_tar(tar, output_dir.name, {name: slim.rounded(value) for name, value in values.items()})
-        kept = {key: settings[key] for key in KEPT_SETTINGS if key in settings}
-        (folder / run_folder.SETTINGS_NAME).write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
-        (folder / pretrained.CARD_NAME).write_text(text, encoding="utf-8")
-        size = tar.stat().st_size
-    print(f"checkpoint  {checkpoint}")
+    values = TrainedModel(config, checkpoint, batch_size=1).variables()
+    _write(folder, values, settings, text)
     num_values = sum(value.size for value in values.values())
-    print(f"{output_dir}: {len(values)} variables, {num_values:,} values, {size / 1e6:.1f} MB")
+    size_mb = (folder / f"{folder.name}.tar").stat().st_size / 1e6
+    print(f"checkpoint  {checkpoint}")
+    print(f"{folder}: {len(values)} variables, {num_values:,} values, {size_mb:.1f} MB")
+
+
+def _write(folder: pathlib.Path, values: Mapping[str, np.ndarray], settings: dict, text: str) -> None:
+    from models import slim
+
+    tar_name = f"{folder.name}.tar"
+    kept = {key: settings[key] for key in KEPT_SETTINGS if key in settings}
+    files = {tar_name, run_folder.SETTINGS_NAME, pretrained.CARD_NAME}
+    with atomic.replacing_all(folder, files.__contains__) as staging:
+        slim.write_tar(staging / tar_name, folder.name, {name: slim.rounded(value) for name, value in values.items()})
+        (staging / run_folder.SETTINGS_NAME).write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+        (staging / pretrained.CARD_NAME).write_text(text, encoding="utf-8")
 
 
 def portable(command: str) -> str:
@@ -109,15 +145,14 @@ def _read_metrics(path: str) -> dict:
     return metrics
 
 
-def _check_metrics(paths: list[str], evaluations: dict[str, dict], settings: dict) -> None:
+def _check_metrics(path: str, metrics: dict, settings: dict) -> None:
     """Refuses metrics of another model."""
-    for path, metrics in zip(paths, evaluations.values(), strict=True):
-        found = metrics.get("config"), metrics.get("global_step")
-        if found != (settings["config"], settings["step"]):
-            raise ValueError(
-                f"--metrics={path}: of {found[0]} at step {found[1]}, but the checkpoint is"
-                f" {settings['config']} at step {settings['step']}; evaluate that"
-            )
+    found = metrics.get("config"), metrics.get("global_step")
+    if found != (settings["config"], settings["step"]):
+        raise ValueError(
+            f"--metrics={path}: of {found[0]} at step {found[1]}, but the checkpoint is of"
+            f" {settings['config']} at step {settings['step']}; evaluate that"
+        )
 
 
 def _read_notes(path: str | None, old_card: pathlib.Path) -> str:

@@ -1,6 +1,6 @@
 """What run_train.sh and run_generate.sh do: the stages in order, each a process whose messages come through.
 
-python -m pipelines.workflow train --dataset=starter --config=hier-drums_4bar_small --num_steps=300
+python -m pipelines.workflow train --dataset=starter
 python -m pipelines.workflow generate --num_outputs=5
 """
 
@@ -44,7 +44,7 @@ VALIDATE_EVERY_STEPS = 500  # Where there is a validation split; some two percen
 # What run_generate.sh plays where there is no run of one's own.
 DEFAULT_PRETRAINED = "hier-drums"
 
-# The run of the default config that run_train.sh trains on the starter grooves: drums that sound like drums, in minutes.
+# The run of the default config that run_train.sh trains on starter grooves: drums that sound like drums, in minutes.
 QUICK_RUN_DIR = RUNS_DIR / "quick"
 QUICK_HPARAMS = "batch_size=32,learning_rate=0.005,enc_rnn_size=[256],dec_rnn_size=[128,128],z_size=32"
 QUICK_NUM_STEPS = 3000
@@ -82,7 +82,7 @@ def train(argv: list[str]) -> None:
     args, rest = _parse(parser, "train", argv)
 
     datasets = args.dataset or [sources.STARTER]
-    is_quick = _is_quick(args, rest, datasets)
+    is_quick = _is_quick(args, rest)
     run_dir = args.run_dir or str(QUICK_RUN_DIR if is_quick else RUNS_DIR / (args.config or DEFAULT_CONFIG))
     rest = [*QUICK_FLAGS, *rest] if is_quick else rest
     convert_flags = _given(args, *CONVERT_FLAGS)
@@ -142,7 +142,8 @@ def generate(argv: list[str]) -> None:
         run_dir = _model_to_play(args.config)
     run_stage("generate", *([f"--run_dir={run_dir}"] if run_dir else []), *stage_flags)
     if not silent_because:
-        run_stage("render", f"--input={args.output_dir}", *_given(args, "soundfont", "sample_rate"))
+        sound_flags = _given(args, "soundfont", "sample_rate")
+        run_stage("render", f"--input={args.output_dir}", *(sound_flags or ["--only_new"]))
     run_stage("report", f"--input={args.output_dir}")
     if silent_because:
         print(silent_because)
@@ -209,12 +210,14 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _is_quick(args: argparse.Namespace, rest: Sequence[str], datasets: Sequence[str]) -> bool:
+def _is_quick(args: argparse.Namespace, rest: Sequence[str]) -> bool:
     """Whether the flags of run_train.sh mean the quick run, new or begun."""
-    says_what = args.config or any(re.match("--?(num_steps|hparams|seed)(=|$)", flag) for flag in rest)
-    others = args.mode == "eval" or args.examples_path or args.tfds_name or list(datasets) != [sources.STARTER]
-    begun = args.run_dir and Path(args.run_dir, SETTINGS_NAME).exists() and Path(args.run_dir) != QUICK_RUN_DIR
-    return not (says_what or others or begun)
+    if args.mode == "eval" or args.examples_path or args.tfds_name or args.dataset not in (None, [sources.STARTER]):
+        return False
+    if args.config or any(re.match("--?(num_steps|hparams)(=|$)", flag) for flag in rest):
+        return False
+    begun = RunFolder(Path(args.run_dir)).settings() if args.run_dir else {}
+    return not begun or QUICK_HPARAMS in begun.get("command", "")
 
 
 def _model_to_play(config: str | None) -> Path:
@@ -222,17 +225,19 @@ def _model_to_play(config: str | None) -> Path:
     if newest := _newest_run(config):
         print(f"plays {shown(newest)}, the newest run", flush=True)
         return newest
+    name = pretrained.of_config(config) if config else _usual_pretrained()
+    if not name:
+        return _train_quick(config)
+    own = (
+        f"--config={config} trains one of your own" if config else "--dataset=starter trains one of your own in minutes"
+    )
+    print(f"plays {shown(pretrained.locate(name))}, trained before; ./run_train.sh {own}", flush=True)
+    return pretrained.locate(name)
+
+
+def _usual_pretrained() -> str | None:
     names = pretrained.names()
-    usual = DEFAULT_PRETRAINED if DEFAULT_PRETRAINED in names else next(iter(names), None)
-    if name := pretrained.of_config(config) if config else usual:
-        own = f"--config={config}" if config else f"--dataset={sources.STARTER}"
-        minutes = "" if config else " in minutes"
-        print(
-            f"plays {shown(pretrained.locate(name))}, trained before; ./run_train.sh {own} trains one of your own{minutes}",
-            flush=True,
-        )
-        return pretrained.locate(name)
-    return _train_quick(config)
+    return DEFAULT_PRETRAINED if DEFAULT_PRETRAINED in names else next(iter(names), None)
 
 
 def _newest_run(config: str | None) -> Path | None:
@@ -262,7 +267,9 @@ def _train_quick(config: str | None) -> Path:
         f"{QUICK_NUM_STEPS} steps, a few minutes{done}",
         flush=True,
     )
-    train([f"--dataset={sources.STARTER}"])
+    tfrecord_dir = convert([sources.STARTER])
+    flags_of_run = (f"--config={DEFAULT_CONFIG}", f"--run_dir={QUICK_RUN_DIR}", *QUICK_FLAGS)
+    run_stage("train", "--mode=train", *flags_of_run, _examples(tfrecord_dir, "train"))
     return QUICK_RUN_DIR
 
 
