@@ -133,9 +133,7 @@ def test_a_run_without_settings_is_refused(tmp_path):
 
 
 def test_a_command_says_nothing_of_the_machine():
-    given = (
-        "python -m pipelines.train --run_dir=/me/runs/b --hparams=a=[1,2],b=2 '--examples_path=/d/x y/*.tfrecord'"
-    )
+    given = "python -m pipelines.train --run_dir=/me/runs/b --hparams=a=[1,2],b=2 '--examples_path=/d/x y/*.tfrecord'"
     expected = "python -m pipelines.train --run_dir=runs/b '--hparams=a=[1,2],b=2' '--examples_path=x y/*.tfrecord'"
     assert export.portable(given) == expected
     assert export.portable("") == ""
