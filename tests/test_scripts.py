@@ -91,9 +91,12 @@ class TestScripts:
 
     @pytest.mark.slow
     def test_from_a_clean_copy_to_sound(self, clone, tmp_path):
+        for name in ("runs", "pretrained"):
+            shutil.rmtree(clone / name, ignore_errors=True)
         result = run_script(clone, "run_generate.sh", "--seed=1", cwd=tmp_path)
         assert result.returncode == 0, result.stdout + result.stderr
         assert "no trained run" in result.stdout
+        assert "none in the clone" in result.stdout
         assert "devices" in result.stdout
         assert result.stdout.splitlines()[-1].endswith(f"{clone}/generated/index.html")
         generated = clone / "generated"
