@@ -14,7 +14,7 @@ import copy
 import difflib
 
 from grooves.timing import BARS, STEPS, STEPS_PER_BAR, STEPS_PER_QUARTER
-from models import converters, decoders, encoders
+from models import converters, decoders, encoders, own_hparams
 from models.magenta import HParams, data, lstm_models, magenta_configs, merge_hparams
 from models.vae import MusicVAE
 
@@ -74,10 +74,19 @@ def _hparams(**values) -> HParams:
         max_seq_len=STEPS,
         free_bits=48,
         max_beta=0.2,
-        windows_per_performance=0,  # So many windows of each performance, drawn anew for each epoch; 0 is all of them.
         **values,
     )
+    common = merge_hparams(HParams(**own_hparams.DEFAULTS), common)
     return merge_hparams(lstm_models.get_default_hparams(), common)
+
+
+def _hier_drums_two_ways(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int], **values) -> Config:
+    """Like `_hier_drums`, and the encoder is a hierarchy, too: of the steps of a bar, then of the bars."""
+    config = _hier_drums(z_size, enc_rnn_size, dec_rnn_size)
+    config.model._encoder = encoders.HierarchicalLstmEncoder([STEPS_PER_BAR, BARS])
+    for name, value in values.items():
+        config.hparams.set_hparam(name, value)
+    return config
 
 
 def _hier_drums(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int]) -> Config:
@@ -129,3 +138,6 @@ CONFIG_MAP["groovae_4bar_humanize"] = _groovae(humanize=True)
 
 # Purpose: one tapped line in, a whole kit out (the same paper's Tap2Drum).
 CONFIG_MAP["groovae_4bar_tap"] = _groovae(tapify=True, fixed_velocities=True)
+
+# Experimental.
+CONFIG_MAP["hier-drums_4bar_two_ways"] = _hier_drums_two_ways(z_size=256, enc_rnn_size=[256], dec_rnn_size=[256, 256])

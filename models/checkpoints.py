@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from models import checkpoint_files
 from models.magenta import tf
 
+AVERAGE = "ExponentialMovingAverage"  # What TensorFlow calls a variable's average, behind its name.
 NUM_NAMED = 3  # Variables that an error names.
 
 
@@ -126,17 +127,33 @@ def check(path: str, variables: list[tf.Variable]) -> None:
         )
 
 
-def restore(session: tf.Session, path: str, saver: tf.train.Saver | None = None) -> None:
+def restore(session: tf.Session, path: str, saver: tf.train.Saver | None = None) -> tf.train.Saver:
     """Restores all variables of the session's graph from a checkpoint; errors as in `check`.
 
-    `saver` is one of all variables; None adds one to the graph.
+    Variables that training has averaged get their averages.
+
+    Args:
+        session: Its graph is a model's, outside of training.
+        path: A checkpoint's prefix.
+        saver: What `restore` has returned for another checkpoint of the same run; None adds one to the graph.
+
+    Returns:
+        The saver.
     """
     with session.graph.as_default():
         variables = tf.global_variables()
         check(path, variables)
-        saver = saver or tf.train.Saver(variables)
+        saver = saver or tf.train.Saver(_sources(path, variables))
     with _damage_is_named(path):
         saver.restore(session, path)
+    return saver
+
+
+def _sources(path: str, variables: list[tf.Variable]) -> dict[str, tf.Variable]:
+    """Returns the variables by the names of what they are restored from."""
+    names = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    averages = {variable: f"{variable.op.name}/{AVERAGE}" for variable in variables}
+    return {name if (name := averages[variable]) in names else variable.op.name: variable for variable in variables}
 
 
 @contextlib.contextmanager

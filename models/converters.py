@@ -47,8 +47,13 @@ class DrumsConverter(data.DrumsConverter):
         """
         cut = windows.cut(item, drums.ROLAND, self.stride_bars)
         hits = tokens.to_hits(cut)
-        inputs = np.concatenate([hits, ~hits.any(axis=-1, keepdims=True)], axis=-1)
+        inputs = self.encoder_inputs(groove.Groove(hits, hits, hits))
         return data.ConverterTensors(inputs=list(inputs), outputs=list(tokens.to_one_hot(cut)))
+
+    def encoder_inputs(self, played: groove.Groove) -> np.ndarray:
+        """Returns what the encoder sees of windows, `[…, 64, 10]` booleans."""
+        hits = played.hits.astype(bool)
+        return np.concatenate([hits, ~hits.any(axis=-1, keepdims=True)], axis=-1)
 
 
 class GrooveConverter(data.GrooveConverter):
@@ -67,7 +72,7 @@ class GrooveConverter(data.GrooveConverter):
         if is_unusual or self._split_instruments or self._hits_as_controls or not self._split_bars:
             return super().to_tensors(item)
         played = self._play(item)
-        seen, shown = self._hide(played).join(), played.join()
+        seen, shown = self.encoder_inputs(played), played.join()
         size = self._split_bars * self._steps_per_bar
         starts = range(0, len(shown) - size + 1, self._hop_size or size)
         inputs, outputs = ([steps[start : start + size] for start in starts] for steps in (seen, shown))
@@ -107,12 +112,12 @@ class GrooveConverter(data.GrooveConverter):
         fits = fits and (timing.nearest_steps(notes[:, 2:], qpm, self._steps_per_quarter) >= 0).all()
         return notes[: len(notes) if fits else 0], qpm
 
-    def _hide(self, played: groove.Groove) -> groove.Groove:
-        """Returns what the encoder gets to see."""
+    def encoder_inputs(self, played: groove.Groove) -> np.ndarray:
+        """Returns what the encoder sees of grooves, `[…, steps, 27]`: all of them, or what the options leave."""
         seen = transforms.tapped(played) if self._tapify else played
         if self._humanize:
-            return transforms.only_hits(seen)
-        return transforms.with_fixed_velocities(seen) if self._fixed_velocities else seen
+            return transforms.only_hits(seen).join()
+        return (transforms.with_fixed_velocities(seen) if self._fixed_velocities else seen).join()
 
 
 def with_stride(converter: data.BaseNoteSequenceConverter, stride_bars: int) -> data.BaseNoteSequenceConverter:

@@ -23,10 +23,12 @@ from collections.abc import Callable
 import numpy as np
 
 from grooves import groove
-from models import objective, recurrence
+from models import objective, own_hparams, recurrence
 from models.layers import OwnLayers, variables_of
 from models.magenta import base_model, lstm_models, lstm_utils, seq2seq, tf
 from models.sequences import as_one_hot, as_tokens, time_major
+
+LIKELIEST = 0.0  # The temperature at which nothing is drawn.
 
 LossAndResults = tuple[tf.Tensor, dict, lstm_utils.LstmDecodeResults]
 
@@ -59,7 +61,8 @@ class _WholeSequences(OwnLayers):
     def build(self, hparams, output_depth: int, is_training=True) -> None:
         """Builds the cells; `hparams` as in Magenta."""
         super().build(hparams, output_depth, is_training)
-        self._keep_prob = hparams.dropout_keep_prob if is_training else 1.0
+        self._hparams = hparams
+        self._keep_prob = own_hparams.keep_prob(hparams, "decoder") if is_training else 1.0
         self._samples = tf.get_static_value(self._sampling_probability) != 0.0
         self.fallback_reason = "residual connections" if hparams.residual_decoder else ""
         if self._samples:
@@ -106,9 +109,14 @@ class _WholeSequences(OwnLayers):
         """Returns the outputs of all steps, `[steps, batch, output_depth]`."""
         batch_size, steps = x_input.shape[:2]
         z = tf.zeros([batch_size, 0]) if z is None else z
-        state = lstm_utils.initial_cell_state_from_embedding(self._dec_cell, z, name="decoder/z_to_initial_state")
+        state = self._first_state(self._dec_cell, z, "decoder/z_to_initial_state")
         with tf.variable_scope("decoder"):
-            variables = variables_of(self._dec_cell, self._output_depth + int(z.shape[1]))
+            variables = variables_of(
+                self._dec_cell,
+                self._output_depth + int(z.shape[1]),
+                loud_rows=self._output_depth,
+                stddev=own_hparams.value(self._hparams, "input_init_stddev"),
+            )
             self._output_layer(tf.zeros([1, self._dec_cell.output_size]))  # Makes its variables.
         if self.is_one_hot and self._keep_prob != 1.0:  # Dropout divides what it keeps; tokens cannot be divided.
             kernel, bias = variables[0]
@@ -218,7 +226,8 @@ class HierarchicalLstmDecoder(OwnLayers, lstm_models.HierarchicalLstmDecoder):
             lstm_utils.rnn_cell(hparams.dec_rnn_size, hparams.dropout_keep_prob, hparams.residual_decoder, is_training)
             for _ in self._hier_cells
         ]
-        self._keep_prob = hparams.dropout_keep_prob if is_training else 1.0
+        self._hparams = hparams
+        self._keep_prob = own_hparams.keep_prob(hparams, "decoder") if is_training else 1.0
         independent_bars = set(range(len(self._level_lengths) - 1)) <= set(self._disable_autoregression)
         if hparams.residual_decoder:
             self.fallback_reason = "residual connections"
@@ -258,7 +267,7 @@ class HierarchicalLstmDecoder(OwnLayers, lstm_models.HierarchicalLstmDecoder):
         for level, (cell, steps) in enumerate(zip(self._hier_cells, self._level_lengths[:-1], strict=True)):
             rows = embeddings.shape[0]
             with tf.variable_scope(f"decoder/hierarchical_level_{level}", reuse=tf.AUTO_REUSE) as scope:
-                state = lstm_utils.initial_cell_state_from_embedding(cell, embeddings, name="initial_state")
+                state = self._first_state(cell, embeddings, "initial_state")
                 variables = variables_of(cell, 1, scope)
             nothing = recurrence.Inputs(data=tf.zeros([steps, 1, rows, 1]))  # What upstream gives it, too.
             outputs = tf.cast(self._run_layers(variables, nothing, state), tf.float32)
@@ -306,19 +315,30 @@ def core_decoders(decoder: base_model.BaseDecoder) -> list[base_model.BaseDecode
 def draw_in_order(decoder: base_model.BaseDecoder) -> None:
     """Makes a decoder's samples repeatable: the same seed, the same samples.
 
+    At a temperature of `LIKELIEST` decoders of tokens and of grooves draw nothing, but take what is likeliest.
     The random number of a step does not depend on the step before, so TensorFlow draws those of several steps at
     once, in any order. After this each waits for the output that it is drawn for.
     """
 
-    def ordered(draw: Callable) -> Callable:
-        def draw_after(rnn_output: tf.Tensor, *args, **kwargs):
+    def ordered(core: base_model.BaseDecoder, draw: Callable) -> Callable:
+        def draw_after(rnn_output: tf.Tensor, *temperature: tf.Tensor | float):
+            if any(isinstance(given, float) and given == LIKELIEST for given in temperature):
+                return _likeliest(core, rnn_output)
             with tf.control_dependencies([rnn_output]):
-                return draw(rnn_output, *args, **kwargs)
+                return draw(rnn_output, *temperature)
 
         return draw_after
 
     for core in core_decoders(decoder):
-        core._sample = ordered(core._sample)
+        core._sample = ordered(core, core._sample)
+
+
+def _likeliest(core: base_model.BaseDecoder, outputs: tf.Tensor) -> tf.Tensor:
+    """Returns what is likeliest given a step's outputs `[n, depth]`: one-hot tokens, or a groove's step."""
+    if isinstance(core, lstm_models.GrooveLstmDecoder):
+        hits, velocities, offsets = tf.split(outputs, groove.NUM_PARTS, axis=1)
+        return tf.concat([tf.to_float(hits > 0), tf.sigmoid(velocities), tf.tanh(offsets)], axis=1)
+    return tf.one_hot(tf.argmax(outputs, axis=-1), outputs.shape[-1])
 
 
 def _split_bars(sequences: tf.Tensor, bars: int) -> tf.Tensor:

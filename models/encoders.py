@@ -5,18 +5,25 @@ Upstream: `magenta/models/music_vae/lstm_models.py` of magenta 2.1.4.
 
 from __future__ import annotations
 
-from models import recurrence
+from models import own_hparams, recurrence
 from models.layers import OwnLayers, variables_of
-from models.magenta import lstm_models, tf
+from models.magenta import base_model, lstm_models, lstm_utils, tf
 
 
 class BidirectionalLstmEncoder(OwnLayers, lstm_models.BidirectionalLstmEncoder):
-    """Reads a sequence forwards and backwards; the last layer's outputs at both ends are the encoding."""
+    """Reads a sequence forwards and backwards; the last layer's outputs at both ends are the encoding.
+
+    Attributes:
+        reads_data: Whether its sequences are data; else they are computed from variables and need a gradient.
+    """
+
+    reads_data = True
 
     def build(self, hparams, is_training=True, name_or_scope="encoder") -> None:
         """Builds the cells; `hparams` as in Magenta."""
         super().build(hparams, is_training, name_or_scope)
-        self._keep_prob = hparams.dropout_keep_prob if is_training else 1.0
+        self._keep_prob = own_hparams.keep_prob(hparams, "encoder") if is_training else 1.0
+        self._input_init_stddev = own_hparams.value(hparams, "input_init_stddev")
         self.fallback_reason = "residual connections" if hparams.residual_encoder else ""
 
     def encode(self, sequence: tf.Tensor, sequence_length: tf.Tensor) -> tf.Tensor:
@@ -46,15 +53,58 @@ class BidirectionalLstmEncoder(OwnLayers, lstm_models.BidirectionalLstmEncoder):
         variables = []
         for name, cell in zip(("fw", "bw"), directions, strict=True):
             with tf.variable_scope(f"cell_{number}/bidirectional_rnn/{name}"):
-                variables += variables_of(cell, depth)
+                loud_rows = depth if number == 0 and self.reads_data else 0
+                variables += variables_of(cell, depth, loud_rows=loud_rows, stddev=self._input_init_stddev)
         kernels, biases = zip(*variables, strict=True)
         layer = recurrence.Layer(tf.stack(kernels), tf.stack(biases))
         both_ways = tf.stack([sequence, _reversed(sequence, lengths)], axis=1)
         dropped = self.random.dropout(both_ways, self._keep_prob)
-        is_data = number == 0  # The outputs of a layer need a gradient, the sequence itself does not.
+        # The outputs of a layer need a gradient, a sequence of data does not.
+        is_data = number == 0 and self.reads_data
         inputs = recurrence.Inputs(data=dropped) if is_data else recurrence.Inputs(dense=dropped)
         zeros = tf.zeros([layer.directions, batch, layer.units])
         return layer, inputs, (zeros, zeros)
+
+
+class HierarchicalLstmEncoder(lstm_models.HierarchicalLstmEncoder):
+    """Encodes each bar by itself, then the sequence of the bars' encodings; all bars of a batch at once."""
+
+    def __init__(self, level_lengths: list[int]) -> None:
+        """Takes the number of steps of a bar, the number of bars, and so on, as in Magenta."""
+        super().__init__(BidirectionalLstmEncoder, level_lengths)
+
+    def build(self, hparams, is_training=True) -> None:
+        """Builds the cells of each level; `hparams` as in Magenta."""
+        super().build(hparams, is_training)
+        for encoder in levels(self)[1:]:
+            encoder.reads_data = False
+
+    def encode(self, sequence: tf.Tensor, sequence_length: tf.Tensor) -> tf.Tensor:
+        """Returns `[batch, 2 * units]`.
+
+        Args:
+            sequence: `[batch, max_seq_len, depth]`.
+            sequence_length: `[batch]` int32 (0 or max_seq_len), or `[batch, bars]`.
+        """
+        batch_size, depth = int(sequence.shape[0]), sequence.shape[2]
+        num_segments = self._total_length // self._level_lengths[0]
+        lengths = lstm_utils.maybe_split_sequence_lengths(sequence_length, num_segments, self._total_length)
+        lengths = tf.reshape(lengths, [-1])
+        sequence.set_shape([batch_size, self._total_length, depth])
+        for num_steps, encoder in zip(self._level_lengths, levels(self), strict=True):
+            segments = tf.reshape(sequence, [-1, num_steps, sequence.shape[-1]])
+            if sequence.shape[1] != self._total_length:  # Of the levels above, every step counts.
+                lengths = tf.fill([segments.shape[0]], num_steps)
+            encodings = encoder.encode(segments, lengths)
+            sequence = tf.reshape(encodings, [batch_size, -1, encodings.shape[-1]])
+        return sequence[:, 0]
+
+
+def levels(encoder: base_model.BaseEncoder) -> list[base_model.BaseEncoder]:
+    """Returns the encoders of a hierarchy, the one that reads steps first; of another encoder itself."""
+    if isinstance(encoder, lstm_models.HierarchicalLstmEncoder):
+        return [level for _, level in getattr(encoder, "_hierarchical_encoders", [])]
+    return [encoder]
 
 
 def _reversed(sequence: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:

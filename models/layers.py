@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from models import recurrence
-from models.magenta import tf
+from models import own_hparams, recurrence
+from models.magenta import HParams, tf
 from models.stateless_random import StatelessRandom
 
 
@@ -11,7 +11,7 @@ class OwnLayers:
     """Mixin for encoders and decoders that compute their layers here.
 
     `MusicVAE.build` sets the first two attributes, and the `build` of encoders and decoders what dropout keeps of the
-    inputs of each layer, `_keep_prob`.
+    inputs of each layer, `_keep_prob`, and of decoders the `_hparams`.
 
     Attributes:
         computation: How the layers are computed.
@@ -23,6 +23,23 @@ class OwnLayers:
     random: StatelessRandom = StatelessRandom()
     fallback_reason: str = ""
     _keep_prob: float
+    _hparams: HParams
+
+    def _first_state(self, cell: tf.nn.rnn_cell.MultiRNNCell, embedding: tf.Tensor, name: str) -> tuple:
+        """Returns c and h of each layer of `cell`, `[batch, units]`, made of an embedding `[batch, depth]`.
+
+        As Magenta's `lstm_utils.initial_cell_state_from_embedding`, but for where its weights begin.
+        """
+        sizes = tf.nest.flatten(cell.state_size)
+        stddev = own_hparams.value(self._hparams, "latent_init_stddev")
+        values = tf.layers.dense(
+            embedding,
+            sum(sizes),
+            activation=tf.tanh,
+            kernel_initializer=tf.random_normal_initializer(stddev=stddev),
+            name=name,
+        )
+        return tf.nest.pack_sequence_as(cell.state_size, tf.split(values, sizes, axis=1))
 
     def _run_layers(
         self, variables: list[tuple[tf.Tensor, tf.Tensor]], inputs: recurrence.Inputs, state: tuple
@@ -41,13 +58,38 @@ class OwnLayers:
         return recurrence.outputs(layers, inputs, states, self.computation, masks)[:, 0]
 
 
-def variables_of(cell: tf.nn.rnn_cell.MultiRNNCell, depth: int, scope=None) -> list[tuple[tf.Tensor, tf.Tensor]]:
+def variables_of(
+    cell: tf.nn.rnn_cell.MultiRNNCell, depth: int, scope=None, *, loud_rows: int = 0, stddev: float = 0.0
+) -> list[tuple[tf.Tensor, tf.Tensor]]:
     """Returns kernel and bias of each `LSTMBlockCell`; makes them, in the open variable scope, where they do not exist.
 
     Args:
         cell: The cells of `lstm_utils.rnn_cell`, without residual connections.
         depth: The size of the input.
         scope: The scope of the variables; None is one named after the cell in the open scope.
+        loud_rows: So many rows of the lowest layer's kernel, from the first, begin with normal values of `stddev`.
+        stddev: 0 is upstream's uniform values for them too (Glorot's).
     """
-    cell(tf.zeros([1, depth]), cell.zero_state(1, tf.float32), scope)  # Makes the variables, under upstream's names.
+
+    def louder(getter, name: str, *args, **options):
+        if name.endswith("cell_0/lstm_cell/kernel") and stddev:
+            options["initializer"] = _LouderInputs(loud_rows, stddev)
+        return getter(name, *args, **options)
+
+    with tf.variable_scope(tf.get_variable_scope(), custom_getter=louder):
+        cell(tf.zeros([1, depth]), cell.zero_state(1, tf.float32), scope)  # Makes them, under upstream's names.
     return [(wrapper.cell._kernel, wrapper.cell._bias) for wrapper in cell._cells]
+
+
+class _LouderInputs(tf.glorot_uniform_initializer):
+    """Glorot's values, but for the first rows, which are normal ones of a standard deviation of their own."""
+
+    def __init__(self, num_rows: int, stddev: float) -> None:
+        super().__init__()
+        self._num_rows, self._stddev = num_rows, stddev
+
+    def __call__(self, shape, dtype=None, partition_info=None) -> tf.Tensor:
+        """Returns the first values of a kernel, `[rows, columns]`."""
+        quiet = super().__call__(shape, dtype, partition_info)
+        loud = tf.random.normal([self._num_rows, shape[1]], stddev=self._stddev)
+        return tf.concat([loud, quiet[self._num_rows :]], axis=0)

@@ -126,6 +126,7 @@ with _quiet(), warnings.catch_warnings(), _fast_imports(), _without("sklearn"): 
     # Nothing in it is to be converted, but to find that out AutoGraph looks into every module that is loaded.
     LSTMBlockCell.call = tf.autograph.experimental.do_not_convert(LSTMBlockCell.call)
 
+warnings.filterwarnings("ignore", message=r"`tf.layers.dense` is deprecated")  # Magenta's layers are made of it.
 warnings.filterwarnings("ignore", module=r"(tensorflow|tf_keras|tf_slim|magenta|note_seq|pretty_midi)\b")
 
 

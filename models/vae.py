@@ -6,7 +6,7 @@ tokens, and the random numbers of training depend on the run's seed and the step
 
 from __future__ import annotations
 
-from models import decoders, objective, precision, sequences
+from models import decoders, encoders, objective, own_hparams, precision, sequences
 from models.layers import OwnLayers
 from models.magenta import base_model, tf
 from models.stateless_random import StatelessRandom
@@ -35,8 +35,42 @@ class MusicVAE(base_model.MusicVAE):
         """Why Magenta's own layers compute parts of the model; known after `build`."""
         return sorted({part.fallback_reason for part in self._parts() if part.fallback_reason})
 
+    def encode(self, sequence, sequence_length, control_sequence=None):
+        """Returns the posterior of each sequence, a diagonal normal distribution `[batch, z_size]`.
+
+        As in Magenta, but for where its weights begin; the arguments are those of `_compute_model_loss`.
+        """
+        sequence = tf.to_float(sequence)
+        if control_sequence is not None:
+            sequence = tf.concat([sequence, tf.to_float(control_sequence)], axis=-1)
+        encoding = self.encoder.encode(sequence, sequence_length)
+        stddev = own_hparams.value(self.hparams, "latent_init_stddev")
+        bias = own_hparams.value(self.hparams, "sigma_bias")
+
+        def dense(name: str, activation=None, bias: float = 0.0) -> tf.Tensor:
+            return tf.layers.dense(
+                encoding,
+                self.hparams.z_size,
+                activation,
+                name=f"encoder/{name}",
+                kernel_initializer=tf.random_normal_initializer(stddev=stddev),
+                bias_initializer=tf.constant_initializer(bias),
+            )
+
+        return base_model.ds.MultivariateNormalDiag(dense("mu"), dense("sigma", tf.nn.softplus, bias))
+
+    def _with_word_dropout(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns the decoder's inputs, each step of which is hidden with the probability that the hparams give."""
+        probability = own_hparams.value(self.hparams, "word_dropout")
+        if not probability:
+            return inputs
+        is_hidden = self._random.coin_flips(inputs.shape[:2], probability)
+        if inputs.dtype.is_integer:
+            return tf.where(is_hidden, tf.fill(inputs.shape, -1), inputs)
+        return tf.to_float(inputs) * tf.to_float(~is_hidden)[..., tf.newaxis]
+
     def _parts(self) -> list[OwnLayers]:
-        parts = [self.encoder, self.decoder, *decoders.core_decoders(self.decoder)]
+        parts = [*encoders.levels(self.encoder), self.decoder, *decoders.core_decoders(self.decoder)]
         return [part for part in parts if isinstance(part, OwnLayers)]
 
     def _compute_model_loss(self, input_sequence, output_sequence, sequence_length, control_sequence):
@@ -52,7 +86,7 @@ class MusicVAE(base_model.MusicVAE):
         hparams = self.hparams
         steps = min(int(output_sequence.shape[1]), hparams.max_seq_len)
         targets = output_sequence[:, :steps]
-        inputs = sequences.one_step_late(targets)
+        inputs = self._with_word_dropout(sequences.one_step_late(targets))
         lengths = tf.minimum(sequence_length, steps)
         controls = None if control_sequence is None else tf.to_float(control_sequence)[:, :steps]
 

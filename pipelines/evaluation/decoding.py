@@ -10,15 +10,18 @@ from models.magenta import lstm_models, tf
 from pipelines.evaluation import metrics, registry
 from pipelines.examples import loading
 
-_METRIC_DECODERS = (lstm_models.CategoricalLstmDecoder, lstm_models.GrooveLstmDecoder)  # Others have losses alone.
+# Others have losses alone.
+_METRIC_DECODERS = {
+    registry.TOKENS: lstm_models.CategoricalLstmDecoder,
+    registry.GROOVES: lstm_models.GrooveLstmDecoder,
+}
 
 
 def kind_of(config: configs.Config, examples: loading.Examples) -> str:
     """Returns which kind of metrics there are of a config's outputs; empty where there are losses alone."""
     cores = decoders.core_decoders(config.model.decoder)
-    if len(cores) != 1 or not isinstance(cores[0], _METRIC_DECODERS):
-        return ""
-    return registry.TOKENS if examples.is_one_hot else registry.GROOVES
+    kind = registry.TOKENS if examples.is_one_hot else registry.GROOVES
+    return kind if len(cores) == 1 and isinstance(cores[0], _METRIC_DECODERS[kind]) else ""
 
 
 def build(
@@ -29,12 +32,13 @@ def build(
     Args:
         config: Its model is built here and must not be used elsewhere.
         examples: Some like those that will be fed.
-        sampled: Whether to decode step after step, too.
+        sampled: Whether to decode also what the loss does without.
 
     Returns:
         Placeholders for inputs, outputs, controls, lengths and noise `[batch, z_size]`; and what is computed per
-        example: `r_loss`, `kl_loss` and `kl_bits` `[batch]`, of grooves the terms of the loss `[batch, steps]`, and,
-        as tokens `[batch, steps]` or grooves `[batch, steps, 27]`, `teacher_forced` and `sampled_TEMPERATURE`.
+        example: `r_loss`, `kl_loss` and `kl_bits` `[batch]`, `posterior_means` `[batch, z_size]`, of grooves the terms
+        of the loss `[batch, steps]`, and, by the names of `metrics.DECODINGS`, tokens `[batch, steps]` or grooves
+        `[batch, steps, 27]`. The latent vector of the loss is that of all decodings from a drawn one.
     """
     hparams, model, kind = config.hparams, config.model, kind_of(config, examples)
     batch_size, control_depth = hparams.batch_size, config.data_converter.control_depth
@@ -58,18 +62,24 @@ def build(
         z, kl = mean + stddev * feeds[4], objective.kl_divergence(mean, stddev)
     r_loss, _, results = model.decoder.reconstruction_loss(late_outputs, outputs, lengths, z, controls)
     fetches = {"r_loss": r_loss, **objective.kl_terms(kl, hparams)}
-    if not kind:
+    if mean is not None:
+        fetches["posterior_means"] = mean
+    if kind == registry.GROOVES:
+        fetches |= objective.groove_terms(results.rnn_output, outputs)
+    if kind == registry.TOKENS:
+        fetches[metrics.TEACHER_FORCED] = _compact(results.rnn_output, kind)
+    if not kind or not sampled:
         return feeds, fetches
     with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
         if kind == registry.TOKENS:
             results = model.decoder.reconstruction_loss(late_outputs, outputs, lengths, mean, controls)[2]
-            fetches["teacher_forced"] = _compact(results.rnn_output, kind)
-        else:
-            fetches |= objective.groove_terms(results.rnn_output, outputs)
-        if sampled and not control_depth and config.data_converter.end_token in (None, False):
-            for temperature in metrics.TEMPERATURES:
-                samples, _ = model.sample(batch_size, steps, mean, temperature=temperature)
-                fetches[f"sampled_{temperature}"] = _compact(samples, kind)
+            fetches[metrics.TEACHER_FORCED_MEAN] = _compact(results.rnn_output, kind)
+        if not control_depth and config.data_converter.end_token in (None, False):
+            ways = {metrics.SAMPLED: (z, 1.0)} if kind == registry.TOKENS else {}
+            ways[metrics.SAMPLED_MEAN] = mean, decoders.LIKELIEST
+            for name, (latent, temperature) in ways.items():
+                samples, _ = model.sample(batch_size, steps, latent, temperature=temperature)
+                fetches[name] = _compact(samples, kind)
     return feeds, fetches
 
 

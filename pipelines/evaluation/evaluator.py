@@ -18,13 +18,13 @@ from pipelines.examples import loading
 from pipelines.files import progress
 
 MAX_BATCH_SIZE = 128
-SEED = 1  # The losses draw latent vectors, the sampled metrics draw tokens.
+SEED = 1  # Latent vectors are drawn, and tokens.
 
 
 class Evaluator:
     """A config's evaluation on `num_examples`: its graph is built once, for any number of checkpoints.
 
-    What is drawn for the losses is the same for each of them; with `sampled`, what is drawn for the samples is not.
+    What is drawn is the same for each of them.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Evaluator:
             config: The run's config; a copy is taken.
             examples: Any number of examples, one included.
             num_batches: Only the examples of the first so many batches of the hparam `batch_size`; None is all of them.
-            sampled: Whether to decode step after step, too, which takes several times as long as everything else.
+            sampled: Whether to decode also what the loss does without, which takes several times as long.
         """
         self._config, self._examples = copy.deepcopy(config), examples
         hparams = self._config.hparams
@@ -53,18 +53,30 @@ class Evaluator:
             tf.set_random_seed(SEED)
             self._feeds, self._fetches = decoding.build(self._config, examples, sampled)
             self._step = tf.train.get_global_step()
-            self._saver = tf.train.Saver(tf.global_variables())
+            self._saver: tf.train.Saver | None = None
+        self._graph, self._sampled = graph, sampled
         self._session = tf.Session(graph=graph, config=session_config())
 
     def evaluate(self, checkpoint: str, is_stopped: Callable[[], bool] = lambda: False) -> dict[str, float] | None:
-        """Returns a checkpoint's metrics by name, in the order of `registry.METRICS`.
+        """Returns a checkpoint's metrics over all windows by name, in the order of `registry.METRICS`.
+
+        The rest is as for `outputs`.
+        """
+        found = self.outputs(checkpoint, is_stopped)
+        return None if found is None else metrics.compute(found)
+
+    def outputs(self, checkpoint: str, is_stopped: Callable[[], bool] = lambda: False) -> metrics.Outputs | None:
+        """Returns what a checkpoint makes of the examples.
 
         Before each batch `is_stopped` is asked; where it says yes, the result is None.
 
         Raises:
             ValueError: the checkpoint does not fit the config.
         """
-        checkpoints.restore(self._session, checkpoint, self._saver)
+        if self._sampled:  # A new session draws from the start.
+            self._session.close()
+            self._session = tf.Session(graph=self._graph, config=session_config())
+        self._saver = checkpoints.restore(self._session, checkpoint, self._saver)
         hparams, parts = self._config.hparams, []
         batches = range(0, self.num_examples, hparams.batch_size)
         for start in progress.track(batches, len(batches), "batches"):
@@ -77,33 +89,38 @@ class Evaluator:
             fetched = self._session.run(self._fetches, feeds)
             parts.append({name: values[: len(rows)] for name, values in fetched.items()})
         fetched = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return metrics.compute(self._outputs(fetched))
+        return self._lay_beside(fetched)
 
     def close(self) -> None:
         self._session.close()
 
-    def _outputs(self, fetched: dict[str, np.ndarray]) -> metrics.Outputs:
+    def _lay_beside(self, fetched: dict[str, np.ndarray]) -> metrics.Outputs:
         """Lays what was fetched of all batches beside the examples."""
         rows, kind = np.arange(self.num_examples), decoding.kind_of(self._config, self._examples)
-        sampled = {t: fetched[f"sampled_{t}"] for t in metrics.TEMPERATURES if f"sampled_{t}" in fetched}
-        likeliest = sampled.get(metrics.LIKELIEST)
-        beta = objective.beta(self._config.hparams, int(self._session.run(self._step)))
-        outputs = metrics.Outputs(fetched["r_loss"], fetched["kl_loss"], fetched["kl_bits"], beta)
+        outputs = metrics.Outputs(
+            performance=self._examples.performance[rows],
+            beta=objective.beta(self._config.hparams, int(self._session.run(self._step))),
+            posterior_means=fetched.get("posterior_means"),
+            **{name: fetched[name] for name in ("r_loss", "kl_loss", "kl_bits")},
+        )
+        likeliest = fetched.get(metrics.SAMPLED_MEAN)
         if kind == registry.GROOVES:
+            terms = {name: fetched[name] for name in ("hits_loss", "velocities_loss", "offsets_loss")}
+            steps = self._examples.dense(rows)[1][:, : terms["hits_loss"].shape[1]]
             return dataclasses.replace(
                 outputs,
-                groove_terms={name: values for name, values in fetched.items() if values.ndim == 2},
-                groove=Groove.split(self._examples.dense(rows)[1], self._examples.qpm[rows]),
+                groove_terms=terms,
+                groove=Groove.split(steps, self._examples.qpm[rows]),
                 decoded_groove=None if likeliest is None else Groove.split(likeliest),
+                lengths=self._examples.lengths[rows].reshape(len(rows), -1).sum(axis=1),
             )
         if kind == registry.TOKENS:
-            tokens = self._examples.tokens(rows)[:, : fetched["teacher_forced"].shape[1]]
+            tokens = self._examples.tokens(rows)[:, : fetched[metrics.TEACHER_FORCED].shape[1]]
             is_drums = likeliest is not None and isinstance(self._config.data_converter, data.DrumsConverter)
             return dataclasses.replace(
                 outputs,
                 tokens=tokens,
-                teacher_forced_tokens=fetched["teacher_forced"],
-                sampled_tokens=sampled,
+                decoded_tokens={name: fetched[name] for name in metrics.DECODINGS if name in fetched},
                 groove=metrics.token_hits(tokens) if is_drums else None,
                 decoded_groove=metrics.token_hits(likeliest) if is_drums else None,
             )
@@ -111,6 +128,6 @@ class Evaluator:
 
 
 def evaluate(config: configs.Config, examples: loading.Examples, checkpoint: str) -> dict[str, float]:
-    """Returns all metrics that a config has of a checkpoint on all examples, as `Evaluator.evaluate`."""
+    """Returns all metrics that a config has of a checkpoint over all examples, as `Evaluator.evaluate`."""
     with contextlib.closing(Evaluator(config, examples)) as opened:
         return opened.evaluate(checkpoint)

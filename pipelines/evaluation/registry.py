@@ -15,8 +15,8 @@ TOKENS, GROOVES = "tokens", "grooves"  # The kinds of output that some metrics a
 class Metric:
     """A number that says how well a model does.
 
-    Of several metrics of a panel, the first one that was measured is drawn. Validation in training does without what is
-    sampled, and tells what `is_told`, whatever the best checkpoint is chosen by.
+    Of several metrics of a panel, the first one that was measured is drawn. Validation in training does without what
+    `is_sampled`, and tells what `is_told`, whatever the best checkpoint is chosen by.
     """
 
     name: str  # In flags, in `metrics.json` and `metrics.jsonl`.
@@ -26,7 +26,8 @@ class Metric:
     title: str = ""  # What pictures call it; empty is its name.
     panel: int | None = None  # In which panel of a run's curves it is drawn, from 0; None is none.
     kind: str = ""  # The kind of output that it is for; empty is every kind.
-    is_sampled: bool = False  # Whether it needs samples, drawn step after step.
+    is_sampled: bool = False  # Whether something has to be decoded for it that the loss does without.
+    is_by_drum: bool = False  # Whether there is one of each drum besides, `NAME_DRUM`.
     is_told: bool = False  # Whether the line about a validation tells it.
     is_benchmarked: bool = False  # Whether the benchmarks' curves show it.
 
@@ -42,6 +43,7 @@ METRICS = (
     Metric("r_loss", "nats a window", -1, "losses/r_loss"),
     Metric("kl_loss", "nats a window", 0, "losses/kl_loss"),
     Metric("kl_bits", "bits", 0, "losses/kl_bits", "KL", panel=1, is_told=True),
+    Metric("active_units", "units", 0),
     Metric(
         "teacher_forced_accuracy",
         "",
@@ -53,15 +55,28 @@ METRICS = (
         is_told=True,
         is_benchmarked=True,
     ),
+    Metric("teacher_forced_accuracy_mean", "", 1, kind=TOKENS, is_sampled=True),
     Metric("sampled_accuracy", "", 1, kind=TOKENS, is_sampled=True),
-    Metric("sampled_accuracy_t0.1", "", 1, kind=TOKENS, is_sampled=True),
+    Metric("sampled_accuracy_mean", "", 1, kind=TOKENS, is_sampled=True),
     Metric("hits_loss", "nats a step", -1, title="hits loss", panel=2, kind=GROOVES, is_told=True),
     Metric("velocities_loss", "a step", -1, kind=GROOVES),
     Metric("offsets_loss", "a step", -1, kind=GROOVES),
-    Metric("hit_f1", "", 1, title="hit F1", is_sampled=True, is_benchmarked=True),
+    Metric("hit_f1", "", 1, title="hit F1", is_sampled=True, is_by_drum=True, is_benchmarked=True),
+    Metric("hit_precision", "", 1, is_sampled=True, is_by_drum=True),
+    Metric("hit_recall", "", 1, is_sampled=True, is_by_drum=True),
+    # Velocities are in [0, 1], offsets in [-1, 1] of half a step. Errors are over all hits that were played.
     Metric("velocity_mae", "", -1, kind=GROOVES, is_sampled=True),
     Metric("timing_mae_ms", "ms", -1, kind=GROOVES, is_sampled=True),
-    Metric("timing_mae_ms_quantized", "ms", 0, kind=GROOVES, is_sampled=True),  # Of the data, not of a model.
+    Metric("timing_mse", "squared sixteenths", -1, kind=GROOVES, is_sampled=True),
+    Metric("velocity_mae_true_positives", "", -1, kind=GROOVES, is_sampled=True),
+    Metric("timing_mae_ms_true_positives", "ms", -1, kind=GROOVES, is_sampled=True),
+    Metric("timing_mse_true_positives", "squared sixteenths", -1, kind=GROOVES, is_sampled=True),
+    Metric("velocity_spread", "", 0, kind=GROOVES, is_sampled=True),
+    Metric("velocity_spread_data", "", 0, kind=GROOVES, is_sampled=True),
+    Metric("offset_spread", "", 0, kind=GROOVES, is_sampled=True),
+    Metric("offset_spread_data", "", 0, kind=GROOVES, is_sampled=True),
+    Metric("velocity_kl", "nats", -1, kind=GROOVES, is_sampled=True),
+    Metric("timing_kl", "nats", -1, kind=GROOVES, is_sampled=True),
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
 # What a checkpoint can be the best by: what validation measures while a run is trained, and has a direction.
@@ -75,7 +90,8 @@ def unsampled_names(kind: str) -> list[str]:
 
 def tag_of(name: str) -> str:
     """Returns TensorBoard's name of a metric."""
-    return BY_NAME[name].tag or f"metrics/{name}"
+    metric = BY_NAME.get(name)  # None is that of one drum.
+    return (metric and metric.tag) or f"metrics/{name}"
 
 
 def panels() -> list[list[Metric]]:

@@ -6,10 +6,12 @@ import contextlib
 import dataclasses
 import json
 import os
+from collections.abc import Iterable, Sequence
 
 import configs
 from models.magenta import tf
-from pipelines.evaluation import evaluator, registry
+from pipelines.evaluation import estimates, evaluator, registry
+from pipelines.evaluation.estimates import Estimate
 from pipelines.examples import loading
 from pipelines.files import atomic
 
@@ -24,25 +26,26 @@ class Results:
     checkpoint: str  # The prefix of what was evaluated.
     global_step: int  # Its step.
     num_examples: int
-    metrics: dict[str, float]  # By name.
+    num_performances: int  # That the examples were cut out of.
+    metrics: dict[str, Estimate]  # By name.
 
     def print_table(self) -> None:
         """Prints the metrics, one a line."""
-        print(f"step {self.global_step}, {self.num_examples} examples")
-        for name, value in self.metrics.items():
-            print(f"  {name:<28}{value:>10.4f}")
+        print(f"step {self.global_step}, {describe(self.num_examples, self.num_performances)}")
+        print_rows(estimates.rows(self.metrics))
 
     def write_json(self, path: str | os.PathLike[str]) -> None:
         """Writes one flat JSON object, whole or not at all, and says where."""
-        flat = dataclasses.asdict(self)
-        flat |= flat.pop("metrics")
-        atomic.write_text(path, json.dumps(flat, indent=2) + "\n")
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        flat = estimates.flat(fields.pop("metrics"))
+        atomic.write_text(path, json.dumps(fields | flat, indent=2) + "\n")
         print(f"written to {path}", flush=True)
 
     def write_events(self, eval_dir: str | os.PathLike[str]) -> None:
         """Writes TensorBoard events."""
         writer = tf.summary.FileWriter(str(eval_dir))
-        writer.add_summary(to_summary(self.metrics), self.global_step)
+        values = {name: found.value for name, found in self.metrics.items()}
+        writer.add_summary(to_summary(values), self.global_step)
         writer.close()
 
 
@@ -55,11 +58,28 @@ def evaluate(
         ValueError: the checkpoint does not fit the config.
     """
     with contextlib.closing(evaluator.Evaluator(config, examples, num_batches)) as opened:
-        metrics = opened.evaluate(checkpoint)
-    step = int(tf.train.load_variable(checkpoint, "global_step"))
-    results = Results(name, checkpoint, step, opened.num_examples, metrics)
+        outputs = opened.outputs(checkpoint)
+    step, num_performances = int(tf.train.load_variable(checkpoint, "global_step")), len(set(outputs.performance))
+    results = Results(name, checkpoint, step, opened.num_examples, num_performances, estimates.estimate(outputs))
     results.print_table()
     return results
+
+
+def describe(num_examples: int, num_performances: int) -> str:
+    """Returns "8 examples of 1 performance"."""
+    return " of ".join(
+        f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+        for number, noun in ((num_examples, "example"), (num_performances, "performance"))
+    )
+
+
+def print_rows(rows: Iterable[Sequence[str]]) -> None:
+    """Prints the lines of a table, the first column to the left and the others to the right, as wide as they are."""
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *values in rows:
+        cells = [f"{value:>{width}}" for value, width in zip(values, widths[1:], strict=True)]
+        print("  ".join([f"  {name:<{widths[0]}}", *cells]).rstrip())
 
 
 def to_summary(metrics: dict[str, float]) -> tf.Summary:

@@ -16,7 +16,7 @@ import numpy as np
 import configs
 from models.magenta import tf
 from models.vae import MusicVAE
-from pipelines.examples import loading, note_sequences
+from pipelines.examples import augmentation, loading, note_sequences
 
 
 def training_batches(
@@ -52,6 +52,7 @@ def training_batches(
             first_step=first_step,
             share=share,
             as_tokens=examples.is_one_hot and isinstance(config.model, MusicVAE),
+            change=_augmenter(config, seed, first_step),
         )
         return order, len(examples)
     config.data_converter.set_mode("train")
@@ -74,6 +75,7 @@ def ordered_batches(
     first_step: int = 0,
     share: tuple[int, int] = (0, 1),
     as_tokens: bool = False,
+    change: Callable[[augmentation.Batch], augmentation.Batch] = lambda batch: batch,
 ) -> tf.data.Dataset:
     """Returns endless batches of (inputs, outputs, controls, lengths), each epoch in another order.
 
@@ -87,6 +89,7 @@ def ordered_batches(
         first_step: So many batches are passed over.
         share: As in `epochs`.
         as_tokens: Outputs, which are one-hot, come as `[batch, steps]` int32 tokens, -1 behind shorter ones.
+        change: Is done to each batch.
     """
     order = row_batches(epochs(examples.performance, seed, windows_per_performance, share), batch_size)
     order = itertools.islice(order, first_step, None)
@@ -95,13 +98,30 @@ def ordered_batches(
 
     @tf.autograph.experimental.do_not_convert  # To find nothing to convert, it would look into every module.
     def gather(_: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        tensors = tf.numpy_function(lambda: read(next(order)), [], [array.dtype for array in empty_batch])
+        tensors = tf.numpy_function(lambda: change(read(next(order))), [], [array.dtype for array in empty_batch])
         for tensor, like in zip(tensors, empty_batch, strict=True):
             tensor.set_shape([batch_size, *like.shape[1:]])
         return tuple(tensors)
 
     # Not `from_generator`: beside it, training steps on two cores take half as long again.
     return _prefetched(tf.data.Dataset.range(1).repeat().map(gather))
+
+
+def _augmenter(
+    config: configs.Config, seed: int | None, first_step: int
+) -> Callable[[augmentation.Batch], augmentation.Batch]:
+    """Returns what changes a run's batches from `first_step` on; what is drawn depends on the seed and the step."""
+    asked = augmentation.Augmentation.of(config.hparams)
+    if not asked:
+        return lambda batch: batch
+    steps = itertools.count(first_step)
+
+    def change(batch: augmentation.Batch) -> augmentation.Batch:
+        step = next(steps)
+        random = np.random.default_rng() if seed is None else np.random.default_rng([seed, step])
+        return asked.apply(batch, config.data_converter, random)
+
+    return change
 
 
 def epochs(

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 import configs
+from models import own_hparams
 from models.magenta import session_config, tf
 from pipelines.training import saver
 from pipelines.training.replicas import ALONE, Replica
@@ -39,10 +40,12 @@ def build(
     model, hparams, hooks = config.model, config.hparams, []
     model.build(hparams, config.data_converter.output_depth, is_training=True)
     optimizer = model.train(**_input_tensors(make_batches(), config))
+    _warm_up(optimizer, model.global_step, hparams)
     if replica.num_sync_workers:
         optimizer = tf.train.SyncReplicasOptimizer(optimizer, replica.num_sync_workers)
         hooks.append(optimizer.make_session_run_hook(is_chief=replica.is_chief))
     train, norm = _apply_gradients(model, optimizer, hparams)
+    train = _averaged(train, model.global_step, hparams)
     with tf.control_dependencies([train]):
         step = model.global_step.read_value()
     measured = _summarized() | {"loss": model.loss, NORM_TAG: norm}
@@ -114,7 +117,40 @@ def _apply_gradients(model, optimizer: tf.train.Optimizer, hparams) -> tuple[tf.
         )
     else:
         raise ValueError(f"hparam clip_mode={hparams.clip_mode!r}; accepted: value, global_norm")
-    train = optimizer.apply_gradients(
-        list(zip(gradients, variables, strict=True)), global_step=model.global_step, name="train_step"
-    )
+    with tf.control_dependencies(_decay_weights(optimizer, variables, gradients, hparams)):
+        train = optimizer.apply_gradients(
+            list(zip(gradients, variables, strict=True)), global_step=model.global_step, name="train_step"
+        )
     return train, norm
+
+
+def _warm_up(optimizer: tf.train.Optimizer, step: tf.Tensor, hparams) -> None:
+    """Lets the learning rate grow from near 0 for as many steps as the hparams say."""
+    if num_steps := own_hparams.value(hparams, "warmup_steps"):
+        optimizer._lr *= tf.minimum(1.0, (tf.to_float(step) + 1) / num_steps)
+
+
+def _decay_weights(optimizer: tf.train.Optimizer, variables, gradients, hparams) -> list[tf.Operation]:
+    """Returns the operations that shrink all kernels by a share of the learning rate (AdamW, arXiv 1711.05101).
+
+    They wait for the gradients.
+    """
+    share = own_hparams.value(hparams, "weight_decay")
+    if not share:
+        return []
+    kernels = [variable for variable in variables if len(variable.shape) > 1]
+    with tf.control_dependencies(gradients):
+        return [tf.assign_sub(kernel, optimizer._lr * share * kernel) for kernel in kernels]
+
+
+def _averaged(train: tf.Operation, step: tf.Tensor, hparams) -> tf.Operation:
+    """Returns the operation that trains and then updates the variables' moving averages, if the hparams ask for them.
+
+    The averages' names are `checkpoints.AVERAGE` behind the variables'; at the beginning they forget faster.
+    """
+    decay = own_hparams.value(hparams, "ema_decay")
+    if not decay:
+        return train
+    average = tf.train.ExponentialMovingAverage(decay, num_updates=step)
+    with tf.control_dependencies([train]):
+        return average.apply(tf.trainable_variables())

@@ -49,9 +49,9 @@ def test_tapped_is_the_loudest_of_each_step_and_of_equals_the_first(groove):
     assert_is(transforms.tapped(groove, drum=1), *(part[:, [0, 3, 2, 1]] for part in (hits, velocities, offsets)))
 
 
-def test_voices_of_another_groove(groove):
+def test_parts_of_another_groove(groove):
     other = Groove(1 - HITS, 1 - VELOCITIES, -OFFSETS, qpm=180)
-    made = transforms.with_voices_of(groove, other, np.array([False, True, False, True]))
+    made = transforms.with_parts_of(groove, other, np.array([False, True, False, True]))
     expected = [part.copy() for part in (HITS, VELOCITIES, OFFSETS)]
     for part, theirs in zip(expected, (other.hits, other.velocities, other.offsets), strict=True):
         part[:, [1, 3]] = theirs[:, [1, 3]]
@@ -62,7 +62,7 @@ def test_a_batch_takes_other_voices_for_each_groove(groove):
     ours = Groove(*(np.stack([part] * 2) for part in (HITS, VELOCITIES, OFFSETS)))
     theirs = Groove(*(np.zeros([2, 3, 4], np.float32) for _ in range(3)))
     is_theirs = np.array([[[True, False, False, False]], [[False, False, False, True]]])
-    made = transforms.with_voices_of(ours, theirs, is_theirs)
+    made = transforms.with_parts_of(ours, theirs, is_theirs)
     for part, expected in zip((made.hits, made.velocities, made.offsets), (HITS, VELOCITIES, OFFSETS), strict=True):
         np.testing.assert_array_equal(part[0], expected * [0, 1, 1, 1])
         np.testing.assert_array_equal(part[1], expected * [1, 1, 1, 0])
@@ -71,6 +71,28 @@ def test_a_batch_takes_other_voices_for_each_groove(groove):
 @pytest.mark.parametrize(("num_steps", "order"), [(1, [2, 0, 1]), (-1, [1, 2, 0]), (3, [0, 1, 2])])
 def test_shifted_goes_round(groove, num_steps, order):
     assert_is(transforms.shifted(groove, num_steps), HITS[order], VELOCITIES[order], OFFSETS[order])
+
+
+def test_a_batch_is_shifted_by_a_number_of_steps_each(groove):
+    batch = transforms.taken(Groove(*(part[np.newaxis] for part in (HITS, VELOCITIES, OFFSETS))), np.zeros(3, int))
+    made = transforms.shifted(batch, np.array([0, 1, -1]))
+    for number, order in enumerate(([0, 1, 2], [2, 0, 1], [1, 2, 0])):
+        for part, expected in zip((made.hits, made.velocities, made.offsets), (HITS, VELOCITIES, OFFSETS), strict=True):
+            np.testing.assert_array_equal(part[number], expected[order])
+
+
+def test_two_drums_of_each_groove_change_places():
+    batch = Groove(*(np.stack([part] * 2) for part in (HITS, VELOCITIES, OFFSETS)))
+    made = transforms.with_exchanged(batch, np.array([[0, 2], [3, 3]]))
+    for part, expected in zip((made.hits, made.velocities, made.offsets), (HITS, VELOCITIES, OFFSETS), strict=True):
+        np.testing.assert_array_equal(part, [expected[:, [2, 1, 0, 3]], expected])
+
+
+def test_hits_are_left_out_with_all_that_belongs_to_them(groove):
+    is_left_out = np.zeros_like(HITS, bool)
+    is_left_out[0, :2] = is_left_out[2, 3] = True
+    kept = 1 - is_left_out.astype(np.float32)
+    assert_is(transforms.without_hits(groove, is_left_out), HITS * kept, VELOCITIES * kept, OFFSETS * kept)
 
 
 @pytest.mark.parametrize(

@@ -127,3 +127,16 @@ def test_a_damaged_checkpoint_is_called_that(folder):
     (folder / "model.ckpt-20.index").write_bytes(b"no index")
     with pytest.raises(ValueError, match="it is damaged"):
         checkpoints.check(str(folder / "model.ckpt-20"), variables([2]))
+
+
+def test_variables_that_training_averaged_get_their_averages(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        for name, value in (("v", 1.0), (f"v/{checkpoints.AVERAGE}", 2.0), ("w", 3.0)):
+            tf.get_variable(name, initializer=value)
+        session.run(tf.global_variables_initializer())
+        path = tf.train.Saver().save(session, str(tmp_path / "model.ckpt"))
+    with tf.Graph().as_default(), tf.Session() as session:
+        v, w = tf.get_variable("v", []), tf.get_variable("w", [])
+        saver = checkpoints.restore(session, path)
+        assert session.run([v, w]) == [2, 3]
+        assert checkpoints.restore(session, path, saver) is saver

@@ -31,6 +31,34 @@ def test_the_encoding_is_magentas(steps):
     np.testing.assert_allclose(*encodings, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("lengths", [[12, 0, 12], [[4, 1, 3], [4, 4, 4], [0, 2, 4]]])
+@pytest.mark.parametrize("steps", [12, None])
+def test_a_hierarchy_is_magentas(lengths, steps):
+    hparams = configs.with_hparams(
+        configs.CONFIG_MAP["groovae_4bar"], f"enc_rnn_size=[4],max_seq_len=12,{WITHOUT_DROPOUT}"
+    ).hparams
+    sequences = np.random.default_rng(0).normal(size=[3, 12, 5]).astype(np.float32)
+    found = []
+    stock = lstm_models.HierarchicalLstmEncoder(lstm_models.BidirectionalLstmEncoder, [4, 3])
+    for encoder in (stock, encoders.HierarchicalLstmEncoder([4, 3])):
+        with tf.Graph().as_default(), tf.Session() as session:
+            encoder.build(hparams, is_training=False)
+            given = tf.placeholder(tf.float32, [3, 12 if encoder is stock else steps, 5])
+            encoding = encoder.encode(given, tf.constant(lengths))
+            variables = sorted(tf.trainable_variables(), key=lambda variable: variable.op.name)
+            gradients = tf.gradients(tf.reduce_sum(tf.square(encoding)), variables)
+            rng = np.random.default_rng(1)
+            for variable in variables:
+                variable.load(rng.normal(0, 0.5, variable.shape), session)
+            names = [variable.op.name for variable in variables]
+            found.append((names, session.run([encoding, *gradients], {given: sequences})))
+    (their_names, theirs), (our_names, ours) = found
+    assert our_names == their_names
+    assert ours[0].shape == (3, 8)
+    for our, their in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(our, their, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "layers",
     [

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import configs
+from models.magenta import tf
 from models.vae import MusicVAE
 from tests.beside_magenta import BATCH, NAMES, SIZES, WITHOUT_DROPOUT, check, compute, is_drums, same_noise
 
@@ -44,3 +45,63 @@ def test_bf16_computes_nearly_the_same(name, monkeypatch):
         if np.abs(gradient).max() > 0:
             alike = np.sum(gradient * ours_of_it) / np.linalg.norm(gradient) / np.linalg.norm(ours_of_it)
             assert alike > 0.99, gradient_name
+
+
+def initial(hparams: str) -> dict[str, np.ndarray]:
+    """Returns the variables with which the training of a small model begins."""
+    config = configs.with_hparams(configs.CONFIG_MAP["hier-drums_4bar_small"], f"{SIZES},{hparams}".strip(","))
+    with tf.Graph().as_default(), tf.Session() as session:
+        config.model.build(config.hparams, 512, is_training=True)
+        config.model.train(tf.zeros([BATCH, 64, 10]), tf.zeros([BATCH, 64], tf.int32), tf.fill([BATCH], 64))
+        session.run(tf.global_variables_initializer())
+        return session.run({variable.op.name: variable for variable in tf.trainable_variables()})
+
+
+def test_latent_vectors_begin_where_the_hparams_say():
+    names = [
+        "encoder/mu/kernel", "encoder/sigma/kernel",
+        "decoder/hierarchical_level_0/initial_state/kernel", "core_decoder/decoder/z_to_initial_state/kernel",
+    ]  # fmt: skip
+    plain, louder = initial(""), initial("latent_init_stddev=0.5,sigma_bias=-2.0")
+    for name in names:
+        assert plain[name].std() == pytest.approx(0.001, rel=0.4), name
+        assert louder[name].std() == pytest.approx(0.5, rel=0.4), name
+    np.testing.assert_array_equal(plain["encoder/sigma/bias"], 0)
+    np.testing.assert_array_equal(louder["encoder/sigma/bias"], -2)
+    np.testing.assert_array_equal(louder["encoder/mu/bias"], 0)
+
+
+def test_inputs_begin_as_loud_as_the_hparams_say():
+    rows = {
+        "encoder/cell_0/bidirectional_rnn/fw/multi_rnn_cell/cell_0/lstm_cell/kernel": 10,
+        "encoder/cell_0/bidirectional_rnn/bw/multi_rnn_cell/cell_0/lstm_cell/kernel": 10,
+        "core_decoder/decoder/multi_rnn_cell/cell_0/lstm_cell/kernel": 512,
+    }
+    plain, louder = initial(""), initial("input_init_stddev=2.0")
+    for name, kernel in louder.items():
+        loud = rows.get(name, 0)
+        assert not loud or kernel[:loud].std() == pytest.approx(2, rel=0.2), name
+        assert np.abs(kernel[loud:]).max(initial=0) <= 1, name  # Glorot's values of small kernels.
+        assert np.abs(plain[name]).max() <= 1, name
+
+
+@pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar"])
+def test_word_dropout_hides_steps_from_the_decoder_in_training(name):
+    steps = np.random.default_rng(0).integers(0, 512, [BATCH, 64]).astype(np.int32)
+    depth = configs.CONFIG_MAP[name].data_converter.output_depth
+    given = steps if is_drums(name) else np.random.default_rng(0).random([BATCH, 64, depth], np.float32)
+    seen = {}
+    for share in (0.0, 0.5, 1.0):
+        config = configs.with_hparams(configs.CONFIG_MAP[name], f"{SIZES},word_dropout={share}")
+        with tf.Graph().as_default(), tf.Session() as session:
+            config.model.seed = 1
+            config.model.build(config.hparams, depth, is_training=True)
+            hidden = config.model._with_word_dropout(tf.constant(given))
+            session.run(tf.global_variables_initializer())
+            seen[share] = session.run(hidden)
+    np.testing.assert_array_equal(seen[0.0], given)
+    nothing = -1 if is_drums(name) else 0
+    assert (seen[1.0] == nothing).mean() > 0.99
+    is_hidden = (seen[0.5] == nothing).reshape([BATCH, 64, -1]).all(axis=-1)
+    assert is_hidden.mean() == pytest.approx(0.5, abs=0.12)
+    np.testing.assert_array_equal(seen[0.5][~is_hidden], given[~is_hidden])

@@ -14,7 +14,7 @@ def test_the_best_is_by_what_validation_measures_and_has_a_direction():
 
 
 def test_unsampled_names_are_those_of_a_kind():
-    losses = ["loss", "r_loss", "kl_loss", "kl_bits"]
+    losses = ["loss", "r_loss", "kl_loss", "kl_bits", "active_units"]
     assert registry.unsampled_names("") == losses
     assert registry.unsampled_names(registry.TOKENS) == [*losses, "teacher_forced_accuracy"]
     assert registry.unsampled_names(registry.GROOVES) == [*losses, "hits_loss", "velocities_loss", "offsets_loss"]
@@ -27,6 +27,7 @@ def test_unsampled_names_are_those_of_a_kind():
         ("kl_bits", "losses/kl_bits"),
         ("teacher_forced_accuracy", "metrics/accuracy"),
         ("hit_f1", "metrics/hit_f1"),
+        ("hit_f1_kick", "metrics/hit_f1_kick"),
     ],
 )
 def test_tags_are_magentas_where_magenta_has_one(name, tag):

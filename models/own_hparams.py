@@ -1,0 +1,37 @@
+"""The hparams that this project adds to Magenta's. With their defaults, or without them, a model is Magenta's."""
+
+from __future__ import annotations
+
+from models.magenta import HParams
+
+DEFAULTS = {
+    # Data: what `pipelines.examples` makes of the training windows.
+    "windows_per_performance": 0,  # So many windows of each performance, drawn anew for each epoch; 0 is all.
+    "augment_voices": 0.0,  # The share of windows some of whose drums are another window's.
+    "augment_bars": 0.0,  # The share some of whose bars are another window's.
+    "augment_shift": 0.0,  # The share that begins with another of its bars.
+    "augment_swap": 0.0,  # The share in which two drums change places, as closed hi-hat and ride.
+    "augment_hide_hits": 0.0,  # The share of hits that the encoder does not see.
+    # What the decoder leans on.
+    "word_dropout": 0.0,  # The share of last steps that the decoder does not see (arXiv 1511.06349).
+    "encoder_keep_prob": 0.0,  # What dropout keeps of the encoder's inputs; 0 is `dropout_keep_prob`.
+    "decoder_keep_prob": 0.0,  # Likewise of the decoder's.
+    # Where training begins. At Magenta's 0.001 a latent vector is hardly heard at first, and the loss stands still.
+    "latent_init_stddev": 0.001,  # Of weights from the encoding to z, and from z and embeddings to initial states.
+    "sigma_bias": 0.0,  # The first bias of the posterior's standard deviation, before its softplus.
+    "input_init_stddev": 0.0,  # Of the weights of hits and tokens into the first layers; 0 is Magenta's, some 0.03.
+    # How weights are updated.
+    "weight_decay": 0.0,  # So much of each kernel is taken away a step, times the learning rate (arXiv 1711.05101).
+    "warmup_steps": 0,  # The learning rate grows from 0 in so many steps.
+    "ema_decay": 0.0,  # What is evaluated are averages of the variables, with this decay a step; 0 is none.
+}
+
+
+def value(hparams: HParams, name: str):
+    """Returns one of these hparams; its default where `hparams` does not have it, as with configs of Magenta."""
+    return getattr(hparams, name, DEFAULTS[name])
+
+
+def keep_prob(hparams: HParams, part: str) -> float:
+    """Returns what dropout keeps of the inputs of each layer in training; `part` is "encoder" or "decoder"."""
+    return value(hparams, f"{part}_keep_prob") or hparams.dropout_keep_prob
