@@ -102,7 +102,8 @@ class _LoudInputs(tf.glorot_uniform_initializer):
 class _LongMemory(tf.keras.initializers.Initializer):
     """Biases with which each unit remembers for a time of its own (Tallec and Ollivier, arXiv 1804.11188, section 3).
 
-    Those of the forget gate are log(t), of the input gate -log(t), t uniform between 1 and the longest time in steps.
+    Those of the forget gate are log(t), t uniform between 1 and the longest time in steps. The paper's -log(t) for the
+    input gate is left out: inputs would be hardly heard at first.
     """
 
     def __init__(self, longest_steps: int) -> None:
