@@ -79,15 +79,6 @@ def _hparams(**values) -> HParams:
     return merge_hparams(lstm_models.get_default_hparams(), common)
 
 
-def _hier_drums_two_ways(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int], **values) -> Config:
-    """Like `_hier_drums`, and the encoder is a hierarchy, too: of the steps of a bar, then of the bars."""
-    config = _hier_drums(z_size, enc_rnn_size, dec_rnn_size)
-    config.model._encoder = encoders.HierarchicalLstmEncoder([STEPS_PER_BAR, BARS])
-    for name, value in values.items():
-        config.hparams.set_hparam(name, value)
-    return config
-
-
 def _hier_drums(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int]) -> Config:
     """One of 512 tokens a sixteenth: a conductor LSTM over four bars, a decoder LSTM over each bar's steps."""
     return Config(
@@ -102,6 +93,27 @@ def _hier_drums(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int]) -
         hparams=_hparams(z_size=z_size, enc_rnn_size=enc_rnn_size, dec_rnn_size=dec_rnn_size),
         data_converter=converters.DrumsConverter(),
     )
+
+
+def _hier_drums_groove(**values) -> Config:
+    """Like `_hier_drums` in what it computes, and made to learn: see docs/experiments.md for what each of this brought.
+
+    The encoder is a hierarchy, too: it reads the steps of a bar, then the bars.
+    """
+    config = _hier_drums(z_size=256, enc_rnn_size=[256], dec_rnn_size=[256, 256])
+    encoder = encoders.HierarchicalLstmEncoder([STEPS_PER_BAR, BARS])
+    learnt_faster = {
+        "batch_size": 128,
+        "learning_rate": 0.003,
+        "decay_rate": 0.9995,
+        "latent_init_stddev": 0.05,
+        "input_init_stddev": 0.5,
+        "ema_decay": 0.999,
+        "augment_shift": 0.5,
+    }
+    for name, value in (learnt_faster | values).items():
+        config.hparams.set_hparam(name, value)
+    return config._replace(model=MusicVAE(encoder, config.model.decoder))
 
 
 def _groovae(**converter_options) -> Config:
@@ -129,6 +141,16 @@ CONFIG_MAP["hier-drums_4bar_small"] = _hier_drums(z_size=256, enc_rnn_size=[512]
 # The same family with twice the units, for a GPU.
 CONFIG_MAP["hier-drums_4bar"] = _hier_drums(z_size=512, enc_rnn_size=[1024], dec_rnn_size=[512, 512])
 
+# Made for Groove. Purpose: samples; 48 bits are few enough for the prior to be like the posterior.
+CONFIG_MAP["hier-drums_4bar_groove"] = _hier_drums_groove(
+    free_bits=48, augment_voices=0.25, augment_bars=0.25, word_dropout=0.1, decoder_keep_prob=0.9
+)
+
+# Purpose: a groove in, the same groove out, and the way from one to another; samples are wilder.
+CONFIG_MAP["hier-drums_4bar_groove_hikl"] = _hier_drums_groove(
+    free_bits=512, augment_voices=0.5, augment_bars=0.5, augment_swap=0.1, word_dropout=0.25
+)
+
 # Source: magenta 2.1.4, `groovae_4bar`. Purpose: a whole performance in, the same performance out.
 CONFIG_MAP["groovae_4bar"] = _groovae()
 
@@ -137,12 +159,3 @@ CONFIG_MAP["groovae_4bar_humanize"] = _groovae(humanize=True)
 
 # Purpose: one tapped line in, a whole kit out (the same paper's Tap2Drum).
 CONFIG_MAP["groovae_4bar_tap"] = _groovae(tapify=True, fixed_velocities=True)
-
-# Experimental.
-CONFIG_MAP["hier-drums_4bar_two_ways"] = _hier_drums_two_ways(z_size=256, enc_rnn_size=[256], dec_rnn_size=[256, 256])
-
-CONFIG_MAP["hier-drums_4bar_beats"] = _hier_drums_two_ways(z_size=256, enc_rnn_size=[256], dec_rnn_size=[256, 256])
-CONFIG_MAP.data["hier-drums_4bar_beats"].model._encoder = encoders.HierarchicalLstmEncoder([4, 4, 4])
-CONFIG_MAP.data["hier-drums_4bar_beats"].model._decoder = decoders.HierarchicalLstmDecoder(
-    decoders.CategoricalLstmDecoder(), level_lengths=[4, 4, 4], disable_autoregression=True
-)

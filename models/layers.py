@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models import own_hparams, recurrence, step_loop
+from models import own_hparams, recurrence
 from models.magenta import HParams, tf
 from models.stateless_random import StatelessRandom
 
@@ -67,17 +67,14 @@ def variables_of(
         cell: The cells of `lstm_utils.rnn_cell`, without residual connections.
         depth: The size of the input.
         scope: The scope of the variables; None is one named after the cell in the open scope.
-        hparams: Where the variables begin: `input_init_stddev` and `chrono_steps` of `own_hparams`.
+        hparams: With `input_init_stddev` of `own_hparams`.
         loud_rows: So many rows of the lowest layer's kernel, from the first, are of hits or tokens.
     """
     stddev = own_hparams.value(hparams, "input_init_stddev")
-    chrono_steps = own_hparams.value(hparams, "chrono_steps")
 
     def begin(getter, name: str, *args, **options):
         if stddev and name.endswith("cell_0/lstm_cell/kernel"):
             options["initializer"] = _LoudInputs(loud_rows, stddev)
-        if chrono_steps and name.endswith("lstm_cell/bias"):
-            options["initializer"] = _LongMemory(chrono_steps)
         return getter(name, *args, **options)
 
     with tf.variable_scope(tf.get_variable_scope(), custom_getter=begin):
@@ -97,21 +94,3 @@ class _LoudInputs(tf.glorot_uniform_initializer):
         quiet = super().__call__(shape, dtype, partition_info)
         loud = tf.random.normal([self._num_rows, shape[1]], stddev=self._stddev)
         return tf.concat([loud, quiet[self._num_rows :]], axis=0)
-
-
-class _LongMemory(tf.keras.initializers.Initializer):
-    """Biases with which each unit remembers for a time of its own (Tallec and Ollivier, arXiv 1804.11188, section 3).
-
-    Those of the forget gate are log(t), t uniform between 1 and the longest time in steps. The paper's -log(t) for the
-    input gate is left out: inputs would be hardly heard at first.
-    """
-
-    def __init__(self, longest_steps: int) -> None:
-        self._longest_steps = longest_steps
-
-    def __call__(self, shape, dtype=None, partition_info=None, **_) -> tf.Tensor:
-        """Returns the first values of an `LSTMBlockCell`'s bias, `[4 * units]`: input, candidate, forget, output."""
-        units = int(shape[0]) // step_loop.NUM_GATES
-        log_steps = tf.math.log(tf.random.uniform([units], 1, max(self._longest_steps - 1, 1.001)))
-        zeros = tf.zeros([units])
-        return tf.concat([zeros, zeros, log_steps - recurrence.FORGET_BIAS, zeros], axis=0)

@@ -21,7 +21,6 @@ DEFAULTS = {
     "latent_init_stddev": 0.001,  # Of weights from the encoding to z, and from z and embeddings to initial states.
     "sigma_bias": 0.0,  # The first bias of the posterior's standard deviation, before its softplus.
     "input_init_stddev": 0.0,  # Of the weights of hits and tokens into the first layers; 0 is Magenta's, some 0.03.
-    "chrono_steps": 0,  # How long LSTMs remember at first, up to so many steps (arXiv 1804.11188); 0 is some 3 steps.
     # How weights are updated.
     "weight_decay": 0.0,  # So much of each kernel is taken away a step, times the learning rate (arXiv 1711.05101).
     "warmup_steps": 0,  # The learning rate grows from 0 in so many steps.

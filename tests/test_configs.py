@@ -11,7 +11,10 @@ import configs
 from models import own_hparams
 from models.magenta import tf
 
-OWN = ("hier-drums_4bar_small", "hier-drums_4bar", "groovae_4bar", "groovae_4bar_humanize", "groovae_4bar_tap")
+OWN = (
+    *("hier-drums_4bar_small", "hier-drums_4bar", "hier-drums_4bar_groove", "hier-drums_4bar_groove_hikl"),
+    *("groovae_4bar", "groovae_4bar_humanize", "groovae_4bar_tap"),
+)
 
 
 def test_small_hier_drums_has_the_hparams_it_is_known_by():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from magenta.models.music_vae import lstm_utils
 
@@ -39,20 +38,3 @@ def test_what_runs_on_magentas_layers_says_why(overrides, reasons):
         with tf.Graph().as_default():
             config.model.build(config.hparams, config.data_converter.output_depth, is_training=True)
         assert config.model.fallback_reasons == reasons
-
-
-def test_units_remember_up_to_as_many_steps_as_the_hparams_say():
-    """A unit that gets no more inputs keeps 1 - 1/t of its state a step."""
-    hparams = configs.with_hparams(configs.CONFIG_MAP["groovae_4bar"], "chrono_steps=16").hparams
-    with tf.Graph().as_default(), tf.Session() as session:
-        cell = lstm_utils.rnn_cell([400], dropout_keep_prob=1.0, residual=False)
-        ((_, bias),) = layers.variables_of(cell, 5, hparams=hparams)
-        session.run(tf.global_variables_initializer())
-        into, candidate, forget, out = np.split(session.run(bias), 4)
-    steps = np.exp(forget + 1)  # The cell adds 1.
-    assert 1 <= steps.min() < 2
-    assert 14 < steps.max() <= 15
-    assert steps.mean() == pytest.approx(8, abs=0.8)
-    assert not into.any()
-    assert not candidate.any()
-    assert not out.any()
