@@ -35,22 +35,33 @@ def beta(hparams: HParams, step: tf.Tensor | int) -> tf.Tensor | float:
     return (1 - hparams.beta_rate**step) * hparams.max_beta
 
 
-def groove_terms(outputs: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
+ERRORS = {"squared": tf.square, "absolute": tf.abs}
+CELLS = ("all", "hits")  # Where errors of velocities and offsets count.
+
+
+def groove_terms(
+    outputs: tf.Tensor, targets: tf.Tensor, error: str = "squared", cells: str = "all"
+) -> dict[str, tf.Tensor]:
     """Returns how far a decoder's outputs are from a groove, `[…]` each, summed over the nine drums of a step.
 
     The loss is their sum: the cross-entropy of the hits, and the squared errors of velocities and offsets, of silent
-    drums too (Learning to Groove, arXiv 1905.06118, section 4.2).
+    drums too (Learning to Groove, arXiv 1905.06118, section 4.2). With "absolute" errors the best guess is the median,
+    which is what a mean absolute error asks for. Where silent drums count, whose velocities and offsets are 0, a hit
+    that is not certain is guessed softer and nearer to the grid than it is played; with "hits" they do not count.
 
     Args:
         outputs: `[…, 27]` = 9 logits of hits | 9 of velocities, before a sigmoid | 9 of offsets, before a tanh.
         targets: `[…, 27]` = 9 hits | 9 velocities in [0, 1] | 9 offsets in [-1, 1].
+        error: One of ERRORS.
+        cells: One of CELLS.
     """
     hits, velocities, offsets = tf.split(targets, groove.NUM_PARTS, axis=-1)
     hit_logits, velocity_logits, offset_logits = tf.split(outputs, groove.NUM_PARTS, axis=-1)
+    counted = hits if cells == "hits" else tf.ones_like(hits)
     chance = tf.sigmoid(hit_logits)
     log_likelihood = hits * tf.math.log(chance + EPSILON) + (1 - hits) * tf.math.log(1 - chance + EPSILON)
     return {
         "hits_loss": -tf.reduce_sum(log_likelihood, axis=-1),
-        "velocities_loss": tf.reduce_sum(tf.square(velocities - tf.sigmoid(velocity_logits)), axis=-1),
-        "offsets_loss": tf.reduce_sum(tf.square(offsets - tf.tanh(offset_logits)), axis=-1),
+        "velocities_loss": tf.reduce_sum(counted * ERRORS[error](velocities - tf.sigmoid(velocity_logits)), axis=-1),
+        "offsets_loss": tf.reduce_sum(counted * ERRORS[error](offsets - tf.tanh(offset_logits)), axis=-1),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models import objective
 from models.magenta import HParams
 
 DEFAULTS = {
@@ -21,6 +22,9 @@ DEFAULTS = {
     "latent_init_stddev": 0.001,  # Of weights from the encoding to z, and from z and embeddings to initial states.
     "sigma_bias": 0.0,  # The first bias of the posterior's standard deviation, before its softplus.
     "input_init_stddev": 0.0,  # Of the weights of hits and tokens into the first layers; 0 is Magenta's, some 0.03.
+    # What is minimized, where outputs are grooves.
+    "groove_error": "squared",  # Of velocities and offsets; "absolute" asks for their median.
+    "groove_error_cells": "all",  # Where they count; "hits" leaves out drums that are silent.
     # How weights are updated.
     "weight_decay": 0.0,  # So much of each kernel is taken away a step, times the learning rate (arXiv 1711.05101).
     "warmup_steps": 0,  # The learning rate grows from 0 in so many steps.
@@ -28,6 +32,7 @@ DEFAULTS = {
 }
 _SHARES = {name for name in DEFAULTS if name.startswith("augment_") or name.endswith("_keep_prob")}
 _SHARES |= {"word_dropout", "ema_decay"}
+_CHOICES = {"groove_error": objective.ERRORS, "groove_error_cells": objective.CELLS}
 _ANY_SIGN = {"sigma_bias"}
 
 
@@ -38,7 +43,10 @@ def value(hparams: HParams, name: str):
 
 def check(hparams: HParams) -> None:
     """Raises ValueError if one of these hparams is out of its range."""
-    for name in DEFAULTS:
+    for name, accepted in _CHOICES.items():
+        if (given := value(hparams, name)) not in accepted:
+            raise ValueError(f"{name} is {given!r}; accepted: {', '.join(accepted)}")
+    for name in DEFAULTS.keys() - _CHOICES.keys():
         given, is_share = value(hparams, name), name in _SHARES
         if (given < 0 and name not in _ANY_SIGN) or (given > 1 and is_share):
             raise ValueError(f"{name} is {given}; it is at least 0{' and at most 1' if is_share else ''}")
