@@ -43,9 +43,10 @@ MARK_STEPS = 0.5  # A drum's mark is half a sixteenth wide: the length of a hit 
 VELOCITY_COLORS = matplotlib.colors.LinearSegmentedColormap.from_list(
     "velocity", ["#ffdcb0", "#fba65c", "#e2672a", "#a83c12", "#5e2306"]
 )
-RING, CROSS = "o", "x"  # Signs, by matplotlib's names.
+BOX, CROSS = "box", "cross"  # Signs: a frame round a mark or in its place, and a cross over one.
 _SIGN_COLOR = "#0b62b8"  # Blue beside orange is told apart with any kind of colour blindness.
-_SIGN_POINTS = 8.5
+# Each sign's shape as matplotlib takes it, and its height in points; a row has 21.
+_SIGNS = {BOX: ([(-0.3, -0.5), (0.3, -0.5), (0.3, 0.5), (-0.3, 0.5), (-0.3, -0.5)], 18), CROSS: ("x", 9)}
 _INK, _BAR, _BEAT, _STEP, _BAND = "#454a52", "#8b929c", "#cfd3d9", "#e9ebee", "#f6f7f8"
 
 
@@ -77,7 +78,7 @@ class Score:
 class Sign:
     """A sign on a picture, where a hit of this time and row has its mark or would have it."""
 
-    kind: str  # `RING` or `CROSS`.
+    kind: str  # `BOX` or `CROSS`.
     secs: float
     row: str  # A row's label.
 
@@ -180,12 +181,12 @@ def _draw_notes(axes: Axes, score: Score, labels: list[str]) -> None:
 
 
 def _draw_signs(axes: Axes, score: Score, labels: list[str], signs: Sequence[Sign]) -> None:
-    halo = [matplotlib.patheffects.withStroke(linewidth=4, foreground="white")]  # It parts a sign from a mark below.
-    for kind in (RING, CROSS):
+    halo = [matplotlib.patheffects.withStroke(linewidth=3.2, foreground="white")]  # It parts a sign from its mark.
+    for kind, (marker, points) in _SIGNS.items():
         places = [(sign.secs, labels.index(sign.row)) for sign in signs if sign.kind == kind]
         if places:
             x, y = np.transpose(places)
-            shape = {"marker": kind, "markersize": _SIGN_POINTS, "markeredgewidth": 1.9, "fillstyle": "none"}
+            shape = {"marker": marker, "markersize": points, "markeredgewidth": 1.7, "fillstyle": "none"}
             x = x + MARK_STEPS / 2 * _step_secs(score)
             axes.plot(x, y, linestyle="", color=_SIGN_COLOR, path_effects=halo, clip_on=False, zorder=4, **shape)
 

@@ -13,7 +13,13 @@ from pipelines.evaluation import metrics, registry, samples
 from pipelines.evaluation.estimates import Estimate
 
 _DIRECTIONS = {1: "more is better", -1: "less is better", 0: ""}
-_HEADLINES = ("sampled_accuracy_mean", "hit_f1", "timing_mae_ms", "velocity_mae", "loss")
+_WORDS = {  # For those that say most, in this order.
+    "sampled_accuracy_mean": "steps decoded right",
+    "hit_f1": "hit F1",
+    "timing_mae_ms": "timing error",
+    "velocity_mae": "velocity error",
+    "loss": "loss",
+}
 NUM_HEADLINES = 4
 _SETS = {"samples": "drawn from the prior", "train": "training", "shuffled": "validation, shuffled"}
 
@@ -36,12 +42,20 @@ class Table:
     text: str = ""  # What to know for reading it.
 
 
-def headlines(found: Mapping[str, Estimate]) -> list[tuple[str, str, str]]:
-    """Returns the few metrics that say most, each with its value and unit, and its interval."""
-    names = [name for name in _HEADLINES if name in found][:NUM_HEADLINES]
-    labels = {name: registry.BY_NAME[name].title or name for name in names}
-    units = {name: registry.BY_NAME[name].unit for name in names}
-    return [(labels[name], f"{number(found[name].value)} {units[name]}".strip(), _span(found[name])) for name in names]
+def headlines(found: Mapping[str, Estimate]) -> list[tuple[str, str, str, str]]:
+    """Returns the few metrics that say most: what each is called, its value, its unit, its interval."""
+    names = [name for name in _WORDS if name in found][:NUM_HEADLINES]
+    return [(_WORDS[n], number(found[n].value), registry.BY_NAME[n].unit, _span(found[n])) for n in names]
+
+
+def with_unit(name: str, value: float) -> str:
+    """Returns a metric's value with its unit."""
+    return f"{number(value)} {registry.BY_NAME[name].unit}".strip()
+
+
+def in_words(name: str) -> str:
+    """Returns what pages call a metric."""
+    return _WORDS.get(name, name)
 
 
 def of_metrics(found: Mapping[str, Estimate]) -> Table:

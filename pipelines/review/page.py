@@ -91,7 +91,7 @@ def write(
                 curves=CURVES_NAME if has_curves else None,
                 groups=_by_group(shown),
                 num_ranked=len(ranking.order(found.outputs)),
-                score=ranking.score_names(found.outputs)[0],
+                score=figures.in_words(ranking.score_names(found.outputs)[0]),
                 silent_because=silent_because,
             )
             _publish(folder, staging, files_name, text)

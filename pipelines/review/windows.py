@@ -16,7 +16,7 @@ from grooves import drums, timing, tokens
 from grooves.groove import Groove
 from models.magenta import note_seq
 from pipelines.audio import rendering
-from pipelines.evaluation import metrics, registry
+from pipelines.evaluation import metrics
 from pipelines.evaluation.ranking import Ranked
 from pipelines.generation import outputs as midi_outputs
 from pipelines.pages import listening, pianoroll
@@ -90,8 +90,8 @@ def cells_of(outputs: metrics.Outputs, row: int) -> tuple[Groove, Groove]:
 
 
 def differences(played: Groove, decoded: Groove, qpm: float) -> tuple[list[pianoroll.Sign], list[pianoroll.Sign]]:
-    """Returns a ring for each hit that was played and not decoded, and a cross for each that is the other way about."""
-    missed = _signs(pianoroll.RING, played, played.hits & ~decoded.hits, qpm)
+    """Returns a box for each hit that was played and not decoded, and a cross for each that is the other way about."""
+    missed = _signs(pianoroll.BOX, played, played.hits & ~decoded.hits, qpm)
     return missed, _signs(pianoroll.CROSS, decoded, decoded.hits & ~played.hits, qpm)
 
 
@@ -108,9 +108,9 @@ def describe(ranked: Ranked, played: Groove, decoded: Groove) -> dict[str, str]:
     """Returns a window's scores, and how many hits it has and how many differ."""
     missed, added = (played.hits & ~decoded.hits).sum(), (decoded.hits & ~played.hits).sum()
     scores = {
-        (metric.title or name): f"{figures.number(value)} {metric.unit}".strip()
+        figures.in_words(name): figures.with_unit(name, value)
         for name, value in ranked.scores.items()
-        if not np.isnan(value) and (metric := registry.BY_NAME[name])
+        if not np.isnan(value)
     }
     return scores | {"hits played": str(played.hits.sum()), "missed": str(missed), "added": str(added)}
 
@@ -128,8 +128,8 @@ def _write_window(
     missed, added = differences(played, decoded, qpm)
     facts = describe(ranked, played, decoded)
     says = {
-        PLAYED: f"{facts['hits played']} hits were played; rings are round the {len(missed)} that the model missed",
-        RECONSTRUCTED: f"{decoded.hits.sum()} hits were decoded; rings are where {len(missed)} are missing,"
+        PLAYED: f"{facts['hits played']} hits were played; boxes are round the {len(missed)} that the model missed",
+        RECONSTRUCTED: f"{decoded.hits.sum()} hits were decoded; boxes are where {len(missed)} are missing,"
         f" crosses on the {len(added)} that were added",
     }
     sides = []
