@@ -42,11 +42,12 @@ def of_windows(outputs: metrics.Outputs, name: str) -> np.ndarray | None:
 def order(outputs: metrics.Outputs) -> np.ndarray:
     """Returns the rows of the windows that have a score, the best first; of equal ones in the data's order.
 
-    There is none where nothing was decoded, and it is no window of drums.
+    There are none where nothing was decoded, or where the examples are not the nine drums.
     """
-    if outputs.cells is None:
+    names = score_names(outputs)
+    if outputs.cells is None or of_windows(outputs, names[0]) is None:
         return np.zeros([0], np.int64)
-    signed = [registry.BY_NAME[name].better * of_windows(outputs, name) for name in score_names(outputs)]
+    signed = [registry.BY_NAME[name].better * of_windows(outputs, name) for name in names]
     keys = [np.where(np.isnan(values), np.inf, -values) for values in reversed(signed)]
     return np.lexsort(keys)[: np.count_nonzero(~np.isnan(signed[0]))]
 
