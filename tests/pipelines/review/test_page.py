@@ -31,7 +31,7 @@ class Page(html.parser.HTMLParser):
         self.tags.append((tag, dict(attrs)))
         self.links += [value for name, value in attrs if name in ("href", "src")]
         self.ids += [value for name, value in attrs if name == "id"]
-        if tag not in ("meta", "img", "link", "br", "rect", "path"):
+        if tag not in ("meta", "img", "link", "br", "wbr", "rect", "path"):
             self._open.append(tag)
 
     def handle_endtag(self, tag):
@@ -112,7 +112,7 @@ def part_of(groove, row):
 def test_the_figures_are_the_evaluations(tmp_path, evaluated):
     page.write(tmp_path, *evaluated)
     text = (tmp_path / "evaluation.html").read_text()
-    shown = re.search(r"<b>hit_f1</b>.*?<td>([^<]*)<small>([^<]*)", text, re.DOTALL).groups()
+    shown = re.search(r"<b>hit_<wbr>f1</b>.*?<td>([^<]*)<small>([^<]*)", text, re.DOTALL).groups()
     found = evaluated[0].metrics["hit_f1"]
     assert shown == (f"{found.value:.3f}", f"{found.interval[0]:.3f} to {found.interval[1]:.3f}")
     assert "z_size</dt><dd>4</dd>" in text  # Other than in the config.
