@@ -48,11 +48,10 @@ def with_hparams(config: Config, overrides: str) -> Config:
         raise ValueError(f"--hparams={overrides}: {error}; known hparams: {known}") from error
     if config.hparams.batch_size < 1:
         raise ValueError(f"--hparams={overrides}: batch_size is {config.hparams.batch_size}; it is at least 1")
-    if getattr(config.hparams, "windows_per_performance", 0) < 0:
-        raise ValueError(
-            f"--hparams={overrides}: windows_per_performance is {config.hparams.windows_per_performance};"
-            " it is at least 0, which takes all"
-        )
+    try:
+        own_hparams.check(config.hparams)
+    except ValueError as error:
+        raise ValueError(f"--hparams={overrides}: {error}") from error
     return config
 
 
@@ -141,3 +140,9 @@ CONFIG_MAP["groovae_4bar_tap"] = _groovae(tapify=True, fixed_velocities=True)
 
 # Experimental.
 CONFIG_MAP["hier-drums_4bar_two_ways"] = _hier_drums_two_ways(z_size=256, enc_rnn_size=[256], dec_rnn_size=[256, 256])
+
+CONFIG_MAP["hier-drums_4bar_beats"] = _hier_drums_two_ways(z_size=256, enc_rnn_size=[256], dec_rnn_size=[256, 256])
+CONFIG_MAP.data["hier-drums_4bar_beats"].model._encoder = encoders.HierarchicalLstmEncoder([4, 4, 4])
+CONFIG_MAP.data["hier-drums_4bar_beats"].model._decoder = decoders.HierarchicalLstmDecoder(
+    decoders.CategoricalLstmDecoder(), level_lengths=[4, 4, 4], disable_autoregression=True
+)

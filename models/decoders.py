@@ -111,12 +111,8 @@ class _WholeSequences(OwnLayers):
         z = tf.zeros([batch_size, 0]) if z is None else z
         state = self._first_state(self._dec_cell, z, "decoder/z_to_initial_state")
         with tf.variable_scope("decoder"):
-            variables = variables_of(
-                self._dec_cell,
-                self._output_depth + int(z.shape[1]),
-                loud_rows=self._output_depth,
-                stddev=own_hparams.value(self._hparams, "input_init_stddev"),
-            )
+            depth = self._output_depth + int(z.shape[1])
+            variables = variables_of(self._dec_cell, depth, hparams=self._hparams, loud_rows=self._output_depth)
             self._output_layer(tf.zeros([1, self._dec_cell.output_size]))  # Makes its variables.
         if self.is_one_hot and self._keep_prob != 1.0:  # Dropout divides what it keeps; tokens cannot be divided.
             kernel, bias = variables[0]
@@ -217,7 +213,11 @@ class GrooveLstmDecoder(_WholeSequences, lstm_models.GrooveLstmDecoder):
 
 
 class HierarchicalLstmDecoder(OwnLayers, lstm_models.HierarchicalLstmDecoder):
-    """A conductor makes one embedding a bar, the core decoder makes the bar's steps from it."""
+    """A conductor makes one embedding a bar, the core decoder makes the bar's steps from it.
+
+    Attributes:
+        embeddings: Those of the last `reconstruction_loss` of bars in one batch, `[batch * bars, units]`.
+    """
 
     def build(self, hparams, output_depth: int, is_training=True) -> None:
         """Builds the cells; `hparams` as in Magenta, `output_depth` is the size of a step's output."""
@@ -248,7 +248,7 @@ class HierarchicalLstmDecoder(OwnLayers, lstm_models.HierarchicalLstmDecoder):
             return super().reconstruction_loss(x_input, x_target, x_length, z, c_input)
 
         batch_size = int(x_input.shape[0])
-        embeddings = self._conduct(tf.zeros([batch_size, 0]) if z is None else z)
+        embeddings = self.embeddings = self._conduct(tf.zeros([batch_size, 0]) if z is None else z)
         bars = embeddings.shape[0] // batch_size
         x_length = lstm_utils.maybe_split_sequence_lengths(x_length, bars, self._total_length)
         with tf.variable_scope("core_decoder", reuse=tf.AUTO_REUSE):
@@ -268,7 +268,7 @@ class HierarchicalLstmDecoder(OwnLayers, lstm_models.HierarchicalLstmDecoder):
             rows = embeddings.shape[0]
             with tf.variable_scope(f"decoder/hierarchical_level_{level}", reuse=tf.AUTO_REUSE) as scope:
                 state = self._first_state(cell, embeddings, "initial_state")
-                variables = variables_of(cell, 1, scope)
+                variables = variables_of(cell, 1, scope, hparams=self._hparams)
             nothing = recurrence.Inputs(data=tf.zeros([steps, 1, rows, 1]))  # What upstream gives it, too.
             outputs = tf.cast(self._run_layers(variables, nothing, state), tf.float32)
             embeddings = tf.reshape(time_major(outputs), [rows * steps, -1])

@@ -23,7 +23,7 @@ class BidirectionalLstmEncoder(OwnLayers, lstm_models.BidirectionalLstmEncoder):
         """Builds the cells; `hparams` as in Magenta."""
         super().build(hparams, is_training, name_or_scope)
         self._keep_prob = own_hparams.keep_prob(hparams, "encoder") if is_training else 1.0
-        self._input_init_stddev = own_hparams.value(hparams, "input_init_stddev")
+        self._hparams = hparams
         self.fallback_reason = "residual connections" if hparams.residual_encoder else ""
 
     def encode(self, sequence: tf.Tensor, sequence_length: tf.Tensor) -> tf.Tensor:
@@ -54,7 +54,7 @@ class BidirectionalLstmEncoder(OwnLayers, lstm_models.BidirectionalLstmEncoder):
         for name, cell in zip(("fw", "bw"), directions, strict=True):
             with tf.variable_scope(f"cell_{number}/bidirectional_rnn/{name}"):
                 loud_rows = depth if number == 0 and self.reads_data else 0
-                variables += variables_of(cell, depth, loud_rows=loud_rows, stddev=self._input_init_stddev)
+                variables += variables_of(cell, depth, hparams=self._hparams, loud_rows=loud_rows)
         kernels, biases = zip(*variables, strict=True)
         layer = recurrence.Layer(tf.stack(kernels), tf.stack(biases))
         both_ways = tf.stack([sequence, _reversed(sequence, lengths)], axis=1)

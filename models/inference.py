@@ -96,6 +96,11 @@ class TrainedModel:
         feeds = {} if self._z is None else {self._z: z}
         return self._run(self._samples, feeds, len(z), {self._temperature: temperature})
 
+    def variables(self) -> dict[str, np.ndarray]:
+        """Returns the model's variables and its global step by their names in a checkpoint; nothing of the training."""
+        with self._graph.as_default():
+            return self._session.run({variable.op.name: variable for variable in tf.global_variables()})
+
     def _run(self, fetch: tf.Tensor, feeds: dict, n: int, constants: dict) -> np.ndarray:
         """Computes `fetch` in batches; the last batch is filled up with its own first rows."""
         parts = []

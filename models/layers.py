@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models import own_hparams, recurrence
+from models import own_hparams, recurrence, step_loop
 from models.magenta import HParams, tf
 from models.stateless_random import StatelessRandom
 
@@ -59,7 +59,7 @@ class OwnLayers:
 
 
 def variables_of(
-    cell: tf.nn.rnn_cell.MultiRNNCell, depth: int, scope=None, *, loud_rows: int = 0, stddev: float = 0.0
+    cell: tf.nn.rnn_cell.MultiRNNCell, depth: int, scope=None, *, hparams: HParams, loud_rows: int = 0
 ) -> list[tuple[tf.Tensor, tf.Tensor]]:
     """Returns kernel and bias of each `LSTMBlockCell`; makes them, in the open variable scope, where they do not exist.
 
@@ -67,21 +67,25 @@ def variables_of(
         cell: The cells of `lstm_utils.rnn_cell`, without residual connections.
         depth: The size of the input.
         scope: The scope of the variables; None is one named after the cell in the open scope.
-        loud_rows: So many rows of the lowest layer's kernel, from the first, begin with normal values of `stddev`.
-        stddev: 0 is upstream's uniform values for them too (Glorot's).
+        hparams: Where the variables begin: `input_init_stddev` and `chrono_steps` of `own_hparams`.
+        loud_rows: So many rows of the lowest layer's kernel, from the first, are of hits or tokens.
     """
+    stddev = own_hparams.value(hparams, "input_init_stddev")
+    chrono_steps = own_hparams.value(hparams, "chrono_steps")
 
-    def louder(getter, name: str, *args, **options):
-        if name.endswith("cell_0/lstm_cell/kernel") and stddev:
-            options["initializer"] = _LouderInputs(loud_rows, stddev)
+    def begin(getter, name: str, *args, **options):
+        if stddev and name.endswith("cell_0/lstm_cell/kernel"):
+            options["initializer"] = _LoudInputs(loud_rows, stddev)
+        if chrono_steps and name.endswith("lstm_cell/bias"):
+            options["initializer"] = _LongMemory(chrono_steps)
         return getter(name, *args, **options)
 
-    with tf.variable_scope(tf.get_variable_scope(), custom_getter=louder):
+    with tf.variable_scope(tf.get_variable_scope(), custom_getter=begin):
         cell(tf.zeros([1, depth]), cell.zero_state(1, tf.float32), scope)  # Makes them, under upstream's names.
     return [(wrapper.cell._kernel, wrapper.cell._bias) for wrapper in cell._cells]
 
 
-class _LouderInputs(tf.glorot_uniform_initializer):
+class _LoudInputs(tf.glorot_uniform_initializer):
     """Glorot's values, but for the first rows, which are normal ones of a standard deviation of their own."""
 
     def __init__(self, num_rows: int, stddev: float) -> None:
@@ -93,3 +97,20 @@ class _LouderInputs(tf.glorot_uniform_initializer):
         quiet = super().__call__(shape, dtype, partition_info)
         loud = tf.random.normal([self._num_rows, shape[1]], stddev=self._stddev)
         return tf.concat([loud, quiet[self._num_rows :]], axis=0)
+
+
+class _LongMemory(tf.keras.initializers.Initializer):
+    """Biases with which each unit remembers for a time of its own (Tallec and Ollivier, arXiv 1804.11188, section 3).
+
+    Those of the forget gate are log(t), of the input gate -log(t), t uniform between 1 and the longest time in steps.
+    """
+
+    def __init__(self, longest_steps: int) -> None:
+        self._longest_steps = longest_steps
+
+    def __call__(self, shape, dtype=None, partition_info=None, **_) -> tf.Tensor:
+        """Returns the first values of an `LSTMBlockCell`'s bias, `[4 * units]`: input, candidate, forget, output."""
+        units = int(shape[0]) // step_loop.NUM_GATES
+        log_steps = tf.math.log(tf.random.uniform([units], 1, max(self._longest_steps - 1, 1.001)))
+        zeros = tf.zeros([units])
+        return tf.concat([zeros, zeros, log_steps - recurrence.FORGET_BIAS, zeros], axis=0)

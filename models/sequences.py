@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grooves import drums
 from models.magenta import tf
 
 
@@ -35,3 +36,11 @@ def one_step_late(sequence: tf.Tensor) -> tf.Tensor:
 def time_major(sequence: tf.Tensor) -> tf.Tensor:
     """Returns `[batch, steps, …]` as `[steps, batch, …]`, or the other way round."""
     return tf.transpose(sequence, [1, 0, *range(2, len(sequence.shape))])
+
+
+def hits_of(sequence: tf.Tensor) -> tf.Tensor:
+    """Returns hits `[batch, steps, 9]`, float32, of drums' tokens `[batch, steps]` or grooves `[batch, steps, 27]`."""
+    if not sequence.dtype.is_integer:
+        return tf.to_float(sequence[..., : drums.NUM_CLASSES])
+    bits = tf.bitwise.right_shift(tf.maximum(sequence, 0)[..., tf.newaxis], tf.range(drums.NUM_CLASSES))
+    return tf.to_float(tf.bitwise.bitwise_and(bits, 1))

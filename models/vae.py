@@ -101,9 +101,26 @@ class MusicVAE(base_model.MusicVAE):
         kl_terms = objective.kl_terms(kl, hparams)
         beta = objective.beta(hparams, tf.to_float(self.global_step))
         self.loss = tf.reduce_mean(r_loss) + beta * tf.reduce_mean(kl_terms["kl_loss"])
-        return metrics, {
+        scalars = {
             "loss": self.loss,
             "losses/r_loss": r_loss,
             **{f"losses/{name}": values for name, values in kl_terms.items()},
             "losses/kl_beta": beta,
         }
+        if weight := own_hparams.value(hparams, "auxiliary_weight"):
+            scalars["losses/auxiliary"] = self._auxiliary_loss(targets, z)
+            self.loss += weight * tf.reduce_mean(scalars["losses/auxiliary"])
+        return metrics, scalars
+
+    def _auxiliary_loss(self, targets: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """Returns the cross-entropy `[batch]`, nats, of all hits under a linear guess from the latent vector alone.
+
+        In a hierarchy the guess is from the conductor's embedding of each bar. No step before helps, so what is in the
+        window has to get into the latent vector; the weights of the guess are of no use after training.
+        """
+        hits = sequences.hits_of(targets)
+        embeddings = getattr(self.decoder, "embeddings", z)
+        per_embedding = hits.shape[0] * hits.shape[1] * hits.shape[2] // embeddings.shape[0]
+        logits = tf.layers.dense(embeddings, per_embedding, name="auxiliary/hits")
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.reshape(hits, logits.shape), logits)
+        return tf.reduce_sum(tf.reshape(losses, [hits.shape[0], -1]), axis=1)

@@ -16,12 +16,14 @@ from absl import flags
 
 from pipelines import cli
 from pipelines.files import atomic
+from pipelines.runs import pretrained
 
 
 def define_flags() -> None:
     flags.DEFINE_string("config", None, "The config's name; default: that of the run.")
     flags.DEFINE_string("run_dir", None, "Folder of a run, or its best/; its newest checkpoint is evaluated.")
     flags.DEFINE_string("checkpoint_file", None, "A checkpoint's prefix, a folder of checkpoints, or a .tar of one.")
+    flags.DEFINE_string("pretrained", None, "A trained model of the clone, by the name of its folder in pretrained/.")
     flags.DEFINE_string("examples_path", None, "TFRecord of NoteSequences, or a glob over several.")
     flags.DEFINE_string("tfds_name", None, "TensorFlow Datasets name to take examples from instead.")
     flags.DEFINE_string("tfds_data_dir", None, "Where TFDS keeps its data sets; default: its own choice.")
@@ -44,8 +46,7 @@ def define_flags() -> None:
 
 def main() -> None:
     args = flags.FLAGS
-    if (args.run_dir is None) == (args.checkpoint_file is None):
-        raise ValueError("give one of --run_dir and --checkpoint_file: where is the trained model?")
+    run_dir = pretrained.choose(args.run_dir, args.checkpoint_file, args.pretrained)
     if args.examples_path and args.tfds_name:
         raise ValueError("--examples_path and --tfds_name were both given; give one of them")
     output = pathlib.Path(args.output).expanduser()
@@ -70,7 +71,7 @@ def main() -> None:
         from pipelines.training import curves
 
         page.check_inputs(baselines, comparison)
-    name, config, path = resolution.resolve_model(args.run_dir, args.checkpoint_file, args.config, args.hparams)
+    name, config, path = resolution.resolve_model(run_dir, args.checkpoint_file, args.config, args.hparams)
     if args.tfds_name:
         config = config._replace(tfds_name=args.tfds_name)
     with checkpoints.unpacked(path) as checkpoint:
@@ -81,7 +82,7 @@ def main() -> None:
     found.write_json(output)
     if page_dir:
         performances = note_sequences.find(config, args.split, args.examples_path, args.tfds_data_dir)
-        run = run_folder.of_checkpoint(args.run_dir or path)
+        run = run_folder.of_checkpoint(run_dir or path)
         page.write(
             page_dir,
             found,

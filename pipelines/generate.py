@@ -14,12 +14,14 @@ from absl import flags
 
 from pipelines import cli
 from pipelines.files import atomic
+from pipelines.runs import pretrained
 
 
 def define_flags() -> None:
     flags.DEFINE_string("config", None, "The config's name; default: that of the run in --run_dir.")
     flags.DEFINE_string("run_dir", None, "Folder of a run; its newest checkpoint is loaded.")
     flags.DEFINE_string("checkpoint_file", None, "A checkpoint's prefix, a folder of checkpoints, or a .tar of one.")
+    flags.DEFINE_string("pretrained", None, "A trained model of the clone, by the name of its folder in pretrained/.")
     flags.DEFINE_string("output_dir", "/tmp/music_vae/generated", "Folder for the MIDI files.")
     flags.DEFINE_enum(
         "mode", "sample", ["sample", "interpolate"], "Sample from the prior, or go from one MIDI to another."
@@ -39,8 +41,7 @@ def define_flags() -> None:
 
 def main() -> None:
     args = flags.FLAGS
-    if (args.run_dir is None) == (args.checkpoint_file is None):
-        raise ValueError("give one of --run_dir and --checkpoint_file: where is the trained model?")
+    run_dir = pretrained.choose(args.run_dir, args.checkpoint_file, args.pretrained)
     if args.mode == "interpolate" and not (args.input_midi_1 and args.input_midi_2):
         raise ValueError("--mode=interpolate goes from --input_midi_1 to --input_midi_2; give both")
     if args.mode == "interpolate" and args.num_outputs < 2:
@@ -56,7 +57,7 @@ def main() -> None:
     from pipelines.generation import inputs, latent, outputs
     from pipelines.runs import resolution
 
-    name, config, checkpoint = resolution.resolve_model(args.run_dir, args.checkpoint_file, args.config, args.hparams)
+    name, config, checkpoint = resolution.resolve_model(run_dir, args.checkpoint_file, args.config, args.hparams)
     ends = []
     if args.mode == "interpolate":
         ends = [inputs.read_example(config, path, args.start_bar) for path in (args.input_midi_1, args.input_midi_2)]

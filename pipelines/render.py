@@ -31,11 +31,12 @@ def define_flags() -> None:
         lower_bound=synthesizer.MIN_SAMPLE_RATE_HZ,
         upper_bound=synthesizer.MAX_SAMPLE_RATE_HZ,
     )
+    flags.DEFINE_bool("only_new", False, "Leave WAVs as they are that are younger than their MIDI.")
     flags.DEFINE_integer("num_workers", None, "Files rendered at once (default: one a core).", lower_bound=1)
 
 
 def main() -> int:
-    jobs = rendering.plan(FLAGS.input, FLAGS.output_dir)
+    jobs = rendering.plan(FLAGS.input, FLAGS.output_dir, FLAGS.only_new)
     chosen = rendering.check(FLAGS.soundfont)
     print(f"soundfont: {chosen}")
     rendered, reasons = rendering.render(jobs, chosen, FLAGS.sample_rate, FLAGS.num_workers)

@@ -45,13 +45,18 @@ def check_run(
             config cannot take, or a `run_dir` that is a file.
     """
     import configs
-    from pipelines.runs import resolution, run_folder
+    from pipelines.runs import pretrained, resolution, run_folder
 
     if examples_path and tfds_name:
         raise ValueError("--examples_path and --tfds_name were both given; give one of them")
     folder, checkpoint_dir = run_folder.locate(run_dir)
     if folder.path.exists() and not folder.path.is_dir():
         raise ValueError(f"{folder.path}: is a file; --run_dir takes a folder")
+    if pretrained.tar_of(folder.path):
+        raise ValueError(
+            f"{folder.path}: a trained model, which stays as it is; evaluate it with python -m pipelines.evaluate, or"
+            " give another --run_dir"
+        )
     name, config = resolution.resolve_config(folder, name, hparams)
     config = configs.with_stride(config, stride_bars)
     if tfds_name:

@@ -1,6 +1,6 @@
 """What run_train.sh and run_generate.sh do: the stages in order, each a process whose messages come through.
 
-python -m pipelines.workflow train --dataset=starter --config=hier-drums_4bar_small --num_steps=300
+python -m pipelines.workflow train --dataset=starter
 python -m pipelines.workflow generate --num_outputs=5
 """
 
@@ -11,6 +11,7 @@ import functools
 import glob
 import importlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from grooves import metadata
 from pipelines import cli
 from pipelines.dataset.inputs import sources
 from pipelines.files import atomic, freshness
+from pipelines.runs import pretrained
 from pipelines.runs.run_folder import SETTINGS_NAME, RunFolder
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -39,16 +41,22 @@ CONVERT_FLAGS = (
 
 VALIDATE_EVERY_STEPS = 500  # Where there is a validation split; some two percent of the time on Groove.
 
-# The run of the default config that run_generate.sh trains when there is none: drums that sound like drums, in minutes.
+# What run_generate.sh plays where there is no run of one's own.
+DEFAULT_PRETRAINED = "hier-drums"
+
+# The run of the default config that run_train.sh trains on starter grooves: drums that sound like drums, in minutes.
 QUICK_RUN_DIR = RUNS_DIR / "quick"
 QUICK_HPARAMS = "batch_size=32,learning_rate=0.005,enc_rnn_size=[256],dec_rnn_size=[128,128],z_size=32"
 QUICK_NUM_STEPS = 3000
+QUICK_FLAGS = (f"--hparams={QUICK_HPARAMS}", f"--num_steps={QUICK_NUM_STEPS}", "--seed=1")
 
 NUM_OUTPUTS = 5
 
 
 def train(argv: list[str]) -> None:
     """Data → TFRecords → training → evaluation, with flags of run_train.sh and, handed on, of `pipelines.train`.
+
+    On the starter grooves, and with nothing said of what to train and how long, it is the quick run.
 
     Raises:
         SystemExit: a stage failed, or a flag is wrong.
@@ -62,7 +70,7 @@ def train(argv: list[str]) -> None:
     for name in CONVERT_FLAGS:
         parser.add_argument(f"--{name}", help="which performances, or how to read them; as in pipelines.convert")
     parser.add_argument("--config", help=f"what to train (default: that of the run, or {DEFAULT_CONFIG})")
-    parser.add_argument("--run_dir", help="folder of the run (default: runs/CONFIG)")
+    parser.add_argument("--run_dir", help="folder of the run (default: runs/CONFIG, and runs/quick for the quick run)")
     parser.add_argument("--mode", default="train", choices=["train", "eval"], help="eval only evaluates")
     parser.add_argument("--split", default="validation", choices=metadata.SPLITS, help="the one to evaluate on")
     parser.add_argument("--examples_path", help="TFRecords to use as they are, in place of --dataset")
@@ -73,8 +81,10 @@ def train(argv: list[str]) -> None:
     parser.add_argument("--eval_interval_secs", help="with --mode=eval: wait for new checkpoints, this often")
     args, rest = _parse(parser, "train", argv)
 
-    run_dir = args.run_dir or str(RUNS_DIR / (args.config or DEFAULT_CONFIG))
     datasets = args.dataset or [sources.STARTER]
+    is_quick = _is_quick(args, rest)
+    run_dir = args.run_dir or str(QUICK_RUN_DIR if is_quick else RUNS_DIR / (args.config or DEFAULT_CONFIG))
+    rest = [*QUICK_FLAGS, *rest] if is_quick else rest
     convert_flags = _given(args, *CONVERT_FLAGS)
     stage_flags = [f"--run_dir={run_dir}", *_given(args, "config", "stride_bars"), *rest]
     if not args.config and not Path(run_dir, SETTINGS_NAME).exists():
@@ -100,17 +110,21 @@ def train(argv: list[str]) -> None:
 
 
 def generate(argv: list[str]) -> None:
-    """Checkpoint → MIDI → WAV, pictures and a page; without any trained run, a quick one is trained first.
+    """Checkpoint → MIDI → WAV, pictures and a page.
 
-    Takes flags of run_generate.sh and, handed on, of `pipelines.generate`.
+    Takes flags of run_generate.sh and, handed on, of `pipelines.generate`. Where no model is named, the newest run
+    plays, or else a trained model of the clone; where there is none either, the quick run is trained first.
 
     Raises:
-        FileNotFoundError: there is no run of the config that was asked for.
+        FileNotFoundError: there is no run and no trained model of the config that was asked for.
         SystemExit: a stage failed, or a flag is wrong.
-        ValueError: the soundfont that was asked for cannot be used.
+        ValueError: the soundfont that was asked for cannot be used, or the model is named twice or not known.
     """
     parser = _parser("./run_generate.sh", "Writes drums as MIDI, WAV, pictures and a page that plays them.")
-    parser.add_argument("--run_dir", help="the trained run (default: the newest below runs/, or a quick one)")
+    parser.add_argument(
+        "--run_dir", help=f"the trained run (default: the newest below runs/, or --pretrained={DEFAULT_PRETRAINED})"
+    )
+    parser.add_argument("--pretrained", help="a trained model of the clone: a folder's name in pretrained/")
     parser.add_argument("--checkpoint_file", help="a checkpoint, or a .tar of one, in place of a run")
     parser.add_argument("--config", help="the checkpoint's config (default: that of the run)")
     parser.add_argument("--output_dir", default=str(GENERATED_DIR), help="where to (default: generated)")
@@ -122,12 +136,14 @@ def generate(argv: list[str]) -> None:
     own_flags = _given(args, "config", "checkpoint_file", "output_dir")
     stage_flags = [f"--num_outputs={NUM_OUTPUTS}", *own_flags, *rest]
     _check_flags(parser.prog, "generate", [*stage_flags, *_given(args, "run_dir")])
-    run_flags = _given(args, "run_dir")
-    if not args.run_dir and not args.checkpoint_file:
-        run_flags = [f"--run_dir={_newest_run(args.config) or _train_quick(args.config)}"]
-    run_stage("generate", *run_flags, *stage_flags)
+    if args.run_dir or args.checkpoint_file or args.pretrained:
+        run_dir = pretrained.choose(args.run_dir, args.checkpoint_file, args.pretrained)
+    else:
+        run_dir = _model_to_play(args.config)
+    run_stage("generate", *([f"--run_dir={run_dir}"] if run_dir else []), *stage_flags)
     if not silent_because:
-        run_stage("render", f"--input={args.output_dir}", *_given(args, "soundfont", "sample_rate"))
+        sound_flags = _given(args, "soundfont", "sample_rate")
+        run_stage("render", f"--input={args.output_dir}", *(sound_flags or ["--only_new"]))
     run_stage("report", f"--input={args.output_dir}")
     if silent_because:
         print(silent_because)
@@ -194,10 +210,40 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
+def _is_quick(args: argparse.Namespace, rest: Sequence[str]) -> bool:
+    """Whether the flags of run_train.sh mean the quick run, new or begun."""
+    if args.mode == "eval" or args.examples_path or args.tfds_name or args.dataset not in (None, [sources.STARTER]):
+        return False
+    if args.config or any(re.match("--?(num_steps|hparams)(=|$)", flag) for flag in rest):
+        return False
+    begun = RunFolder(Path(args.run_dir)).settings() if args.run_dir else {}
+    return not begun or QUICK_HPARAMS in begun.get("command", "")
+
+
+def _model_to_play(config: str | None) -> Path:
+    """Returns the folder of the model that plays where none is named, and says which it is."""
+    if newest := _newest_run(config):
+        print(f"plays {shown(newest)}, the newest run", flush=True)
+        return newest
+    name = pretrained.of_config(config) if config else _usual_pretrained()
+    if not name:
+        return _train_quick(config)
+    own = (
+        f"--config={config} trains one of your own" if config else "--dataset=starter trains one of your own in minutes"
+    )
+    print(f"plays {shown(pretrained.locate(name))}, trained before; ./run_train.sh {own}", flush=True)
+    return pretrained.locate(name)
+
+
+def _usual_pretrained() -> str | None:
+    names = pretrained.names()
+    return DEFAULT_PRETRAINED if DEFAULT_PRETRAINED in names else next(iter(names), None)
+
+
 def _newest_run(config: str | None) -> Path | None:
     """Returns the run whose checkpoint was written last, of `config` if that is given.
 
-    A quick run that was stopped on the way does not count, as the next command finishes it.
+    A quick run that was stopped on the way does not count.
     """
     found = []
     for index_path in RUNS_DIR.glob("**/train/checkpoint"):
@@ -217,17 +263,13 @@ def _train_quick(config: str | None) -> Path:
     step = RunFolder(QUICK_RUN_DIR).step
     done = f", going on from step {step}" if step else ""
     print(
-        f"no trained run below {shown(RUNS_DIR)}: training a quick one on the starter grooves, "
+        f"no trained run below {shown(RUNS_DIR)} and none in the clone: training a quick one on the starter grooves, "
         f"{QUICK_NUM_STEPS} steps, a few minutes{done}",
         flush=True,
     )
     tfrecord_dir = convert([sources.STARTER])
-    run_stage(
-        "train",
-        *("--mode=train", f"--config={DEFAULT_CONFIG}", f"--run_dir={QUICK_RUN_DIR}"),
-        *(f"--hparams={QUICK_HPARAMS}", f"--num_steps={QUICK_NUM_STEPS}", "--seed=1"),
-        _examples(tfrecord_dir, "train"),
-    )
+    flags_of_run = (f"--config={DEFAULT_CONFIG}", f"--run_dir={QUICK_RUN_DIR}", *QUICK_FLAGS)
+    run_stage("train", "--mode=train", *flags_of_run, _examples(tfrecord_dir, "train"))
     return QUICK_RUN_DIR
 
 

@@ -1,11 +1,14 @@
 """The registry: what its entries say, that they build, and that nothing done to one is seen by the next."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from magenta.models.music_vae import configs as magenta_configs
 from magenta.models.music_vae import data, lstm_models
 
 import configs
+from models import own_hparams
 from models.magenta import tf
 
 OWN = ("hier-drums_4bar_small", "hier-drums_4bar", "groovae_4bar", "groovae_4bar_humanize", "groovae_4bar_tap")
@@ -21,9 +24,8 @@ def test_small_hier_drums_has_the_hparams_it_is_known_by():
         "dec_rnn_size": [256, 256],
         "free_bits": 48,
         "max_beta": 0.2,
-        "windows_per_performance": 0,
     }
-    assert config.hparams.values() == expected
+    assert config.hparams.values() == expected | own_hparams.DEFAULTS
     decoder = config.model.decoder
     assert isinstance(decoder, lstm_models.HierarchicalLstmDecoder)
     assert decoder._level_lengths == [4, 16]
@@ -40,7 +42,7 @@ def test_hier_drums_has_twice_the_units():
 def test_groovae_has_upstreams_hparams(name):
     upstream = magenta_configs.CONFIG_MAP["groovae_4bar"]
     config = configs.CONFIG_MAP[name]
-    assert config.hparams.values() == upstream.hparams.values() | {"windows_per_performance": 0}
+    assert config.hparams.values() == upstream.hparams.values() | own_hparams.DEFAULTS
     assert config.tfds_name == upstream.tfds_name
     assert isinstance(config.model.decoder, lstm_models.GrooveLstmDecoder)
 
@@ -77,9 +79,26 @@ def test_overrides_do_not_reach_the_registry():
     assert configs.CONFIG_MAP["hier-drums_4bar_small"].hparams.batch_size == 512
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ("word_dropout=1.5", r"word_dropout is 1.5; it is at least 0 and at most 1$"),
+        ("augment_voices=-0.1", r"augment_voices is -0.1; it is at least 0 and at most 1$"),
+        ("ema_decay=2", r"ema_decay is 2.0; it is at least 0 and at most 1$"),
+        ("weight_decay=-1", r"weight_decay is -1.0; it is at least 0$"),
+        ("warmup_steps=-1", r"warmup_steps is -1; it is at least 0$"),
+        ("windows_per_performance=-1", r"windows_per_performance is -1; it is at least 0$"),
+        ("sigma_bias=-1", None),
+    ],
+)
+def test_hparams_of_the_project_stay_in_their_range(overrides, message):
+    with pytest.raises(ValueError, match=message) if message else contextlib.nullcontext():
+        configs.with_hparams(configs.CONFIG_MAP["groovae_4bar"], overrides)
+
+
 @pytest.mark.parametrize("overrides", ["batch_sise=7", "batch_size=many", "batch_size"])
 def test_wrong_overrides_are_named(overrides):
-    with pytest.raises(ValueError, match="known hparams: batch_size, beta_rate"):
+    with pytest.raises(ValueError, match=r"known hparams: augment_bars, augment_.*batch_size, beta_rate"):
         configs.with_hparams(configs.CONFIG_MAP["groovae_4bar"], overrides)
 
 

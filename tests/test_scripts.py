@@ -11,14 +11,17 @@ import sys
 
 import pytest
 
-from pipelines import workflow
+from pipelines import export, workflow
 
 PROJECT_DIR = pathlib.Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    """A copy of the files that git knows or would add, in a path with a space, with a quick run of three steps."""
+    """A copy of the files that git knows or would add, in a path with a space.
+
+    Its quick run has three steps, and it has no trained models.
+    """
     folder = tmp_path_factory.mktemp("clone") / "a b"
     list_files = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(list_files, cwd=PROJECT_DIR, capture_output=True, check=False)
@@ -28,6 +31,7 @@ def clone(tmp_path_factory):
         if (PROJECT_DIR / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(PROJECT_DIR / name, folder / name)
+    shutil.rmtree(folder / "pretrained", ignore_errors=True)
     workflow_path = folder / "pipelines" / "workflow.py"
     text = workflow_path.read_text()
     quick = (f"QUICK_NUM_STEPS = {workflow.QUICK_NUM_STEPS}\n", f'QUICK_HPARAMS = "{workflow.QUICK_HPARAMS}"\n')
@@ -87,9 +91,12 @@ class TestScripts:
 
     @pytest.mark.slow
     def test_from_a_clean_copy_to_sound(self, clone, tmp_path):
+        for name in ("runs", "pretrained"):
+            shutil.rmtree(clone / name, ignore_errors=True)
         result = run_script(clone, "run_generate.sh", "--seed=1", cwd=tmp_path)
         assert result.returncode == 0, result.stdout + result.stderr
         assert "no trained run" in result.stdout
+        assert "none in the clone" in result.stdout
         assert "devices" in result.stdout
         assert result.stdout.splitlines()[-1].endswith(f"{clone}/generated/index.html")
         generated = clone / "generated"
@@ -101,8 +108,30 @@ class TestScripts:
 
         again = run_script(clone, "run_generate.sh", "--num_outputs=1", "--output_dir=out", cwd=tmp_path)
         assert again.returncode == 0, again.stdout + again.stderr
-        assert "no trained run" not in again.stdout
+        assert f"plays {clone}/runs/quick, the newest run" in again.stdout
         assert len(list((tmp_path / "out").glob("*.mid"))) == 1, "paths are relative to the caller's folder"
+
+    @pytest.mark.slow
+    def test_a_trained_model_plays_until_there_is_a_run_of_ones_own(self, clone, tiny_runs, tmp_path):
+        export.export_run(str(tiny_runs["hier-drums_4bar_small"]), str(clone / "pretrained" / "hier-drums"))
+        export.export_run(str(tiny_runs["groovae_4bar"]), str(clone / "pretrained" / "groovae"))
+        shutil.rmtree(clone / "runs", ignore_errors=True)
+        for flag, name in (("--seed=1", "hier-drums"), ("--config=groovae_4bar", "groovae")):
+            output_dir = tmp_path / name
+            result = run_script(clone, "run_generate.sh", flag, f"--output_dir={output_dir}", cwd=tmp_path)
+            assert result.returncode == 0, result.stdout + result.stderr
+            assert f"plays {clone}/pretrained/{name}, trained before; ./run_train.sh " in result.stdout
+            assert len(list(output_dir.glob("*.mid"))) == workflow.NUM_OUTPUTS
+            assert "devices" not in result.stdout, "nothing is trained"
+
+        trained = run_script(clone, "run_train.sh", "--dataset=starter", cwd=tmp_path)
+        assert trained.returncode == 0, trained.stdout + trained.stderr
+        assert (clone / "runs" / "quick" / "eval" / "metrics.json").exists()
+        own = run_script(clone, "run_generate.sh", "--num_outputs=1", "--output_dir=own", cwd=tmp_path)
+        assert f"plays {clone}/runs/quick, the newest run" in own.stdout
+        named = ("--pretrained=groovae", "--num_outputs=1", "--output_dir=named")
+        result = run_script(clone, "run_generate.sh", *named, cwd=tmp_path)
+        assert [path.name[:12] for path in (tmp_path / "named").glob("*.mid")] == ["groovae_4bar"], result.stderr
 
     @pytest.mark.slow
     def test_training_and_evaluation_of_a_users_folder(self, clone, tmp_path):

@@ -37,13 +37,14 @@ def check(soundfont_path: str | os.PathLike[str] | None = None) -> pathlib.Path:
 
 
 def plan(
-    input_path: str | os.PathLike[str], output_dir: str | os.PathLike[str] | None = None
+    input_path: str | os.PathLike[str], output_dir: str | os.PathLike[str] | None = None, only_new: bool = False
 ) -> list[tuple[pathlib.Path, pathlib.Path]]:
     """Returns each MIDI of a file or folder, and the WAV that it becomes.
 
     Args:
         input_path: A MIDI file or a folder.
         output_dir: Where the WAVs go, in subfolders as in the input. None puts each beside its MIDI.
+        only_new: Leaves out what has a WAV that is younger than its MIDI, whatever soundfont that was played with.
 
     Raises:
         ValueError: there is no MIDI, or two would become the same WAV.
@@ -58,7 +59,7 @@ def plan(
     for wav_path, names in by_wav.items():
         if len(names) > 1:
             raise ValueError(f"{' and '.join(names)} would both become {wav_path}; rename one of them")
-    return jobs
+    return [paths for paths in jobs if not (only_new and _is_current(*paths))]
 
 
 def render(
@@ -121,6 +122,10 @@ def render_file(
         wav.setframerate(sample_rate_hz)
         wav.writeframes(np.round(samples * _INT16_MAX).astype("<i2").tobytes())
     return len(samples) / sample_rate_hz
+
+
+def _is_current(midi_path: pathlib.Path, wav_path: pathlib.Path) -> bool:
+    return wav_path.is_file() and wav_path.stat().st_mtime_ns >= midi_path.stat().st_mtime_ns
 
 
 def _check_writable(folder: pathlib.Path) -> None:

@@ -1,4 +1,4 @@
-"""HTML pages from the Jinja templates in the folder `templates`, whatever is put into them escaped."""
+"""Pages from the Jinja templates in the folder `templates`; in HTML, whatever is put into them is escaped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jinja2
 FOLDER = pathlib.Path(__file__).parent / "templates"
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(FOLDER),
-    autoescape=True,
+    autoescape=jinja2.select_autoescape(["html"]),
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -23,6 +23,6 @@ def load(name: str) -> jinja2.Template:
     return _TEMPLATES.get_template(name)
 
 
-def render(name: str, **values: object) -> str:
+def render(name: str, /, **values: object) -> str:
     """Returns the page that a template makes of values; the same ones give the same page, byte for byte."""
     return load(name).render(values)

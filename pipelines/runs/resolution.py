@@ -6,7 +6,7 @@ import os
 
 import configs
 from models import checkpoints
-from pipelines.runs import run_folder
+from pipelines.runs import pretrained, run_folder
 from pipelines.runs.run_folder import RunFolder
 
 
@@ -58,7 +58,7 @@ def resolve_model(
     """Returns the config that a trained model has, by name and as `resolve_config` does, and where its checkpoint is.
 
     Args:
-        run_dir: A run's folder, or its `train/` or `best/`.
+        run_dir: A run's folder, or its `train/` or `best/`, or a trained model's folder.
         checkpoint_file: In place of that, a checkpoint as `models.checkpoints.unpacked` takes it.
         name: The config; None takes that of the run, or of the run that the checkpoint lies in.
         overrides: `--hparams`.
@@ -71,7 +71,8 @@ def resolve_model(
         raise ValueError("give one of --run_dir and --checkpoint_file: where is the trained model?")
     if run_dir:
         run, checkpoint_dir = run_folder.locate(run_dir)
-        path = newest_checkpoint(run, checkpoint_dir)
+        tar = pretrained.tar_of(run.path)
+        path = str(tar) if tar else newest_checkpoint(run, checkpoint_dir)
     else:
         run, path = run_folder.of_checkpoint(checkpoint_file), checkpoint_file
     return *resolve_config(run, name, overrides), path

@@ -101,10 +101,11 @@ def locate(run_dir: str | os.PathLike[str]) -> tuple[RunFolder, pathlib.Path]:
 def of_checkpoint(path: str | os.PathLike[str]) -> RunFolder | None:
     """Returns the run that a checkpoint belongs to; None where no settings lie beside it, as with Magenta's own.
 
-    The path is a run's folder, its `train/` or `best/`, or a checkpoint's prefix or file in one of these.
+    The path is a run's folder, its `train/` or `best/`, or a checkpoint's prefix or file in one of these; or the
+    tar of a trained model.
     """
     path = pathlib.Path(path).expanduser().absolute()
-    folder = path.parent if path.parent.name in (TRAIN_NAME, BEST_NAME) else path
+    folder = path.parent if path.parent.name in (TRAIN_NAME, BEST_NAME) or path.suffix == ".tar" else path
     run, _ = locate(folder)
     return run if (run.path / SETTINGS_NAME).is_file() else None
 

@@ -85,6 +85,7 @@ def write_settings(prepared: Setup) -> None:
             "data": prepared.data,
             "seed": state.seed,
             "precision": state.precision,
+            "devices": magenta.describe_devices(),
             "changes": history,
             "command": prepared.options.command,
         },

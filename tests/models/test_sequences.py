@@ -30,3 +30,12 @@ def test_inputs_are_targets_one_step_late():
 
 def test_time_comes_first():
     np.testing.assert_array_equal(run(sequences.time_major, ONE_HOT), ONE_HOT.swapaxes(0, 1))
+
+
+def test_hits_of_tokens_and_of_grooves():
+    tokens = np.array([[0b101, -1], [0, 0b100000000]], np.int32)
+    hits = run(sequences.hits_of, tokens)
+    assert hits.shape == (2, 2, 9)
+    assert [np.flatnonzero(step).tolist() for step in hits.reshape(4, 9)] == [[0, 2], [], [], [8]]
+    groove = np.random.default_rng(0).random([2, 3, 27], np.float32)
+    np.testing.assert_array_equal(run(sequences.hits_of, groove), groove[..., :9])

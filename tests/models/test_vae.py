@@ -105,3 +105,30 @@ def test_word_dropout_hides_steps_from_the_decoder_in_training(name):
     is_hidden = (seen[0.5] == nothing).reshape([BATCH, 64, -1]).all(axis=-1)
     assert is_hidden.mean() == pytest.approx(0.5, abs=0.12)
     np.testing.assert_array_equal(seen[0.5][~is_hidden], given[~is_hidden])
+
+
+@pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar"])
+def test_the_auxiliary_loss_is_a_guess_of_the_hits_from_the_latent_vector(name):
+    """Before training the guess is even, and its gradient reaches the encoder without any step of the decoder."""
+    config = configs.with_hparams(configs.CONFIG_MAP[name], f"{SIZES},auxiliary_weight=0.5")
+    depth, input_depth = config.data_converter.output_depth, config.data_converter.input_depth
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 512, [BATCH, 64]) if is_drums(name) else rng.random([BATCH, 64, depth]) < 0.3
+    with tf.Graph().as_default(), tf.Session() as session:
+        config.model.build(config.hparams, depth, is_training=True)
+        _, scalars = config.model._compute_model_loss(
+            tf.constant(rng.random([BATCH, 64, input_depth], np.float32)),
+            tf.constant(targets.astype(np.int32 if is_drums(name) else np.float32)),
+            tf.fill([BATCH], 64),
+            None,
+        )
+        terms = [tf.reduce_mean(scalars[f"losses/{term}"]) for term in ("r_loss", "kl_loss", "auxiliary")]
+        (kernel,) = (variable for variable in tf.trainable_variables() if variable.op.name == "encoder/mu/kernel")
+        gradient = tf.gradients(terms[2], kernel)[0]
+        session.run(tf.global_variables_initializer())
+        loss, beta, (r_loss, kl_loss, auxiliary), gradient = session.run(
+            [config.model.loss, scalars["losses/kl_beta"], terms, gradient]
+        )
+    assert loss == pytest.approx(r_loss + beta * kl_loss + 0.5 * auxiliary)
+    assert auxiliary == pytest.approx(64 * 9 * np.log(2), rel=0.02)
+    assert np.abs(gradient).max() > 0

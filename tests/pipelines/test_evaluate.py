@@ -40,8 +40,8 @@ def test_it_gives_what_mode_eval_gives(tiny_runs, starter_records, tmp_path, cap
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ((), "give one of --run_dir and --checkpoint_file"),
-        (("--run_dir=a", "--checkpoint_file=b"), "give one of --run_dir and --checkpoint_file"),
+        ((), "give one of --run_dir, --checkpoint_file and --pretrained"),
+        (("--run_dir=a", "--checkpoint_file=b"), "give one of --run_dir, --checkpoint_file and --pretrained"),
         (("--run_dir=a", "--examples_path=b", "--tfds_name=c"), "--examples_path and --tfds_name were both given"),
         (("--checkpoint_file=b/model.ckpt-1", "--examples_path=b"), "which config?"),
         (("--run_dir=a", "--baselines=b.json"), "--baselines and --comparison are for the page; give --page_dir, too"),

@@ -39,7 +39,7 @@ def test_a_part_of_a_run_stands_for_it(tiny_runs, tmp_path, part):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ([], "give one of --run_dir and --checkpoint_file: where is the trained model?"),
+        ([], "give one of --run_dir, --checkpoint_file and --pretrained: where is the trained model?"),
         (
             ["--run_dir=a", "--mode=interpolate"],
             "--mode=interpolate goes from --input_midi_1 to --input_midi_2; give both",

@@ -16,6 +16,7 @@ import pytest
 
 from pipelines import cli, workflow
 from pipelines.audio import rendering
+from pipelines.runs import pretrained
 
 PROJECT_DIR = pathlib.Path(__file__).resolve().parents[2]
 
@@ -40,6 +41,7 @@ def stages(tmp_path, monkeypatch):
     for name in ("RUNS_DIR", "TFRECORD_DIR", "GENERATED_DIR"):
         monkeypatch.setattr(workflow, name, tmp_path / name.lower())
     monkeypatch.setattr(workflow, "QUICK_RUN_DIR", tmp_path / "runs_dir" / "quick")
+    monkeypatch.setattr(pretrained, "PRETRAINED_DIR", tmp_path / "pretrained")
     return done
 
 
@@ -53,6 +55,13 @@ def make_run(run_dir: pathlib.Path, step: int, config: str = "hier-drums_4bar_sm
     os.utime(index_path, (time.time() - age_secs,) * 2)
 
 
+def make_pretrained(name: str, config: str) -> None:
+    folder = pretrained.PRETRAINED_DIR / name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"config": config}))
+    (folder / f"{name}.tar").touch()
+
+
 class TestTrain:
     def test_data_then_training_then_evaluation(self, stages, tmp_path):
         workflow.train(["--num_steps", "7", "--config=groovae_4bar", "--hparams=batch_size=4"])
@@ -63,6 +72,34 @@ class TestTrain:
             assert f"--examples_path={tmp_path}/tfrecord_dir/starter/{split}.tfrecord*" in stage
             assert f"--run_dir={tmp_path}/runs_dir/groovae_4bar" in stage
             assert stage[-3:] == ["--num_steps", "7", "--hparams=batch_size=4"], "the user's flags come last"
+
+    @pytest.mark.parametrize("argv", [[], ["--dataset=starter", "--seed=7"]])
+    def test_starter_grooves_alone_are_the_quick_run(self, stages, argv):
+        workflow.train(argv)
+        assert [stage[0] for stage in stages] == ["convert", "train", "train"]
+        for stage in stages[1:]:
+            assert f"--run_dir={workflow.QUICK_RUN_DIR}" in stage
+            assert {f"--config={workflow.DEFAULT_CONFIG}", *workflow.QUICK_FLAGS} <= set(stage)
+            assert stage[-1] == (argv or ["--seed=1"])[-1], "the user's flags come last"
+
+    @pytest.mark.parametrize(
+        "flag", ["--config=groovae_4bar", "--num_steps=7", "--hparams=batch_size=4", "--mode=eval", "--dataset=mine"]
+    )
+    def test_what_is_said_of_a_run_makes_it_another_one(self, stages, tmp_path, flag):
+        (tmp_path / "mine").mkdir()
+        workflow.train(["--dataset=starter", flag])
+        assert not any(workflow.QUICK_HPARAMS in each for stage in stages for each in stage)
+        assert not any("quick" in each for stage in stages for each in stage)
+
+    def test_a_quick_run_elsewhere_goes_on_and_another_run_stays_itself(self, stages, tmp_path):
+        run_dir, command = tmp_path / "mine", f"python -m pipelines.train --hparams={workflow.QUICK_HPARAMS}"
+        for settings, is_quick in ((None, True), ({"command": command}, True), ({"command": "x"}, False), ({}, False)):
+            if settings is not None:
+                run_dir.mkdir(exist_ok=True)
+                (run_dir / "config.json").write_text(json.dumps({"config": "hier-drums_4bar_small"} | settings))
+            workflow.train([f"--run_dir={run_dir}"])
+            assert f"--run_dir={run_dir}" in stages[-1]
+            assert (workflow.QUICK_FLAGS[0] in stages[-1]) == is_quick
 
     def test_mode_eval_only_evaluates_the_split_asked_for(self, stages):
         workflow.train(["--mode=eval", "--run_dir=some/run", "--split", "test", "--eval_interval_secs=60"])
@@ -185,7 +222,42 @@ class TestConvert:
 
 
 class TestGenerate:
-    def test_without_a_run_a_quick_one_is_trained_first(self, stages, tmp_path, capsys):
+    def test_without_a_run_a_trained_model_plays(self, stages, capsys):
+        for name in ("groovae", "hier-drums"):
+            make_pretrained(name, {"groovae": "groovae_4bar"}.get(name, "hier-drums_4bar_small"))
+        workflow.generate([])
+        assert [stage[0] for stage in stages] == ["generate", "render", "report"]
+        assert f"--run_dir={pretrained.PRETRAINED_DIR / 'hier-drums'}" in stages[0]
+        out = capsys.readouterr().out
+        assert "pretrained/hier-drums, trained before; ./run_train.sh --dataset=starter trains one of your own" in out
+        workflow.generate(["--config=groovae_4bar"])
+        assert f"--run_dir={pretrained.PRETRAINED_DIR / 'groovae'}" in stages[3]
+        assert "./run_train.sh --config=groovae_4bar trains one" in capsys.readouterr().out
+
+    def test_ones_own_run_comes_before_a_trained_model(self, stages, capsys):
+        make_pretrained("hier-drums", "hier-drums_4bar_small")
+        make_run(workflow.RUNS_DIR / "mine", 5)
+        workflow.generate([])
+        assert f"--run_dir={workflow.RUNS_DIR / 'mine'}" in stages[0]
+        assert f"plays {workflow.RUNS_DIR / 'mine'}, the newest run\n" in capsys.readouterr().out
+        workflow.generate(["--pretrained=hier-drums"])
+        assert f"--run_dir={pretrained.PRETRAINED_DIR / 'hier-drums'}" in stages[3]
+
+    def test_a_model_is_named_once_and_by_its_name(self, stages):
+        with pytest.raises(FileNotFoundError, match="there are no trained models in"):
+            workflow.generate(["--pretrained=hier-drums"])
+        make_pretrained("hier-drums", "hier-drums_4bar_small")
+        with pytest.raises(ValueError, match="known, nearest first: hier-drums"):
+            workflow.generate(["--pretrained=drums"])
+        with pytest.raises(ValueError, match="give one of --run_dir, --checkpoint_file and --pretrained"):
+            workflow.generate(["--pretrained=hier-drums", "--run_dir=r"])
+        assert stages == []
+
+    def test_what_has_its_sound_is_not_played_again(self, stages):
+        workflow.generate(["--run_dir=r"])
+        assert stages[1][-1] == "--only_new"
+
+    def test_without_a_run_and_a_trained_model_a_quick_one_is_trained_first(self, stages, tmp_path, capsys):
         workflow.generate([])
         assert [stage[0] for stage in stages] == ["convert", "train", "generate", "render", "report"]
         assert f"--num_steps={workflow.QUICK_NUM_STEPS}" in stages[1]

@@ -1,5 +1,6 @@
 """MIDI to WAV: what is heard, when, how loud, and what is said when it cannot be."""
 
+import os
 import sys
 import wave
 
@@ -104,6 +105,17 @@ def test_nothing_half_written_when_the_disk_is_full(tmp_path, font, monkeypatch)
     with pytest.raises(OSError, match="No space left"):
         rendering.render(rendering.plan(write_midi(tmp_path / "a.mid", [0]), tmp_path / "out"), font)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_only_what_is_new_is_planned_where_that_is_asked_for(tmp_path):
+    for name in ("old", "changed", "new"):
+        (tmp_path / f"{name}.mid").touch()
+    for name, age_ns in (("old", 0), ("changed", 10**9)):
+        (tmp_path / f"{name}.wav").touch()
+        of_midi_ns = (tmp_path / f"{name}.mid").stat().st_mtime_ns
+        os.utime(tmp_path / f"{name}.wav", ns=(0, of_midi_ns - age_ns))
+    assert [midi.stem for midi, _ in rendering.plan(tmp_path, only_new=True)] == ["changed", "new"]
+    assert len(rendering.plan(tmp_path)) == 3
 
 
 def test_two_midis_of_one_name_are_an_error(tmp_path):

@@ -111,12 +111,6 @@ def test_windows_per_performance_is_an_hparam(tmp_path):
         assert np.mean([np.array_equal(output, only) for output in outputs]) == share
 
 
-def test_fewer_windows_than_none_are_refused():
-    message = r"windows_per_performance is -1; it is at least 0, which takes all$"
-    with pytest.raises(ValueError, match=message):
-        configs.with_hparams(configs.CONFIG_MAP["groovae_4bar"], "windows_per_performance=-1")
-
-
 def test_training_batches_know_their_shapes_in_the_graph(tmp_path):
     path = write_records(tmp_path / "a.tfrecord", midi_files.sequence(midi_files.groove(6)))
     config = configs.CONFIG_MAP["hier-drums_4bar_small"]

@@ -1,5 +1,6 @@
 """The page of an evaluation: from a run that was really trained, with every file that it names."""
 
+import dataclasses
 import html.parser
 import json
 import pathlib
@@ -168,6 +169,16 @@ def test_what_fails_leaves_the_old_page_whole(tmp_path, evaluated, monkeypatch):
         page.write(tmp_path, *evaluated)
     assert files_of(tmp_path) == before
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_is_not_decoded_has_figures_alone(tmp_path, evaluated):
+    """Configs with controls, and those of other instruments."""
+    found, *others = evaluated
+    outputs = dataclasses.replace(found.outputs, decoded_tokens={}, decoded_groove=None)
+    assert page.write(tmp_path, dataclasses.replace(found, outputs=outputs), *others) == []
+    text = Page(tmp_path / "evaluation.html").text
+    assert "there is nothing to show beside them" in text
+    assert "<b>loss</b>" in text
 
 
 def test_jsons_beside_the_page_are_shown(tmp_path, evaluated):
