@@ -6,8 +6,8 @@
         --examples_path=data/tfrecord/starter/validation.tfrecord
 
 Checkpoints go to `run_dir/train/model.ckpt-N`, what is measured to `run_dir/metrics.jsonl` and `run_dir/curves.png`, an
-evaluation to `run_dir/eval/metrics.json`. The same command again goes on where the last one stopped, however it was;
-Ctrl-C stops after writing a checkpoint.
+evaluation to `run_dir/eval/metrics.json` and, to look at and listen to, `evaluation.html` beside it. The same command
+again goes on where the last one stopped, however it was; Ctrl-C stops after writing a checkpoint.
 """
 
 from __future__ import annotations
@@ -114,12 +114,15 @@ def evaluate_run(run: Run, num_batches: int | None, suffix: str = "", interval_s
     """
     from models import checkpoints
     from pipelines.evaluation import results
-    from pipelines.examples import loading
+    from pipelines.examples import loading, note_sequences
+    from pipelines.review import page
     from pipelines.runs import resolution
+    from pipelines.training import curves
 
-    eval_dir = run.folder.path / f"eval{suffix}"
+    eval_dir, curves_path = run.folder.path / f"eval{suffix}", run.folder.path / curves.FILE_NAME
     checkpoint = None if interval_secs else resolution.newest_checkpoint(run.folder, run.checkpoint_dir)
     atomic.check_folder(eval_dir)
+    performances = note_sequences.find(run.config, "validation", run.examples_path, run.tfds_data_dir)
     examples = loading.load(run.config, "validation", run.examples_path, run.cache_dir, run.tfds_data_dir)
     evaluated = None
     while True:
@@ -128,6 +131,7 @@ def evaluate_run(run: Run, num_batches: int | None, suffix: str = "", interval_s
             found = results.evaluate(run.name, run.config, examples, checkpoint, num_batches)
             found.write_events(eval_dir)
             found.write_json(eval_dir / results.METRICS_NAME)
+            page.write(eval_dir, found, run.config, examples, performances, curves_path=curves_path)
             evaluated = checkpoint
         if not interval_secs:
             return

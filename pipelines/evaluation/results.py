@@ -12,6 +12,7 @@ import configs
 from models.magenta import tf
 from pipelines.evaluation import estimates, evaluator, registry
 from pipelines.evaluation.estimates import Estimate
+from pipelines.evaluation.metrics import Outputs
 from pipelines.examples import loading
 from pipelines.files import atomic
 
@@ -28,6 +29,7 @@ class Results:
     num_examples: int
     num_performances: int  # That the examples were cut out of.
     metrics: dict[str, Estimate]  # By name.
+    outputs: Outputs | None = dataclasses.field(default=None, repr=False)  # What the metrics are of.
 
     def print_table(self) -> None:
         """Prints the metrics, one a line."""
@@ -37,6 +39,7 @@ class Results:
     def write_json(self, path: str | os.PathLike[str]) -> None:
         """Writes one flat JSON object, whole or not at all, and says where."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del fields["outputs"]
         flat = estimates.flat(fields.pop("metrics"))
         atomic.write_text(path, json.dumps(fields | flat, indent=2) + "\n")
         print(f"written to {path}", flush=True)
@@ -60,7 +63,8 @@ def evaluate(
     with contextlib.closing(evaluator.Evaluator(config, examples, num_batches)) as opened:
         outputs = opened.outputs(checkpoint)
     step, num_performances = int(tf.train.load_variable(checkpoint, "global_step")), len(set(outputs.performance))
-    results = Results(name, checkpoint, step, opened.num_examples, num_performances, estimates.estimate(outputs))
+    found = estimates.estimate(outputs)
+    results = Results(name, checkpoint, step, opened.num_examples, num_performances, found, outputs)
     results.print_table()
     return results
 

@@ -1,19 +1,22 @@
 """A picture of a MIDI file: a row for each drum, a mark for each hit at its true time.
 
 A mark begins where its hit sounds: right of a grid line it is late, across one it is early. Its height and
-colour are the velocity.
+colour are the velocity. Where two pictures are compared, signs say what differs, by their form and not by colour alone.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import pathlib
 import re
 import warnings
+from collections.abc import Sequence
 
 import matplotlib.collections
 import matplotlib.colors
+import matplotlib.patheffects
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -40,6 +43,10 @@ MARK_STEPS = 0.5  # A drum's mark is half a sixteenth wide: the length of a hit 
 VELOCITY_COLORS = matplotlib.colors.LinearSegmentedColormap.from_list(
     "velocity", ["#ffdcb0", "#fba65c", "#e2672a", "#a83c12", "#5e2306"]
 )
+BOX, CROSS = "box", "cross"  # Signs: a frame round a mark or in its place, and a cross over one.
+_SIGN_COLOR = "#0b62b8"  # Blue beside orange is told apart with any kind of colour blindness.
+# Each sign's shape as matplotlib takes it, and its height in points; a row has 21.
+_SIGNS = {BOX: ([(-0.3, -0.5), (0.3, -0.5), (0.3, 0.5), (-0.3, 0.5), (-0.3, -0.5)], 18), CROSS: ("x", 9)}
 _INK, _BAR, _BEAT, _STEP, _BAND = "#454a52", "#8b929c", "#cfd3d9", "#e9ebee", "#f6f7f8"
 
 
@@ -67,8 +74,17 @@ class Score:
         return len(self.bar_secs) - 1
 
 
-def read(midi_path: pathlib.Path) -> Score:
-    """Reads a MIDI file into notes and a grid of whole bars that holds every onset.
+@dataclasses.dataclass(frozen=True)
+class Sign:
+    """A sign on a picture, where a hit of this time and row has its mark or would have it."""
+
+    kind: str  # `BOX` or `CROSS`.
+    secs: float
+    row: str  # A row's label.
+
+
+def read(midi_path: pathlib.Path, min_bars: int = 1) -> Score:
+    """Reads a MIDI file into notes and a grid of whole bars that holds every onset, and at least so many bars.
 
     Raises:
         ValueError: the file cannot be read.
@@ -85,7 +101,7 @@ def read(midi_path: pathlib.Path) -> Score:
             key=lambda note: (note.start_secs, note.pitch),
         )
         last_tick = midi.time_to_tick(notes[-1].start_secs) if notes else 0
-        bars, beats, steps = (_times(midi, ticks) for ticks in _grid(midi, last_tick))
+        bars, beats, steps = (_times(midi, ticks) for ticks in _grid(midi, last_tick, min_bars))
         qpms = tuple(float(qpm) for qpm in midi.get_tempo_changes()[1])
         return Score(tuple(notes), bars, beats, steps, qpms)
 
@@ -110,8 +126,13 @@ def rows(score: Score) -> list[str]:
     return labels
 
 
-def draw(score: Score, png_path: pathlib.Path) -> tuple[float, float]:
+def draw(score: Score, png_path: pathlib.Path, signs: Sequence[Sign] = ()) -> tuple[float, float]:
     """Draws a score as a PNG, which appears whole or not at all; needs no display, and keeps no global state.
+
+    Args:
+        score: The notes and their grid.
+        png_path: The picture.
+        signs: Drawn over the notes.
 
     Returns:
         Where the first bar begins and the last one ends, as fractions of the picture's width. Between them
@@ -131,6 +152,7 @@ def draw(score: Score, png_path: pathlib.Path) -> tuple[float, float]:
     axes = figure.add_axes((left, MARGIN_BOTTOM / height, right - left, axes_height / height))
     _draw_grid(axes, score, labels, inches_per_bar=axes_width / score.num_bars)
     _draw_notes(axes, score, labels)
+    _draw_signs(axes, score, labels, signs)
     with atomic.replacing(png_path) as partial:
         figure.savefig(partial, format="png", metadata={"Software": None})
     return left, right
@@ -138,7 +160,7 @@ def draw(score: Score, png_path: pathlib.Path) -> tuple[float, float]:
 
 def marks(score: Score, labels: list[str]) -> np.ndarray:
     """Returns the corners of each note's mark, `[notes, 4, 2]`: seconds, and rows from 0 at the bottom."""
-    step_secs = score.bar_secs[-1] / max(len(score.step_secs), 1)
+    step_secs = _step_secs(score)
     row = {label: index for index, label in enumerate(labels)}
     corners = []
     for note in score.notes:
@@ -156,6 +178,21 @@ def _draw_notes(axes: Axes, score: Score, labels: list[str]) -> None:
         marks(score, labels), facecolors=VELOCITY_COLORS(velocities), edgecolors="none", zorder=3
     )
     axes.add_collection(collection, autolim=False)
+
+
+def _draw_signs(axes: Axes, score: Score, labels: list[str], signs: Sequence[Sign]) -> None:
+    halo = [matplotlib.patheffects.withStroke(linewidth=3.2, foreground="white")]  # It parts a sign from its mark.
+    for kind, (marker, points) in _SIGNS.items():
+        places = [(sign.secs, labels.index(sign.row)) for sign in signs if sign.kind == kind]
+        if places:
+            x, y = np.transpose(places)
+            shape = {"marker": marker, "markersize": points, "markeredgewidth": 1.7, "fillstyle": "none"}
+            x = x + MARK_STEPS / 2 * _step_secs(score)
+            axes.plot(x, y, linestyle="", color=_SIGN_COLOR, path_effects=halo, clip_on=False, zorder=4, **shape)
+
+
+def _step_secs(score: Score) -> float:
+    return score.bar_secs[-1] / max(len(score.step_secs), 1)
 
 
 def _draw_grid(axes: Axes, score: Score, labels: list[str], inches_per_bar: float) -> None:
@@ -180,19 +217,19 @@ def _draw_grid(axes: Axes, score: Score, labels: list[str], inches_per_bar: floa
         spine.set_visible(False)
 
 
-def _grid(midi: pretty_midi.PrettyMIDI, last_tick: int) -> tuple[list[float], list[float], list[float]]:
-    """Returns the ticks of bars (one more than there are), beats and sixteenths, the bar of `last_tick`."""
+def _grid(midi: pretty_midi.PrettyMIDI, last_tick: int, min_bars: int) -> tuple[list[float], list[float], list[float]]:
+    """Returns the ticks of bars (one more than there are), beats and sixteenths, to the end of `last_tick`'s bar."""
     changes = [
         (midi.time_to_tick(change.time), change.numerator, change.denominator) for change in midi.time_signature_changes
     ]
     if not changes or changes[0][0] > 0:
         changes.insert(0, (0, 4, 4))
     bars, beats, steps = [], [], []
-    for (start, numerator, denominator), (end, *_) in itertools.pairwise([*changes, (last_tick + 1, 0, 0)]):
+    for (start, numerator, denominator), (end, *_) in itertools.pairwise([*changes, (math.inf, 0, 0)]):
         beat = midi.resolution * 4 / denominator
         step = midi.resolution / timing.STEPS_PER_QUARTER
         tick = start
-        while tick < end and tick <= last_tick:
+        while tick < end and (tick <= last_tick or len(bars) < min_bars):
             bars.append(tick)
             beats += [tick + n * beat for n in range(numerator)]
             steps += [tick + n * step for n in range(round(numerator * beat / step))]

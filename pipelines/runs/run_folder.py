@@ -4,7 +4,7 @@ run_dir/config.json          its settings: config, hparams, data, seed, precisio
 run_dir/metrics.jsonl        what was measured, step by step; curves.png shows it
 run_dir/train/model.ckpt-N   checkpoints and TensorBoard events of the training
 run_dir/best/model.ckpt-N    the checkpoint that validation liked best, with metrics.json
-run_dir/eval/metrics.json    the newest evaluation, with its TensorBoard events
+run_dir/eval/metrics.json    the newest evaluation, with its TensorBoard events; evaluation.html shows it
 """
 
 from __future__ import annotations

@@ -23,9 +23,14 @@ def test_it_gives_what_mode_eval_gives(tiny_runs, starter_records, tmp_path, cap
     table = capsys.readouterr().out
     output = tmp_path / "new" / "metrics.json"
     shared = (f"--examples_path={records}", f"--output={output}", "--eval_num_batches=2")
-    done = run(f"--run_dir={run_dir}", *shared)
+    done = run(f"--run_dir={run_dir}", *shared, f"--page_dir={tmp_path / 'page'}")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.replace(str(output), "") == table.replace(str(run_dir / "eval" / "metrics.json"), "")
+    printed = done.stdout.replace(str(output), "").replace(str(tmp_path / "page"), "")
+    assert printed == table.replace(str(run_dir / "eval" / "metrics.json"), "").replace(str(run_dir / "eval"), "")
+    (files,) = (run_dir / "eval").glob("evaluation-*")
+    pages = [folder / "evaluation.html" for folder in (run_dir / "eval", tmp_path / "page")]
+    assert pages[0].read_text() == pages[1].read_text()
+    assert (files / "curves.png").read_bytes() == (run_dir / "curves.png").read_bytes()
     expected = json.loads((run_dir / "eval" / "metrics.json").read_text())
     assert json.loads(output.read_text()) == expected
     assert (expected["config"], expected["global_step"], expected["num_examples"]) == ("groovae_4bar", 2, 8)
@@ -39,6 +44,8 @@ def test_it_gives_what_mode_eval_gives(tiny_runs, starter_records, tmp_path, cap
         (("--run_dir=a", "--checkpoint_file=b"), "give one of --run_dir, --checkpoint_file and --pretrained"),
         (("--run_dir=a", "--examples_path=b", "--tfds_name=c"), "--examples_path and --tfds_name were both given"),
         (("--checkpoint_file=b/model.ckpt-1", "--examples_path=b"), "which config?"),
+        (("--run_dir=a", "--baselines=b.json"), "--baselines and --comparison are for the page; give --page_dir, too"),
+        (("--run_dir=a", "--baselines=README.md", "--page_dir=c"), "README.md: is no JSON of python -m pipelines.bas"),
     ],
 )
 def test_what_does_not_fit_is_told_in_a_line(tmp_path, flags, message):

@@ -13,6 +13,12 @@ def test_the_best_is_by_what_validation_measures_and_has_a_direction():
     assert list(registry.BEST_NAMES) == ["loss", "r_loss", "teacher_forced_accuracy", *losses]
 
 
+def test_each_metric_says_in_a_sentence_what_it_is():
+    assert all(metric.says.endswith(".") for metric in registry.METRICS)
+    texts = [metric.says for metric in registry.METRICS if not metric.name.endswith(("_mean", "_data"))]
+    assert len(set(texts)) == len(texts)
+
+
 def test_unsampled_names_are_those_of_a_kind():
     losses = ["loss", "r_loss", "kl_loss", "kl_bits", "active_units"]
     assert registry.unsampled_names("") == losses

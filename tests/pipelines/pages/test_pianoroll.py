@@ -75,3 +75,29 @@ def test_empty_and_long_scores_can_be_drawn(tmp_path, hits):
     pianoroll.draw(score, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as image:
         assert image.width < 8000
+
+
+def test_a_score_can_have_more_bars_than_its_hits_need(tmp_path):
+    path = midi_files.write(tmp_path / "a.mid", [(0, 36, 100)])
+    assert [pianoroll.read(path, min_bars).num_bars for min_bars in (1, 4)] == [1, 4]
+    assert pianoroll.read(path, 4).bar_secs[-1] == pytest.approx(8)
+
+
+def test_signs_are_drawn_where_hits_are_or_would_be(tmp_path):
+    score = pianoroll.read(midi_files.write(tmp_path / "a.mid", [(0, 36, 100)]))
+    signs = [
+        pianoroll.Sign(pianoroll.BOX, 6 * STEP_SECS, "ride"),
+        pianoroll.Sign(pianoroll.CROSS, 9 * STEP_SECS, "kick"),
+    ]
+    pianoroll.draw(score, tmp_path / "plain.png")
+    left, right = pianoroll.draw(score, tmp_path / "signed.png", signs)
+    plain, signed = (
+        np.array(Image.open(tmp_path / f"{name}.png").convert("RGB")).astype(int) for name in ("plain", "signed")
+    )
+    height, width, _ = signed.shape
+    is_blue = signed[:, :, 2] - signed[:, :, 0] > 60
+    assert not (plain[:, :, 2] - plain[:, :, 0] > 60).any()
+    for rows, step in ((slice(0, height // 2), 6), (slice(height // 2, height), 9)):
+        columns = np.flatnonzero(is_blue[rows].any(axis=0))
+        middle = (left + (right - left) * (step + 0.25) / 16) * width
+        assert (columns.min() + columns.max()) / 2 == pytest.approx(middle, abs=2)
