@@ -17,7 +17,10 @@ CONFIGS = ("hier-drums_4bar_small", "hier-drums_4bar", "groovae_4bar", "groovae_
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What all of them train: one of `CONFIGS`, with further `hparams`, on `examples`, a glob of TFRecords."""
+    """What is trained: a config, with further `hparams`, on `examples`, a glob of TFRecords.
+
+    A `batch_size` of 0 is the config's own.
+    """
 
     config: str
     examples: str
@@ -25,7 +28,8 @@ class Task:
     hparams: str = ""
 
     def flags(self) -> tuple[str, ...]:
-        hparams = ",".join(filter(None, [f"batch_size={self.batch_size}", self.hparams]))
+        batch_size = f"batch_size={self.batch_size}" if self.batch_size else ""
+        hparams = ",".join(filter(None, [batch_size, self.hparams]))
         return f"--config={self.config}", f"--examples_path={self.examples}", f"--hparams={hparams}"
 
 
@@ -56,9 +60,9 @@ def magenta(all_windows: bool = False) -> Contender:
     return Contender(MAGENTA, "benchmarks.magenta_train", ("--all_windows",) if all_windows else ())
 
 
-def ours(precision: str) -> Contender:
-    """Returns this project in one of `PRECISIONS`."""
-    return Contender(precision, "benchmarks.our_train", (f"--precision={precision}",))
+def ours(precision: str, name: str | None = None) -> Contender:
+    """Returns this project in one of `PRECISIONS` or in "auto"; without a name it is called after it."""
+    return Contender(name or precision, "benchmarks.our_train", (f"--precision={precision}",))
 
 
 def check_config(name: str) -> None:

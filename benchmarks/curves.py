@@ -5,8 +5,9 @@
         --validation=data/tfrecord/groove-v1.0.0-midionly/validation.tfrecord
 
 Each trains by itself, its time counted from its command on; then its checkpoints are judged by `pipelines.evaluate`, at
-the same intervals, on the same held-out windows. What `--output_dir` holds already is not done again, so that
-`--only=magenta`, `--only=fp32` and `--only=bf16` can be run one by one. All that is there is drawn into `curves.png`
+the same intervals, on the same held-out windows. `--tuned=hier-drums_4bar_groove` sets a config of this project beside
+them, with its own hparams, in the precision that training takes by itself. What `--output_dir` holds already is not done again, so that
+`--only=magenta`, `--only=tuned` and so on can be run one by one. All that is there is drawn into `curves.png`
 and written to `curves.csv`. A contender's folder keeps its steps (`steps.jsonl`), what it said (`output.txt`), all its
 checkpoints (one a minute, 100 MB and more) and `evaluations.json`.
 """
@@ -25,7 +26,8 @@ from pipelines import cli
 from pipelines.files import atomic
 
 MAGENTA = contenders.MAGENTA.lower()
-CONTENDERS = (MAGENTA, *contenders.PRECISIONS)
+TUNED = "tuned"
+CONTENDERS = (MAGENTA, *contenders.PRECISIONS, TUNED)
 TASK_NAME = "task.json"
 
 
@@ -88,21 +90,28 @@ def define_flags() -> None:
     flags.DEFINE_string("hparams", "", "name=value,… to change in the config for all, besides.")
     flags.DEFINE_float("minutes", 30, "Each trains for so long.", lower_bound=0)
     flags.DEFINE_float("evaluate_every_minutes", 2, "Of training; checkpoints are a minute apart.", lower_bound=0.01)
-    flags.DEFINE_multi_enum("only", CONTENDERS, CONTENDERS, "Train and judge these; default: all.")
+    flags.DEFINE_string("tuned", None, "A config of this project to set beside them, with its own hparams.")
+    flags.DEFINE_multi_enum("only", CONTENDERS, None, "Train and judge these; default: all, tuned if it is named.")
     flags.DEFINE_bool("all_windows", True, "Magenta takes all windows of a performance, too, not the five it keeps.")
 
 
 def main() -> None:
     args = flags.FLAGS
     contenders.check_config(args.config)
-    task = contenders.Task(args.config, args.examples, args.batch_size, args.hparams)
+    names = args.only or [name for name in CONTENDERS if name != TUNED or args.tuned]
+    if TUNED in names and not args.tuned:
+        raise ValueError("--only=tuned: which config? --tuned=NAME, for instance hier-drums_4bar_groove")
+    tasks = dict.fromkeys(names, contenders.Task(args.config, args.examples, args.batch_size, args.hparams))
+    if TUNED in names:
+        tasks[TUNED] = contenders.Task(args.tuned, args.examples, batch_size=0)
+    ways = {MAGENTA: contenders.magenta(args.all_windows), TUNED: contenders.ours("auto", args.tuned)}
     output_dir = pathlib.Path(args.output_dir).expanduser()
-    for name in args.only:
-        way = contenders.magenta(args.all_windows) if name == MAGENTA else contenders.ours(name)
-        train(way, task, args.minutes, output_dir / name)
-    for name in args.only:
+    for name, task in tasks.items():
+        train(ways.get(name) or contenders.ours(name), task, args.minutes, output_dir / name)
+    for name, task in tasks.items():
         judge(output_dir / name, task, args.validation, args.evaluate_every_minutes)
-    show(output_dir, f"{task.config}, {task.batch_size} a batch, {args.minutes:g} minutes each")
+    tuned = f"; {TUNED} is {args.tuned}" if args.tuned else ""
+    show(output_dir, f"{args.config}, {args.batch_size} a batch, {args.minutes:g} minutes each{tuned}")
 
 
 if __name__ == "__main__":

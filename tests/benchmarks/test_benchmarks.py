@@ -20,6 +20,7 @@ from benchmarks import (
     step_log,
     train,
 )
+from models import own_hparams
 from models.magenta import tf
 from tests.tiny import TINY_HPARAMS
 
@@ -120,9 +121,7 @@ def test_a_command_is_measured_and_its_failure_told(tmp_path):
 @pytest.mark.parametrize("name", contenders.CONFIGS)
 def test_magentas_configs_differ_from_ours_in_classes_alone(name):
     theirs, ours = magenta_configs.build(name, all_windows=True), configs.CONFIG_MAP[name]
-    values = ours.hparams.values()
-    del values["windows_per_performance"]
-    assert theirs.hparams.values() == values
+    assert theirs.hparams.values() | own_hparams.DEFAULTS == ours.hparams.values()
     assert theirs.data_converter.output_depth == ours.data_converter.output_depth
     for part in (theirs.model, theirs.model.encoder, theirs.model.decoder, theirs.data_converter):
         assert type(part).__module__.startswith("magenta.")
@@ -242,6 +241,31 @@ def test_a_training_is_there_whole_or_not_at_all(tmp_path):
     curves.train(Interrupted("cut off", ""), TASK, 30, tmp_path / "fp32")  # Is there already.
     with pytest.raises(ValueError, match=r"fp32: trained with .*'minutes': 30.* give another --output_dir"):
         curves.train(Interrupted("fp32", ""), TASK, 20, tmp_path / "fp32")
+
+
+def test_a_batch_size_of_0_is_the_configs():
+    assert "--hparams=batch_size=64,z_size=4" in TASK.flags()
+    assert "--hparams=" in contenders.Task("groovae_4bar", "train.tfrecord", 0).flags()
+
+
+@pytest.mark.slow
+def test_a_config_with_its_own_hparams_is_drawn_beside_the_others(starter_records, tmp_path):
+    arguments = [
+        *("--only=tuned", "--minutes=0.2", f"--output_dir={tmp_path}"),
+        *(
+            f"--examples={starter_records / 'train.tfrecord'}",
+            f"--validation={starter_records / 'validation.tfrecord'}",
+        ),
+    ]
+    program = [sys.executable, "-m", "benchmarks.curves", *arguments]
+    unnamed = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert unnamed.returncode == 1
+    assert "--only=tuned: which config?" in unnamed.stderr
+    done = subprocess.run([*program, "--tuned=hier-drums_4bar_groove"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "tuned" / "task.json").read_text())["config"] == "hier-drums_4bar_groove"
+    assert (tmp_path / "curves.png").exists()
+    assert "tuned" in (tmp_path / "curves.csv").read_text()
 
 
 @pytest.mark.slow
