@@ -6,10 +6,10 @@
 
 Each trains by itself, its time counted from its command on; then its checkpoints are judged by `pipelines.evaluate`, at
 the same intervals, on the same held-out windows. `--tuned=hier-drums_4bar_groove` sets a config of this project beside
-them, with its own hparams, in the precision that training takes by itself. What `--output_dir` holds already is not done again, so that
-`--only=magenta`, `--only=tuned` and so on can be run one by one. All that is there is drawn into `curves.png`
-and written to `curves.csv`. A contender's folder keeps its steps (`steps.jsonl`), what it said (`output.txt`), all its
-checkpoints (one a minute, 100 MB and more) and `evaluations.json`.
+them, with its own hparams, in the precision that training takes by itself. What `--output_dir` holds already is not
+done again, so that `--only=magenta`, `--only=tuned` and so on can be run one by one. All that is there is drawn into
+`curves.png` and written to `curves.csv`. A contender's folder keeps its steps (`steps.jsonl`), what it said
+(`output.txt`), all its checkpoints (one a minute, 100 MB and more) and `evaluations.json`.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def define_flags() -> None:
     flags.DEFINE_float("minutes", 30, "Each trains for so long.", lower_bound=0)
     flags.DEFINE_float("evaluate_every_minutes", 2, "Of training; checkpoints are a minute apart.", lower_bound=0.01)
     flags.DEFINE_string("tuned", None, "A config of this project to set beside them, with its own hparams.")
-    flags.DEFINE_multi_enum("only", CONTENDERS, None, "Train and judge these; default: all, tuned if it is named.")
+    flags.DEFINE_multi_enum("only", None, CONTENDERS, "Train and judge these; default: all, tuned if it is named.")
     flags.DEFINE_bool("all_windows", True, "Magenta takes all windows of a performance, too, not the five it keeps.")
 
 
