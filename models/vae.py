@@ -107,7 +107,8 @@ class MusicVAE(base_model.MusicVAE):
             **{f"losses/{name}": values for name, values in kl_terms.items()},
             "losses/kl_beta": beta,
         }
-        if weight := own_hparams.value(hparams, "auxiliary_weight"):
+        weight = own_hparams.value(hparams, "auxiliary_weight")
+        if weight and z is not None:
             scalars["losses/auxiliary"] = self._auxiliary_loss(targets, z)
             self.loss += weight * tf.reduce_mean(scalars["losses/auxiliary"])
         return metrics, scalars
