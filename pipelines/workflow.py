@@ -32,7 +32,7 @@ RUNS_DIR = PROJECT_DIR / "runs"
 TFRECORD_DIR = PROJECT_DIR / "data" / "tfrecord"
 GENERATED_DIR = PROJECT_DIR / "generated"
 
-DEFAULT_CONFIG = "hier-drums_4bar_small"
+DEFAULT_CONFIG = "hier-drums_4bar_groove"  # What learns best, docs/experiments.md.
 # Of run_train.sh's flags, those that are the conversion's; the last one is the training's, too.
 CONVERT_FLAGS = (
     *("styles", "drummers", "beat_types", "min_bpm", "max_bpm", "time_signatures"),
@@ -44,7 +44,8 @@ VALIDATE_EVERY_STEPS = 500  # Where there is a validation split; some two percen
 # What run_generate.sh plays where there is no run of one's own.
 DEFAULT_PRETRAINED = "hier-drums"
 
-# The run of the default config that run_train.sh trains on starter grooves: drums that sound like drums, in minutes.
+# The run that run_train.sh trains on starter grooves: drums that sound like drums, in minutes.
+QUICK_CONFIG = "hier-drums_4bar_small"
 QUICK_RUN_DIR = RUNS_DIR / "quick"
 QUICK_HPARAMS = "batch_size=32,learning_rate=0.005,enc_rnn_size=[256],dec_rnn_size=[128,128],z_size=32"
 QUICK_NUM_STEPS = 3000
@@ -83,12 +84,13 @@ def train(argv: list[str]) -> None:
 
     datasets = args.dataset or [sources.STARTER]
     is_quick = _is_quick(args, rest)
-    run_dir = args.run_dir or str(QUICK_RUN_DIR if is_quick else RUNS_DIR / (args.config or DEFAULT_CONFIG))
+    config = args.config or (QUICK_CONFIG if is_quick else DEFAULT_CONFIG)
+    run_dir = args.run_dir or str(QUICK_RUN_DIR if is_quick else RUNS_DIR / config)
     rest = [*QUICK_FLAGS, *rest] if is_quick else rest
     convert_flags = _given(args, *CONVERT_FLAGS)
     stage_flags = [f"--run_dir={run_dir}", *_given(args, "config", "stride_bars"), *rest]
     if not args.config and not Path(run_dir, SETTINGS_NAME).exists():
-        stage_flags.insert(0, f"--config={DEFAULT_CONFIG}")
+        stage_flags.insert(0, f"--config={config}")
     eval_flags = ["--mode=eval", *(_given(args, "eval_interval_secs") if args.mode == "eval" else [])]
     validation_flags = _given(args, "eval_every_steps")
     _check_flags(parser.prog, "train", [*stage_flags, *eval_flags, *validation_flags])
@@ -256,7 +258,7 @@ def _newest_run(config: str | None) -> Path | None:
 
 def _train_quick(config: str | None) -> Path:
     """Trains the quick run and returns its folder."""
-    if config not in (None, DEFAULT_CONFIG):
+    if config not in (None, QUICK_CONFIG):
         raise FileNotFoundError(
             f"no trained run of {config} below {shown(RUNS_DIR)}; train one: ./run_train.sh --config={config}"
         )
@@ -268,7 +270,7 @@ def _train_quick(config: str | None) -> Path:
         flush=True,
     )
     tfrecord_dir = convert([sources.STARTER])
-    flags_of_run = (f"--config={DEFAULT_CONFIG}", f"--run_dir={QUICK_RUN_DIR}", *QUICK_FLAGS)
+    flags_of_run = (f"--config={QUICK_CONFIG}", f"--run_dir={QUICK_RUN_DIR}", *QUICK_FLAGS)
     run_stage("train", "--mode=train", *flags_of_run, _examples(tfrecord_dir, "train"))
     return QUICK_RUN_DIR
 

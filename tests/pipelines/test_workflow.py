@@ -79,7 +79,7 @@ class TestTrain:
         assert [stage[0] for stage in stages] == ["convert", "train", "train"]
         for stage in stages[1:]:
             assert f"--run_dir={workflow.QUICK_RUN_DIR}" in stage
-            assert {f"--config={workflow.DEFAULT_CONFIG}", *workflow.QUICK_FLAGS} <= set(stage)
+            assert {f"--config={workflow.QUICK_CONFIG}", *workflow.QUICK_FLAGS} <= set(stage)
             assert stage[-1] == (argv or ["--seed=1"])[-1], "the user's flags come last"
 
     @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ class TestTrain:
         make_run(tmp_path / "run", 5, "groovae_4bar")
         workflow.train([f"--run_dir={tmp_path / 'run'}"])
         assert not any(flag.startswith("--config") for flag in stages[1])
-        workflow.train([f"--run_dir={tmp_path / 'new'}"])
+        workflow.train([f"--run_dir={tmp_path / 'new'}", "--num_steps=7"])
         assert f"--config={workflow.DEFAULT_CONFIG}" in stages[-1]
 
     def test_data_without_a_validation_split_is_trained_on_and_not_evaluated(
