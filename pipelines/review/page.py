@@ -82,16 +82,11 @@ def write(
             files_name = f"{_FILES_PREFIX}{_digest(staging)}"
             text = template.render(
                 TEMPLATE,
-                title=f"{found.config}, step {found.global_step:,}",
-                facts=_facts(found, performances.where),
-                hparams=_changed_hparams(found.config, config),
-                headlines=figures.headlines(found.metrics),
+                **_of_evaluation(found, config, performances.where),
                 tables=tables,
                 files=files_name,
                 curves=CURVES_NAME if has_curves else None,
                 groups=_by_group(shown),
-                num_ranked=len(ranking.order(found.outputs)),
-                score=figures.in_words(ranking.score_names(found.outputs)[0]),
                 silent_because=silent_because,
             )
             _publish(folder, staging, files_name, text)
@@ -129,6 +124,18 @@ def _tables(
     if comparison_path:
         tables.append((figures.of_comparison(figures.read_comparison(comparison_path)), False))
     return tables
+
+
+def _of_evaluation(found: Results, config: configs.Config, where: str) -> dict:
+    """Returns what the template says of an evaluation in words, by the template's names."""
+    return {
+        "title": f"{found.config}, step {found.global_step:,}",
+        "facts": _facts(found, where),
+        "hparams": _changed_hparams(found.config, config),
+        "headlines": figures.headlines(found.metrics),
+        "num_ranked": len(ranking.order(found.outputs)),
+        "score": figures.in_words(ranking.score_names(found.outputs)[0]),
+    }
 
 
 def _facts(found: Results, where: str) -> dict[str, str]:
