@@ -208,8 +208,8 @@ class GrooveLstmDecoder(_WholeSequences, lstm_models.GrooveLstmDecoder):
         return tf.concat([tf.to_float(drawn), tf.sigmoid(velocities), tf.tanh(offsets)], axis=1)
 
     def _score(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        error, cells = (own_hparams.value(self._hparams, name) for name in ("groove_error", "groove_error_cells"))
-        scores = objective.groove_terms(outputs, targets, error, cells)
+        names = "groove_error", "groove_silent_weight"
+        scores = objective.groove_terms(outputs, targets, *(own_hparams.value(self._hparams, name) for name in names))
         return sum(scores.values()), scores
 
 

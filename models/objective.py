@@ -36,32 +36,32 @@ def beta(hparams: HParams, step: tf.Tensor | int) -> tf.Tensor | float:
 
 
 ERRORS = {"squared": tf.square, "absolute": tf.abs}
-CELLS = ("all", "hits")  # Where errors of velocities and offsets count.
 
 
 def groove_terms(
-    outputs: tf.Tensor, targets: tf.Tensor, error: str = "squared", cells: str = "all"
+    outputs: tf.Tensor, targets: tf.Tensor, error: str = "squared", silent_weight: float = 1.0
 ) -> dict[str, tf.Tensor]:
     """Returns how far a decoder's outputs are from a groove, `[…]` each, summed over the nine drums of a step.
 
     The loss is their sum: the cross-entropy of the hits, and the squared errors of velocities and offsets, of silent
     drums too (Learning to Groove, arXiv 1905.06118, section 4.2). With "absolute" errors the best guess is the median,
-    which is what a mean absolute error asks for. Where silent drums count, whose velocities and offsets are 0, a hit
-    that is not certain is guessed softer and nearer to the grid than it is played; with "hits" they do not count.
+    which is what a mean absolute error asks for. As silent drums count, whose velocities and offsets are 0, a hit that
+    is not certain is guessed softer and nearer to the grid than it is played; the less they weigh, the less so. At a
+    weight of 0 nothing says what they are, and a decoder gets lost in what it then hears of itself.
 
     Args:
         outputs: `[…, 27]` = 9 logits of hits | 9 of velocities, before a sigmoid | 9 of offsets, before a tanh.
         targets: `[…, 27]` = 9 hits | 9 velocities in [0, 1] | 9 offsets in [-1, 1].
         error: One of ERRORS.
-        cells: One of CELLS.
+        silent_weight: Of the errors of velocities and offsets where a drum is silent.
     """
     hits, velocities, offsets = tf.split(targets, groove.NUM_PARTS, axis=-1)
     hit_logits, velocity_logits, offset_logits = tf.split(outputs, groove.NUM_PARTS, axis=-1)
-    counted = hits if cells == "hits" else tf.ones_like(hits)
+    weights = hits + silent_weight * (1 - hits)
     chance = tf.sigmoid(hit_logits)
     log_likelihood = hits * tf.math.log(chance + EPSILON) + (1 - hits) * tf.math.log(1 - chance + EPSILON)
     return {
         "hits_loss": -tf.reduce_sum(log_likelihood, axis=-1),
-        "velocities_loss": tf.reduce_sum(counted * ERRORS[error](velocities - tf.sigmoid(velocity_logits)), axis=-1),
-        "offsets_loss": tf.reduce_sum(counted * ERRORS[error](offsets - tf.tanh(offset_logits)), axis=-1),
+        "velocities_loss": tf.reduce_sum(weights * ERRORS[error](velocities - tf.sigmoid(velocity_logits)), axis=-1),
+        "offsets_loss": tf.reduce_sum(weights * ERRORS[error](offsets - tf.tanh(offset_logits)), axis=-1),
     }

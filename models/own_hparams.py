@@ -24,7 +24,7 @@ DEFAULTS = {
     "input_init_stddev": 0.0,  # Of the weights of hits and tokens into the first layers; 0 is Magenta's, some 0.03.
     # What is minimized, where outputs are grooves.
     "groove_error": "squared",  # Of velocities and offsets; "absolute" asks for their median.
-    "groove_error_cells": "all",  # Where they count; "hits" leaves out drums that are silent.
+    "groove_silent_weight": 1.0,  # Of these errors where a drum is silent.
     # How weights are updated.
     "weight_decay": 0.0,  # So much of each kernel is taken away a step, times the learning rate (arXiv 1711.05101).
     "warmup_steps": 0,  # The learning rate grows from 0 in so many steps.
@@ -32,7 +32,7 @@ DEFAULTS = {
 }
 _SHARES = {name for name in DEFAULTS if name.startswith("augment_") or name.endswith("_keep_prob")}
 _SHARES |= {"word_dropout", "ema_decay"}
-_CHOICES = {"groove_error": objective.ERRORS, "groove_error_cells": objective.CELLS}
+_CHOICES = {"groove_error": objective.ERRORS}
 _ANY_SIGN = {"sigma_bias"}
 
 

@@ -92,7 +92,7 @@ def test_overrides_do_not_reach_the_registry():
         ("warmup_steps=-1", r"warmup_steps is -1; it is at least 0$"),
         ("windows_per_performance=-1", r"windows_per_performance is -1; it is at least 0$"),
         ("groove_error=cubed", r"groove_error is 'cubed'; accepted: squared, absolute$"),
-        ("groove_error_cells=some", r"groove_error_cells is 'some'; accepted: all, hits$"),
+        ("groove_silent_weight=-1", r"groove_silent_weight is -1.0; it is at least 0$"),
         ("sigma_bias=-1", None),
     ],
 )

@@ -6,6 +6,8 @@ that its published means can stand beside ours; each function says where its own
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from grooves import timing
@@ -33,7 +35,7 @@ def describe(groove: Groove, *, has_feel: bool) -> dict[str, np.ndarray]:
         - `density`: hits per cell (steps by drums), "average voice density" there.
         - `step_density`: share of steps with a hit, "total step density" there.
         - `density_kick` … `density_ride`: share of steps on which that drum is hit.
-        - `syncopation` and `complexity`, as the functions of these names.
+        - `syncopation`, `complexity` and `bar_likeness`, as the functions of these names.
         - `step_histogram` `[n, 16]`: share of the hits on each sixteenth of the bar; zeros where there are no hits.
         - `drum_histogram` `[n, 9]`: share of the hits on each drum; likewise.
 
@@ -55,6 +57,7 @@ def describe(groove: Groove, *, has_feel: bool) -> dict[str, np.ndarray]:
         **{f"density_{key_of(name)}": hits[..., drum].mean(axis=1) for drum, name in enumerate(CLASS_NAMES)},
         "syncopation": syncopated,
         "complexity": complexity(syncopated, step_density),
+        "bar_likeness": bar_likeness(hits),
         "step_histogram": _shares(_in_bars(hits).sum(axis=(1, 3))),
         "drum_histogram": _shares(hits.sum(axis=1)),
     }
@@ -94,6 +97,27 @@ def complexity(syncopated: np.ndarray, step_density: np.ndarray) -> np.ndarray:
     From Sioros and Guedes, "Complexity Driven Recombination of MIDI Loops" (ISMIR 2011), as in HVO_Sequence.
     """
     return np.hypot(syncopated, step_density)
+
+
+def bar_likeness(hits: np.ndarray) -> np.ndarray:
+    """Returns how much of any two bars of a window is the same: 1 where all are alike, 0 where no two share a hit.
+
+    That is the Jaccard index of their hits (those in both, divided by those in either), the mean over all pairs of
+    bars. Two empty bars are alike. Samples can have the right density and drums, and bars that do not belong together.
+
+    Args:
+        hits: `[n, steps, drums]` booleans, whole bars.
+
+    Returns:
+        `[n]`; 1 for windows of one bar.
+    """
+    bars = _in_bars(hits)
+    pairs = list(itertools.combinations(range(bars.shape[1]), 2))
+    if not pairs:
+        return np.ones(len(hits))
+    first, second = (bars[:, list(of_pairs)] for of_pairs in zip(*pairs, strict=True))
+    in_both, in_either = (cells.sum(axis=(2, 3)) for cells in (first & second, first | second))
+    return np.where(in_either > 0, in_both / np.maximum(in_either, 1), 1.0).mean(axis=1)
 
 
 def swing(hits: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -217,6 +217,16 @@ def _hits(parts: np.ndarray, drum: int | None) -> Formula:
     return Formula(statistics, ratio)
 
 
+def _right_steps(outputs: Outputs) -> np.ndarray | None:
+    """Returns on how many steps all drums were decoded as they were played, and how many steps there are, `[n, 2]`."""
+    if outputs.tokens is not None or outputs.cells is None:
+        return None
+    decoded, played = outputs.cells
+    counted = outputs.counted(played.shape[1])
+    right = (decoded == played).all(axis=2) & counted
+    return np.stack([right.sum(1), counted.sum(1)], axis=1).astype(np.float64)
+
+
 # The harmonic mean of precision and recall, the fraction of decoded hits that were played, and of played that were
 # decoded (van Rijsbergen 1979, chapter 7). Where the denominator is 0 they are undefined.
 _HIT_RATIOS = {
@@ -318,6 +328,7 @@ _BY_NAME: dict[str, Formula] = {
         for name, parts in _HIT_RATIOS.items()
         for drum, drum_name in enumerate(DRUM_NAMES)
     },
+    "step_accuracy": Formula(_right_steps, ratio),
     **{name: _error(error) for name, error in _ERRORS.items()},
     **{f"{name}{_TRUE_POSITIVES}": _error(error, is_of_decoded=True) for name, error in _ERRORS.items()},
     "velocity_spread": _spread("velocities", is_played=False),

@@ -145,6 +145,14 @@ METRICS = (
     Metric(
         "hit_recall", "", 1, is_sampled=True, is_by_drum=True, says="The share of the hits played that were decoded."
     ),
+    Metric(
+        "step_accuracy",
+        "",
+        1,
+        kind=GROOVES,
+        is_sampled=True,
+        says="Steps on which all nine drums are right, hit or silent: what sampled_accuracy_mean is for tokens.",
+    ),
     # Velocities are in [0, 1], offsets in [-1, 1] of half a step. Errors are over all hits that were played.
     Metric(
         "velocity_mae",

@@ -47,6 +47,18 @@ def test_drums_are_counted_one_by_one():
     assert found["drum_histogram"][:4].tolist() == [16 / 19, 1 / 19, 2 / 19, 0]
 
 
+def test_bars_that_share_hits_are_alike():
+    first = four_on_the_floor()
+    in_second = [(16 + step, drum) for step, drum in first]
+    assert describe(*first)["bar_likeness"] == 1  # There is one bar.
+    assert describe(*first, steps=32)["bar_likeness"] == 0
+    assert describe(*first, *in_second, steps=32)["bar_likeness"] == 1
+    assert describe(*first, *in_second[:3], (17, SNARE), steps=32)["bar_likeness"] == 3 / 5
+    assert describe(*first, *[(step, SNARE) for step, _ in in_second], steps=32)["bar_likeness"] == 0
+    # Of the six pairs of four bars, the first two are alike, and the last two, which are empty.
+    assert describe(*first, *in_second, steps=64)["bar_likeness"] == pytest.approx(2 / 6)
+
+
 @pytest.mark.parametrize(
     ("hits", "expected"),
     [
@@ -115,6 +127,7 @@ def test_silence_has_no_feel_and_no_syncopation():
     found = describe()
     feel = ("velocity_mean", "velocity_spread", "offset_mean_steps", "offset_spread_steps")
     assert all(np.isnan(found[name]) for name in feel)
+    assert found.pop("bar_likeness") == 1
     assert all(np.all(values == 0) for name, values in found.items() if name not in feel)
 
 

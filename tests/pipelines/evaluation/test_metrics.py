@@ -107,6 +107,14 @@ def test_hits_behind_the_end_do_not_count():
         assert metrics.compute(given)["hit_f1"] == f1
 
 
+def test_a_step_is_right_where_all_nine_drums_are():
+    played, decoded = cells((0, 0, 0), (0, 1, 0), (0, 3, 1)), cells((0, 0, 0), (0, 1, 0), (0, 1, 1))
+    given = {"groove": groove_of(played), "decoded_groove": groove_of(decoded)}
+    assert metrics.compute(metrics.Outputs(np.zeros(1), **given))["step_accuracy"] == 2 / 4
+    shorter = metrics.Outputs(np.zeros(1), **given, lengths=np.array([3]))
+    assert metrics.compute(shorter)["step_accuracy"] == 2 / 3
+
+
 def test_tokens_have_neither_velocities_nor_offsets():
     tokens = np.ones([2, 4], np.int32)
     hits = metrics.token_hits(tokens)

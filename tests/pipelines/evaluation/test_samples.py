@@ -106,7 +106,7 @@ def test_the_table_has_a_line_for_each_descriptor_and_a_column_for_each_set():
     lines = samples.table(found).splitlines()
     assert lines[0].split() == ["validation", "samples", "train", "shuffled"]
     rows = {line.split()[0]: [float(value) for value in line.split()[1:]] for line in lines[2:]}
-    assert len(rows) == 16 + 5 + 1 + 6
+    assert len(rows) == 17 + 5 + 1 + 6
     expected = [found["density_validation"], found["density_std_validation"]]
     for name, end in (("samples", ""), ("train", "_train"), ("shuffled", "_shuffled")):
         expected += [found[f"density_{name}"], found[f"density_overlap{end}"], found[f"density_kl{end}"]]
