@@ -16,6 +16,7 @@ from absl import flags
 
 from pipelines import cli
 from pipelines.files import atomic
+from pipelines.runs import pretrained
 
 BATCH_SIZE = 128  # Windows decoded at once; part of what --seed decides.
 
@@ -24,6 +25,7 @@ def define_flags() -> None:
     flags.DEFINE_string("config", None, "The config's name; default: that of the run. Alone, it compares data only.")
     flags.DEFINE_string("run_dir", None, "Folder of a run, or its best/; its newest checkpoint is sampled from.")
     flags.DEFINE_string("checkpoint_file", None, "A checkpoint's prefix, a folder of checkpoints, or a .tar of one.")
+    flags.DEFINE_string("pretrained", None, "A trained model of the clone, by the name of its folder in pretrained/.")
     flags.DEFINE_string("train_path", None, "TFRecord of NoteSequences that were trained on, or a glob.", required=True)
     flags.DEFINE_string("examples_path", None, "TFRecord of held-out NoteSequences, or a glob.", required=True)
     flags.DEFINE_string(
@@ -39,13 +41,13 @@ def define_flags() -> None:
 
 def main() -> None:
     args = flags.FLAGS
-    if args.run_dir and args.checkpoint_file:
-        raise ValueError("--run_dir and --checkpoint_file were both given; give one of them")
-    has_model = bool(args.run_dir or args.checkpoint_file)
+    has_model = bool(args.run_dir or args.checkpoint_file or args.pretrained)
     if not has_model and not args.config:
         raise ValueError(
-            "where is the trained model? give --run_dir or --checkpoint_file; --config=NAME alone compares data only"
+            "where is the trained model? give --run_dir, --checkpoint_file or --pretrained;"
+            " --config=NAME alone compares data only"
         )
+    run_dir = pretrained.choose(args.run_dir, args.checkpoint_file, args.pretrained) if has_model else None
     output = pathlib.Path(args.output).expanduser()
     if output.is_dir():
         raise ValueError(f"{output}: is a folder; --output takes a file, as {output / 'comparison.json'}")
@@ -58,9 +60,7 @@ def main() -> None:
     from pipelines.runs import resolution
 
     if has_model:
-        name, config, checkpoint = resolution.resolve_model(
-            args.run_dir, args.checkpoint_file, args.config, args.hparams
-        )
+        name, config, checkpoint = resolution.resolve_model(run_dir, args.checkpoint_file, args.config, args.hparams)
         described = {"config": name, "checkpoint": str(checkpoint), "temperature": args.temperature}
     else:
         name, config = resolution.resolve_config(None, args.config, args.hparams)

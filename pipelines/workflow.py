@@ -120,7 +120,8 @@ def generate(argv: list[str]) -> None:
     Raises:
         FileNotFoundError: there is no run and no trained model of the config that was asked for.
         SystemExit: a stage failed, or a flag is wrong.
-        ValueError: the soundfont that was asked for cannot be used, or the model is named twice or not known.
+        ValueError: the soundfont that was asked for cannot be used, the model is named twice, or model or config are
+            not known.
     """
     parser = _parser("./run_generate.sh", "Writes drums as MIDI, WAV, pictures and a page that plays them.")
     parser.add_argument(
@@ -259,6 +260,9 @@ def _newest_run(config: str | None) -> Path | None:
 def _train_quick(config: str | None) -> Path:
     """Trains the quick run and returns its folder."""
     if config not in (None, QUICK_CONFIG):
+        import configs  # Seconds of TensorFlow.
+
+        configs.CONFIG_MAP[config]  # Names its neighbours if it is none.
         raise FileNotFoundError(
             f"no trained run of {config} below {shown(RUNS_DIR)}; train one: ./run_train.sh --config={config}"
         )

@@ -51,8 +51,9 @@ def test_data_can_be_compared_without_a_model(starter_records, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ((), "where is the trained model? give --run_dir or --checkpoint_file"),
-        (("--run_dir=a", "--checkpoint_file=b"), "--run_dir and --checkpoint_file were both given"),
+        ((), "where is the trained model? give --run_dir, --checkpoint_file or --pretrained"),
+        (("--run_dir=a", "--checkpoint_file=b"), "give one of --run_dir, --checkpoint_file and --pretrained"),
+        (("--pretrained=hier-drumz",), "unknown --pretrained='hier-drumz'; known, nearest first: hier-drums"),
         (("--config=cat-mel_2bar_big",), "this config's outputs are not the nine drums"),
         (("--config=groovae_4bar",), "none.tfrecord"),
     ],

@@ -1,0 +1,142 @@
+"""One change at a time: a config trained with each of several hparams, judged by the same metrics, side by side.
+
+    python -m benchmarks.sweep --config=hier-drums_4bar_groove --num_steps=500 --output_dir=sweep \\
+        --vary=free_bits=48 --vary=free_bits=96 --vary=free_bits=192 --vary=free_bits=384 \\
+        --examples=data/tfrecord/groove-v1.0.0-midionly/train.tfrecord \\
+        --validation=data/tfrecord/groove-v1.0.0-midionly/validation.tfrecord
+
+Each trains by itself, in `output_dir/HPARAMS-seedN`, a run's folder; then the held-out windows are decoded
+(`evaluation.json`), and samples from the prior are set beside them (`comparison.json`). What is there already is not
+done again, and a training that was interrupted goes on. All of them come into one table, `sweep.md`; where they are
+values of one hparam, into a picture, too, `sweep.png`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import re
+import sys
+
+from absl import flags
+
+from benchmarks import command
+from pipelines import cli
+from pipelines.evaluation import registry
+from pipelines.files import atomic
+
+# What the table has of an evaluation, where its outputs have it, and of a comparison.
+EVALUATED = (
+    *("loss", "kl_bits", "teacher_forced_accuracy", "sampled_accuracy", "sampled_accuracy_mean", "hit_f1"),
+    *("step_accuracy", "velocity_mae", "timing_mae_ms", "offset_spread", "velocity_kl", "timing_kl"),
+)
+COMPARED = {"overlap_mean": "overlap of samples", "bar_likeness_samples": "likeness of their bars"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """A training: hparams `name=value,…` that the config has otherwise, a seed, and the folder that holds it."""
+
+    hparams: str
+    seed: int
+    folder: pathlib.Path
+
+    def found(self) -> dict[str, float]:
+        """Returns the metrics of its evaluation and its comparison, by name; those that there are."""
+        paths = (self.folder / "evaluation.json", self.folder / "comparison.json")
+        read = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+        return {name: value for metrics in read for name, value in metrics.items() if isinstance(value, float | int)}
+
+
+def run(variant: Variant, base: str, args: flags.FlagValues) -> None:
+    """Trains and judges a variant, as far as that was not done.
+
+    Raises:
+        ValueError: a stage failed, or the folder holds another training.
+    """
+    variant.folder.mkdir(parents=True, exist_ok=True)
+    hparams = ",".join(filter(None, (base, variant.hparams)))
+    run_dir, split = f"--run_dir={variant.folder}", f"--examples_path={args.validation}"
+    trained = [f"--config={args.config}", f"--hparams={hparams}", f"--num_steps={args.num_steps}"]
+    trained += [f"--seed={variant.seed}", "--mode=train", f"--examples_path={args.examples}", *args.train_flag]
+    compared = [f"--train_path={args.examples}", f"--num_samples={args.num_samples}", "--seed=1"]
+    evaluation, comparison = (variant.folder / f"{name}.json" for name in ("evaluation", "comparison"))
+    stages = {"train": trained}
+    if not evaluation.exists():
+        stages["evaluate"] = [split, f"--output={evaluation}"]
+    if args.num_samples and not comparison.exists():
+        stages["compare"] = [split, *compared, f"--output={comparison}"]
+    if len(stages) == 1:
+        return
+    for stage, stage_flags in stages.items():
+        print(f"{variant.folder.name}: {stage}", flush=True)
+        line = [sys.executable, "-m", f"pipelines.{stage}", run_dir, *stage_flags]
+        command.run(f"{variant.folder.name}: {stage}", line, variant.folder / f"{stage}.txt")
+
+
+def table(variants: list[Variant]) -> str:
+    """Returns the metrics of each variant as a table in Markdown."""
+    found = [variant.found() for variant in variants]
+    columns = {name: registry.BY_NAME[name].label for name in EVALUATED} | COMPARED
+    names = [name for name in columns if any(name in metrics for metrics in found)]
+    lines = [["hparams", "seed", *(columns[name] for name in names)], ["---"] * (len(names) + 2)]
+    for variant, metrics in zip(variants, found, strict=True):
+        cells = [f"{metrics[name]:.4g}" if name in metrics else "" for name in names]
+        lines.append([f"`{variant.hparams}`" if variant.hparams else "as it is", str(variant.seed), *cells])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def swept(variants: list[Variant]) -> tuple[str, list[float]] | None:
+    """Returns the one hparam whose values the variants have, and the value of each; None where it is not so."""
+    pairs = [re.fullmatch(r"(\w+)=([-+.\deE]+)", variant.hparams) for variant in variants]
+    names = {pair[1] for pair in pairs if pair}
+    if len(names) != 1 or not all(pairs) or len({pair[2] for pair in pairs}) < 2:
+        return None
+    return names.pop(), [float(pair[2]) for pair in pairs]
+
+
+def variants_of(output_dir: pathlib.Path, changes: list[str], seeds: list[int]) -> list[Variant]:
+    """Returns a variant of each change with each seed."""
+    return [
+        Variant(change, seed, output_dir / f"{change.replace('/', '_') or 'as-it-is'}-seed{seed}")
+        for change in changes
+        for seed in seeds
+    ]
+
+
+def define_flags() -> None:
+    flags.DEFINE_string("config", None, "One of this project's configs.", required=True)
+    flags.DEFINE_multi_string("vary", [""], "Hparams of one training, name=value,…; several times for several.")
+    flags.DEFINE_string("hparams", "", "name=value,… to change in the config for all.")
+    flags.DEFINE_multi_integer("seed", [1], "Each trains with each of these.", lower_bound=0)
+    flags.DEFINE_integer("num_steps", 500, "Each trains for so many.", lower_bound=1)
+    flags.DEFINE_multi_string("train_flag", [], "Further flags of pipelines.train, as --train_flag=--precision=fp32.")
+    flags.DEFINE_integer("num_samples", 1000, "Samples that are set beside the data; 0 for none.", lower_bound=0)
+    flags.DEFINE_string("examples", None, "TFRecord of NoteSequences to train on, or a glob.", required=True)
+    flags.DEFINE_string("validation", None, "TFRecord of NoteSequences to judge on, or a glob.", required=True)
+    flags.DEFINE_string("output_dir", None, "Folder for all that comes out.", required=True)
+
+
+def main() -> None:
+    args = flags.FLAGS
+    output_dir = pathlib.Path(args.output_dir).expanduser().absolute()
+    variants = variants_of(output_dir, args.vary, args.seed)
+    if len({variant.folder for variant in variants}) < len(variants):
+        raise ValueError("--vary or --seed was given the same value twice")
+    for variant in variants:
+        run(variant, args.hparams, args)
+    text = table(variants)
+    atomic.write_text(output_dir / "sweep.md", text)
+    print(text, end="")
+    if axis := swept(variants):
+        from benchmarks import sweep_plot
+
+        name, values = axis
+        with atomic.replacing(output_dir / "sweep.png") as partial:
+            sweep_plot.draw(name, values, [variant.found() for variant in variants], partial)
+        print(output_dir / "sweep.png")
+
+
+if __name__ == "__main__":
+    cli.run(main, define_flags)
