@@ -15,7 +15,7 @@ import difflib
 
 from grooves.timing import BARS, STEPS, STEPS_PER_BAR, STEPS_PER_QUARTER
 from models import converters, decoders, encoders, own_hparams
-from models.magenta import HParams, data, lstm_models, magenta_configs, merge_hparams
+from models.magenta import HParams, base_model, data, lstm_models, magenta_configs, merge_hparams
 from models.vae import MusicVAE
 
 Config = magenta_configs.Config
@@ -79,41 +79,18 @@ def _hparams(**values) -> HParams:
     return merge_hparams(lstm_models.get_default_hparams(), common)
 
 
+def _conducted(core: base_model.BaseDecoder) -> decoders.HierarchicalLstmDecoder:
+    """Returns a decoder of four bars, each of which `core` makes from an embedding alone."""
+    return decoders.HierarchicalLstmDecoder(core, level_lengths=[BARS, STEPS_PER_BAR], disable_autoregression=True)
+
+
 def _hier_drums(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int]) -> Config:
     """One of 512 tokens a sixteenth: a conductor LSTM over four bars, a decoder LSTM over each bar's steps."""
     return Config(
-        model=MusicVAE(
-            encoders.BidirectionalLstmEncoder(),
-            decoders.HierarchicalLstmDecoder(
-                decoders.CategoricalLstmDecoder(),
-                level_lengths=[BARS, STEPS_PER_BAR],
-                disable_autoregression=True,
-            ),
-        ),
+        model=MusicVAE(encoders.BidirectionalLstmEncoder(), _conducted(decoders.CategoricalLstmDecoder())),
         hparams=_hparams(z_size=z_size, enc_rnn_size=enc_rnn_size, dec_rnn_size=dec_rnn_size),
         data_converter=converters.DrumsConverter(),
     )
-
-
-def _hier_drums_groove(**values) -> Config:
-    """Like `_hier_drums` in what it computes, and made to learn: see docs/experiments.md for what each of this brought.
-
-    The encoder is a hierarchy, too: it reads the steps of a bar, then the bars.
-    """
-    config = _hier_drums(z_size=256, enc_rnn_size=[256], dec_rnn_size=[256, 256])
-    encoder = encoders.HierarchicalLstmEncoder([STEPS_PER_BAR, BARS])
-    learnt_faster = {
-        "batch_size": 128,
-        "learning_rate": 0.003,
-        "decay_rate": 0.9995,
-        "latent_init_stddev": 0.05,
-        "input_init_stddev": 0.5,
-        "ema_decay": 0.999,
-        "augment_shift": 0.5,
-    }
-    for name, value in (learnt_faster | values).items():
-        config.hparams.set_hparam(name, value)
-    return config._replace(model=MusicVAE(encoder, config.model.decoder))
 
 
 def _groovae(**converter_options) -> Config:
@@ -133,6 +110,31 @@ def _groovae(**converter_options) -> Config:
     )
 
 
+# What makes a model learn from Groove's 15,629 windows: docs/experiments.md has what each of this brought.
+_LEARNS_FASTER = {
+    "enc_rnn_size": [256],
+    "batch_size": 128,
+    "learning_rate": 0.003,
+    "decay_rate": 0.9995,
+    "latent_init_stddev": 0.05,
+    "input_init_stddev": 0.5,
+    "ema_decay": 0.999,
+    "augment_shift": 0.5,
+}
+
+
+def _for_groove(config: Config, core: base_model.BaseDecoder, **values) -> Config:
+    """Returns a config like another, made to learn: bars, then the window, on both sides; louder first values.
+
+    Its windows begin a bar after each other.
+    """
+    config = with_stride(config, 1)
+    for name, value in (_LEARNS_FASTER | values).items():
+        config.hparams.set_hparam(name, value)
+    encoder = encoders.HierarchicalLstmEncoder([STEPS_PER_BAR, BARS])
+    return config._replace(model=MusicVAE(encoder, _conducted(core)))
+
+
 CONFIG_MAP = ConfigMap(magenta_configs.CONFIG_MAP)
 
 # Source: the course notes that this project grew out of. Purpose: four bars of drums on a laptop.
@@ -140,16 +142,6 @@ CONFIG_MAP["hier-drums_4bar_small"] = _hier_drums(z_size=256, enc_rnn_size=[512]
 
 # The same family with twice the units, for a GPU.
 CONFIG_MAP["hier-drums_4bar"] = _hier_drums(z_size=512, enc_rnn_size=[1024], dec_rnn_size=[512, 512])
-
-# Made for Groove. Purpose: samples; 48 bits are few enough for the prior to be like the posterior.
-CONFIG_MAP["hier-drums_4bar_groove"] = _hier_drums_groove(
-    free_bits=48, augment_voices=0.25, augment_bars=0.25, word_dropout=0.1, decoder_keep_prob=0.9
-)
-
-# Purpose: a groove in, the same groove out, and the way from one to another; samples are wilder.
-CONFIG_MAP["hier-drums_4bar_groove_hikl"] = _hier_drums_groove(
-    free_bits=512, augment_voices=0.5, augment_bars=0.5, augment_swap=0.1, word_dropout=0.25
-)
 
 # Source: magenta 2.1.4, `groovae_4bar`. Purpose: a whole performance in, the same performance out.
 CONFIG_MAP["groovae_4bar"] = _groovae()
@@ -159,3 +151,30 @@ CONFIG_MAP["groovae_4bar_humanize"] = _groovae(humanize=True)
 
 # Purpose: one tapped line in, a whole kit out (the same paper's Tap2Drum).
 CONFIG_MAP["groovae_4bar_tap"] = _groovae(tapify=True, fixed_velocities=True)
+
+# Made for Groove. Purpose: samples; 48 bits are few enough for the prior to be like the posterior.
+CONFIG_MAP["hier-drums_4bar_groove"] = _for_groove(
+    CONFIG_MAP["hier-drums_4bar_small"],
+    decoders.CategoricalLstmDecoder(),
+    free_bits=48,
+    word_dropout=0.1,
+    decoder_keep_prob=0.9,
+)
+
+# Purpose: a groove in, the same groove out, and the way from one to another; samples are wilder.
+CONFIG_MAP["hier-drums_4bar_groove_hikl"] = _for_groove(
+    CONFIG_MAP["hier-drums_4bar_small"], decoders.CategoricalLstmDecoder(), free_bits=512, word_dropout=0.25
+)
+
+# The same for grooves with velocities and timing. Half of what the decoder hears of itself is hidden in training, as
+# its own timing misleads it; silent drums weigh less, as they pull timing to the grid.
+for _name in ("groovae_4bar", "groovae_4bar_humanize", "groovae_4bar_tap"):
+    CONFIG_MAP[f"{_name}_groove"] = _for_groove(
+        CONFIG_MAP[_name],
+        decoders.GrooveLstmDecoder(),
+        free_bits=512,
+        dropout_keep_prob=1.0,
+        decoder_keep_prob=0.5,
+        groove_error="absolute",
+        groove_silent_weight=0.1,
+    )

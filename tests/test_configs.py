@@ -14,6 +14,7 @@ from models.magenta import tf
 OWN = (
     *("hier-drums_4bar_small", "hier-drums_4bar", "hier-drums_4bar_groove", "hier-drums_4bar_groove_hikl"),
     *("groovae_4bar", "groovae_4bar_humanize", "groovae_4bar_tap"),
+    *("groovae_4bar_groove", "groovae_4bar_humanize_groove", "groovae_4bar_tap_groove"),
 )
 
 
@@ -50,9 +51,19 @@ def test_groovae_has_upstreams_hparams(name):
     assert isinstance(config.model.decoder, lstm_models.GrooveLstmDecoder)
 
 
-def test_humanize_and_tap_hide_what_they_are_named_for():
-    assert configs.CONFIG_MAP["groovae_4bar_humanize"].data_converter._humanize
-    assert configs.CONFIG_MAP["groovae_4bar_tap"].data_converter._tapify
+@pytest.mark.parametrize("end", ["", "_groove"])
+def test_humanize_and_tap_hide_what_they_are_named_for(end):
+    assert configs.CONFIG_MAP[f"groovae_4bar_humanize{end}"].data_converter._humanize
+    assert configs.CONFIG_MAP[f"groovae_4bar_tap{end}"].data_converter._tapify
+
+
+@pytest.mark.parametrize("name", [name for name in OWN if "_groove" in name])
+def test_those_made_for_groove_read_and_write_bar_by_bar_and_learn_from_windows_of_each_bar(name):
+    config = configs.CONFIG_MAP[name]
+    assert config.model.encoder.level_lengths == [16, 4]
+    assert config.model.decoder._level_lengths == [4, 16]
+    converter = config.data_converter
+    assert (converter.stride_bars if name.startswith("hier") else converter._hop_size / converter._steps_per_bar) == 1
 
 
 @pytest.mark.parametrize("name", OWN)

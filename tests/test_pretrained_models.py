@@ -19,7 +19,7 @@ from pipelines.runs import pretrained, resolution
 
 NAMES = pretrained.names()
 MAX_BYTES = 40e6  # Of all of them together.
-TOLD = ("teacher_forced_accuracy", "sampled_accuracy_mean", "hit_f1")
+TOLD = ("teacher_forced_accuracy", "sampled_accuracy_mean", "hit_f1", "timing_mae_ms")
 
 
 def magentas(config: configs.Config) -> configs.Config:
@@ -29,7 +29,8 @@ def magentas(config: configs.Config) -> configs.Config:
         levels = own.encoder.level_lengths
         stock[0] = lstm_models.HierarchicalLstmEncoder(lstm_models.BidirectionalLstmEncoder, levels)
     if isinstance(own.decoder, lstm_models.HierarchicalLstmDecoder):
-        core, levels = lstm_models.CategoricalLstmDecoder(), own.decoder._level_lengths
+        levels = own.decoder._level_lengths
+        core = stock[1] if config.data_converter.output_depth == 27 else lstm_models.CategoricalLstmDecoder()
         stock[1] = lstm_models.HierarchicalLstmDecoder(core, levels, disable_autoregression=True)
     return config._replace(model=MusicVAE(*stock))
 
@@ -63,4 +64,4 @@ def test_it_is_as_good_as_its_card_says(name, groove_zip, tmp_path):
     for metric in TOLD:
         if metric in found:
             told = re.search(rf"^\| `{metric}` \| ([0-9.]+) \|", card, re.MULTILINE)
-            assert float(told[1]) == pytest.approx(found[metric], abs=0.002), metric
+            assert float(told[1]) == pytest.approx(found[metric], rel=0.003), metric

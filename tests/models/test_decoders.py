@@ -19,9 +19,11 @@ SCHEDULES = {
 
 def upstream_model(name: str) -> MusicVAE:
     encoder = lstm_models.BidirectionalLstmEncoder()
-    if name.startswith("groovae"):
-        return MusicVAE(encoder, lstm_models.GrooveLstmDecoder())
-    core = lstm_models.CategoricalLstmDecoder()
+    core = lstm_models.GrooveLstmDecoder() if name.startswith("groovae") else lstm_models.CategoricalLstmDecoder()
+    if name == "groovae_4bar":
+        return MusicVAE(encoder, core)
+    if name.endswith("_groove"):
+        encoder = lstm_models.HierarchicalLstmEncoder(lstm_models.BidirectionalLstmEncoder, [16, 4])
     return MusicVAE(
         encoder, lstm_models.HierarchicalLstmDecoder(core, level_lengths=[4, 16], disable_autoregression=True)
     )
@@ -33,7 +35,8 @@ def batch(name: str, seed: int = 0):
     if name.startswith("groovae"):
         groove = rng.uniform(-1, 1, [BATCH, 64, 27]).astype(np.float32)
         groove[..., :9] = rng.random([BATCH, 64, 9]) < 0.3
-        return groove, groove, np.array([64, 64, 48], np.int32)
+        last = 64 if name.endswith("_groove") else 48
+        return groove, groove, np.array([64, 64, last], np.int32)
     tokens = rng.integers(0, 512, [BATCH, 64])
     roll = (rng.random([BATCH, 64, 10]) < 0.3).astype(np.float32)
     return roll, np.eye(512, dtype=np.float32)[tokens], np.full([BATCH], 64, np.int32)
@@ -66,9 +69,11 @@ def run(name: str, overrides: str, model: MusicVAE | None, values: dict | None, 
         return {v.op.name: v.eval(session) for v in variables}, *fetched
 
 
-@pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar"])
+@pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar", "groovae_4bar_groove"])
 def test_losses_and_gradients_are_upstreams(name):
     overrides = SIZES + ",dropout_keep_prob=1.0"
+    if name.endswith("_groove"):
+        overrides += ",decoder_keep_prob=0,groove_error=squared,groove_silent_weight=1"
     values, loss, gradients, outputs = run(name, overrides, upstream_model(name), None)
     same_values, our_loss, our_gradients, our_outputs = run(name, overrides, None, values)
     assert same_values.keys() == values.keys()  # The names under which a checkpoint keeps them.
