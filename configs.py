@@ -15,6 +15,7 @@ import difflib
 
 from grooves.timing import BARS, STEPS, STEPS_PER_BAR, STEPS_PER_QUARTER
 from models import converters, decoders, encoders, own_hparams
+from models.hierarchical_decoder import HierarchicalLstmDecoder
 from models.magenta import HParams, base_model, data, lstm_models, magenta_configs, merge_hparams
 from models.vae import MusicVAE
 
@@ -79,9 +80,9 @@ def _hparams(**values) -> HParams:
     return merge_hparams(lstm_models.get_default_hparams(), common)
 
 
-def _conducted(core: base_model.BaseDecoder) -> decoders.HierarchicalLstmDecoder:
+def _conducted(core: base_model.BaseDecoder) -> HierarchicalLstmDecoder:
     """Returns a decoder of four bars, each of which `core` makes from an embedding alone."""
-    return decoders.HierarchicalLstmDecoder(core, level_lengths=[BARS, STEPS_PER_BAR], disable_autoregression=True)
+    return HierarchicalLstmDecoder(core, level_lengths=[BARS, STEPS_PER_BAR], disable_autoregression=True)
 
 
 def _hier_drums(z_size: int, enc_rnn_size: list[int], dec_rnn_size: list[int]) -> Config:

@@ -1,15 +1,12 @@
-"""Magenta's LSTM decoders, computing the same function of the same variables with fewer operations.
+"""Magenta's LSTM decoders of tokens and of grooves: the same function of the same variables with fewer operations.
 
 Upstream: `magenta/models/music_vae/lstm_models.py` of magenta 2.1.4. What differs:
 
 * With teacher forcing the inputs of all steps are known: each layer runs over the whole sequence (`recurrence`), and
   the output projection is one product. Upstream decodes one step of all layers after the other.
 * One-hot inputs and targets are tokens: rows to look up, and classes for the loss.
-* Upstream cuts the losses out of the batch one sequence at a time, and in a hierarchy one bar at a time: at batch 512
-  and four bars 2,048 slices, most of a minute of graph building. Here they are one masked sum.
-* With `disable_autoregression` the bars depend on the conductor alone. Here all bars go through the core decoder in
-  one batch, upstream decodes them one after the other.
-* The conductor's dropout is off outside of training; upstream never turns it off.
+* Upstream cuts the losses out of the batch one sequence at a time: at batch 512 most of a minute of graph building.
+  Here they are one masked sum.
 
 Sampling, and with it scheduled sampling, needs each step before the next and is done by upstream's decoding.
 Checkpoints are interchangeable with upstream's in both directions.
@@ -18,17 +15,14 @@ Checkpoints are interchangeable with upstream's in both directions.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 
 from grooves import groove
 from models import objective, own_hparams, recurrence
 from models.layers import OwnLayers, variables_of
-from models.magenta import base_model, lstm_models, lstm_utils, seq2seq, tf
+from models.magenta import lstm_models, lstm_utils, seq2seq, tf
 from models.sequences import as_one_hot, as_tokens, time_major
-
-LIKELIEST = 0.0  # The temperature at which nothing is drawn.
 
 LossAndResults = tuple[tf.Tensor, dict, lstm_utils.LstmDecodeResults]
 
@@ -50,7 +44,7 @@ class Decoded:
     results: lstm_utils.LstmDecodeResults
 
 
-class _WholeSequences(OwnLayers):
+class WholeSequences(OwnLayers):
     """Mixin for subclasses of `BaseLstmDecoder`: teacher forcing of all steps and sequences at once.
 
     Subclasses have `is_one_hot`, the losses (`_score`), the `metrics`, and how the next inputs are drawn (`draw`).
@@ -165,7 +159,7 @@ class _WholeSequences(OwnLayers):
         )
 
 
-class CategoricalLstmDecoder(_WholeSequences, lstm_models.CategoricalLstmDecoder):
+class CategoricalLstmDecoder(WholeSequences, lstm_models.CategoricalLstmDecoder):
     """One token a step, one-hot `[batch, steps, classes]` or tokens `[batch, steps]`."""
 
     is_one_hot = True
@@ -192,7 +186,7 @@ class CategoricalLstmDecoder(_WholeSequences, lstm_models.CategoricalLstmDecoder
         return loss, {"truth": truth, "prediction": tf.argmax(outputs, axis=-1, output_type=tf.int32)}
 
 
-class GrooveLstmDecoder(_WholeSequences, lstm_models.GrooveLstmDecoder):
+class GrooveLstmDecoder(WholeSequences, lstm_models.GrooveLstmDecoder):
     """Hits, velocities and offsets, `[batch, steps, 27]` = 9 hits | 9 velocities | 9 offsets."""
 
     is_one_hot = False
@@ -213,83 +207,10 @@ class GrooveLstmDecoder(_WholeSequences, lstm_models.GrooveLstmDecoder):
         return sum(scores.values()), scores
 
 
-class HierarchicalLstmDecoder(OwnLayers, lstm_models.HierarchicalLstmDecoder):
-    """A conductor makes one embedding a bar, the core decoder makes the bar's steps from it.
-
-    Attributes:
-        embeddings: Those of the last `reconstruction_loss` of bars in one batch, `[batch * bars, units]`.
-    """
-
-    def build(self, hparams, output_depth: int, is_training=True) -> None:
-        """Builds the cells; `hparams` as in Magenta, `output_depth` is the size of a step's output."""
-        super().build(hparams, output_depth, is_training)
-        self._hier_cells = [
-            lstm_utils.rnn_cell(hparams.dec_rnn_size, hparams.dropout_keep_prob, hparams.residual_decoder, is_training)
-            for _ in self._hier_cells
-        ]
-        self._hparams = hparams
-        self._keep_prob = own_hparams.keep_prob(hparams, "decoder") if is_training else 1.0
-        independent_bars = set(range(len(self._level_lengths) - 1)) <= set(self._disable_autoregression)
-        if hparams.residual_decoder:
-            self.fallback_reason = "residual connections"
-        elif self._hierarchical_encoder or not independent_bars:
-            self.fallback_reason = "bars that depend on each other"
-        elif not isinstance(self._core_decoder, _WholeSequences):
-            self.fallback_reason = f"a core decoder of {type(self._core_decoder).__name__}"
-        if self.fallback_reason and isinstance(self._core_decoder, OwnLayers):
-            self._core_decoder.fallback_reason = self.fallback_reason  # The next bar needs its final state.
-
-    def reconstruction_loss(self, x_input, x_target, x_length, z=None, c_input=None) -> LossAndResults:
-        """Does what the core decoder's does, with all bars in one batch where they do not depend on each other.
-
-        The sequences have max_seq_len steps; `x_length` is `[batch]` (0 or max_seq_len) or `[batch, bars]`.
-        """
-        if self.fallback_reason or c_input is not None:
-            x_input, x_target = (as_one_hot(x, self._output_depth) for x in (x_input, x_target))
-            return super().reconstruction_loss(x_input, x_target, x_length, z, c_input)
-
-        batch_size = int(x_input.shape[0])
-        embeddings = self.embeddings = self._conduct(tf.zeros([batch_size, 0]) if z is None else z)
-        bars = embeddings.shape[0] // batch_size
-        x_length = lstm_utils.maybe_split_sequence_lengths(x_length, bars, self._total_length)
-        with tf.variable_scope("core_decoder", reuse=tf.AUTO_REUSE):
-            decoded = self._core_decoder.decode(
-                _split_bars(x_input, bars),
-                _split_bars(x_target, bars),
-                tf.reshape(x_length, [batch_size * bars]),
-                embeddings,
-            )
-        loss = tf.reduce_sum(tf.reshape(decoded.loss * decoded.counted, [batch_size, -1]), axis=1)
-        return loss, self._metrics(decoded, bars), _join_bars(decoded.results, batch_size, bars)
-
-    def _conduct(self, z: tf.Tensor) -> tf.Tensor:
-        """Returns an embedding of each bar, `[batch * bars, units]`, from `[batch, z_size]`."""
-        embeddings = z
-        for level, (cell, steps) in enumerate(zip(self._hier_cells, self._level_lengths[:-1], strict=True)):
-            rows = embeddings.shape[0]
-            with tf.variable_scope(f"decoder/hierarchical_level_{level}", reuse=tf.AUTO_REUSE) as scope:
-                state = self._first_state(cell, embeddings, "initial_state")
-                variables = variables_of(cell, 1, scope, hparams=self._hparams)
-            nothing = recurrence.Inputs(data=tf.zeros([steps, 1, rows, 1]))  # What upstream gives it, too.
-            outputs = tf.cast(self._run_layers(variables, nothing, state), tf.float32)
-            embeddings = tf.reshape(time_major(outputs), [rows * steps, -1])
-        return embeddings
-
-    def _metrics(self, decoded: Decoded, bars: int) -> dict:
-        """Returns the metrics of each bar, and their means, under Magenta's names."""
-        of_bars = []
-        for bar in range(bars):
-            scores = {name: values[bar::bars] for name, values in decoded.scores.items()}
-            of_bars.append(self._core_decoder.metrics(scores, decoded.counted[bar::bars]))
-        merged = {f"segment/{bar:03d}/{name}": of[name] for bar, of in enumerate(of_bars) for name in of}
-        means = {name: tf.reduce_mean([of[name][0] for of in of_bars]) for name in of_bars[0]}
-        return merged | {name: (mean, tf.no_op()) for name, mean in means.items()}
-
-
 class _ScheduledSampling(seq2seq.ScheduledOutputTrainingHelper):
     """Upstream's helper with the decoder's own random numbers."""
 
-    def __init__(self, *, decoder: _WholeSequences, **options) -> None:
+    def __init__(self, *, decoder: WholeSequences, **options) -> None:
         super().__init__(next_inputs_fn=lambda outputs: decoder.draw(outputs, self._time), **options)
         self._decoder = decoder
 
@@ -302,66 +223,3 @@ class _ScheduledSampling(seq2seq.ScheduledOutputTrainingHelper):
         """Returns which sequences have ended, the next inputs, and the state."""
         self._time = time
         return super().next_inputs(time, outputs, state, sample_ids, name)
-
-
-def core_decoders(decoder: base_model.BaseDecoder) -> list[base_model.BaseDecoder]:
-    """Returns the decoders that make the steps, without the hierarchical ones around them."""
-    if hasattr(decoder, "_core_decoder"):
-        return core_decoders(decoder._core_decoder)
-    if hasattr(decoder, "_core_decoders"):
-        return [core for part in decoder._core_decoders for core in core_decoders(part)]
-    return [decoder]
-
-
-def draw_in_order(decoder: base_model.BaseDecoder) -> None:
-    """Makes a decoder's samples repeatable: the same seed, the same samples.
-
-    At a temperature of `LIKELIEST` decoders of tokens and of grooves draw nothing, but take what is likeliest.
-    The random number of a step does not depend on the step before, so TensorFlow draws those of several steps at
-    once, in any order. After this each waits for the output that it is drawn for.
-    """
-
-    def ordered(core: base_model.BaseDecoder, draw: Callable) -> Callable:
-        def draw_after(rnn_output: tf.Tensor, *temperature: tf.Tensor | float):
-            if any(isinstance(given, float) and given == LIKELIEST for given in temperature):
-                return _likeliest(core, rnn_output)
-            with tf.control_dependencies([rnn_output]):
-                return draw(rnn_output, *temperature)
-
-        return draw_after
-
-    for core in core_decoders(decoder):
-        core._sample = ordered(core, core._sample)
-
-
-def _likeliest(core: base_model.BaseDecoder, outputs: tf.Tensor) -> tf.Tensor:
-    """Returns what is likeliest given a step's outputs `[n, depth]`: one-hot tokens, or a groove's step."""
-    if isinstance(core, lstm_models.GrooveLstmDecoder):
-        hits, velocities, offsets = tf.split(outputs, groove.NUM_PARTS, axis=1)
-        return tf.concat([tf.to_float(hits > 0), tf.sigmoid(velocities), tf.tanh(offsets)], axis=1)
-    return tf.one_hot(tf.argmax(outputs, axis=-1), outputs.shape[-1])
-
-
-def _split_bars(sequences: tf.Tensor, bars: int) -> tf.Tensor:
-    """Reshapes `[batch, bars * steps, …]` to `[batch * bars, steps, …]`."""
-    batch_size, steps, *depth = sequences.shape
-    return tf.reshape(sequences, [batch_size * bars, steps // bars, *depth])
-
-
-def _join_bars(results: lstm_utils.LstmDecodeResults, batch_size: int, bars: int) -> lstm_utils.LstmDecodeResults:
-    """Undoes `_split_bars` on all results of a decoder; the final states are the last bar's."""
-
-    def join(steps: tf.Tensor) -> tf.Tensor:
-        return tf.reshape(steps, [batch_size, -1, *steps.shape[2:]])
-
-    def last_bar(state: tf.Tensor) -> tf.Tensor:
-        return tf.reshape(state, [batch_size, bars, -1])[:, -1]
-
-    final_state = results.final_state and tf.nest.map_structure(last_bar, results.final_state)
-    return lstm_utils.LstmDecodeResults(
-        rnn_input=join(results.rnn_input),
-        rnn_output=join(results.rnn_output),
-        samples=join(results.samples),
-        final_state=final_state,
-        final_sequence_lengths=tf.reshape(results.final_sequence_lengths, [batch_size, bars]),
-    )

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from models import checkpoints, decoders
+from models import checkpoints, drawing
 from models.magenta import session_config, tf
 
 
@@ -48,7 +48,7 @@ class TrainedModel:
         hparams.batch_size = batch_size
         converter.set_mode("infer")
         config.model.build(hparams, converter.output_depth, is_training=False)
-        decoders.draw_in_order(config.model.decoder)
+        drawing.draw_in_order(config.model.decoder)
         self._temperature = tf.placeholder(tf.float32, [])
         self._z = tf.placeholder(tf.float32, [batch_size, hparams.z_size]) if hparams.z_size else None
         controls = tf.placeholder(tf.float32, [None, converter.control_depth])

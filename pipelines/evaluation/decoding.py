@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import configs
-from models import decoders, objective
+from models import drawing, objective
 from models.magenta import lstm_models, tf
 from pipelines.evaluation import metrics, registry
 from pipelines.examples import loading
@@ -19,7 +19,7 @@ _METRIC_DECODERS = {
 
 def kind_of(config: configs.Config, examples: loading.Examples) -> str:
     """Returns which kind of metrics there are of a config's outputs; empty where there are losses alone."""
-    cores = decoders.core_decoders(config.model.decoder)
+    cores = drawing.core_decoders(config.model.decoder)
     kind = registry.TOKENS if examples.is_one_hot else registry.GROOVES
     return kind if len(cores) == 1 and isinstance(cores[0], _METRIC_DECODERS[kind]) else ""
 
@@ -43,7 +43,7 @@ def build(
     hparams, model, kind = config.hparams, config.model, kind_of(config, examples)
     batch_size, control_depth = hparams.batch_size, config.data_converter.control_depth
     model.build(hparams, config.data_converter.output_depth, is_training=False)
-    decoders.draw_in_order(model.decoder)
+    drawing.draw_in_order(model.decoder)
     shapes = [array.shape[1:] for array in examples.dense(np.zeros([0], np.int64))]
     feeds = [tf.placeholder(tf.float32, [batch_size, *shape]) for shape in shapes[:3]]
     feeds.append(tf.placeholder(tf.int32, [batch_size, *shapes[3]]))
@@ -76,7 +76,7 @@ def build(
             fetches[metrics.TEACHER_FORCED_MEAN] = _compact(results.rnn_output, kind)
         if not control_depth and config.data_converter.end_token in (None, False):
             ways = {metrics.SAMPLED: (z, 1.0)} if kind == registry.TOKENS else {}
-            ways[metrics.SAMPLED_MEAN] = mean, decoders.LIKELIEST
+            ways[metrics.SAMPLED_MEAN] = mean, drawing.LIKELIEST
             for name, (latent, temperature) in ways.items():
                 samples, _ = model.sample(batch_size, steps, latent, temperature=temperature)
                 fetches[name] = _compact(samples, kind)
