@@ -169,11 +169,13 @@ CONFIG_MAP["hier-drums_4bar_groove_hikl"] = _for_groove(
 
 # The same for grooves with velocities and timing. Half of what the decoder hears of itself is hidden in training, as
 # its own timing misleads it; silent drums weigh less, as they pull timing to the grid.
-for _name in ("groovae_4bar", "groovae_4bar_humanize", "groovae_4bar_tap"):
+# Only the first one draws samples from the prior.
+for _name, _free_bits in {"groovae_4bar": 192, "groovae_4bar_humanize": 512, "groovae_4bar_tap": 512}.items():
     CONFIG_MAP[f"{_name}_groove"] = _for_groove(
         CONFIG_MAP[_name],
         decoders.GrooveLstmDecoder(),
-        free_bits=512,
+        free_bits=_free_bits,
+        decay_rate=0.999,
         dropout_keep_prob=1.0,
         decoder_keep_prob=0.5,
         groove_error="absolute",

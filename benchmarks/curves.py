@@ -51,8 +51,11 @@ def train(way: contenders.Contender, task: contenders.Task, minutes: float, fold
     partial.rename(folder)
 
 
-def judge(folder: pathlib.Path, task: contenders.Task, validation: str, interval_mins: float) -> None:
-    """Evaluates a contender's checkpoints of every so many minutes, if they have not been yet."""
+def judge(folder: pathlib.Path, task: contenders.Task, windows_of: str, validation: str, interval_mins: float) -> None:
+    """Evaluates a contender's checkpoints of every so many minutes, if they have not been yet.
+
+    All are judged on the same windows, those of the config `windows_of`, whatever windows they have learnt from.
+    """
     import configs  # With TensorFlow, which is not to be in memory while others train.
     from pipelines.evaluation import evaluator
     from pipelines.examples import loading
@@ -62,10 +65,12 @@ def judge(folder: pathlib.Path, task: contenders.Task, validation: str, interval
     for step in curve.steps_at_intervals(so_far.log, found, interval_mins):
         if step not in metrics:
             config = configs.with_hparams(configs.CONFIG_MAP[task.config], task.hparams)
+            config = config._replace(data_converter=configs.CONFIG_MAP[windows_of].data_converter)
             examples = loading.load(config, "validation", validation, folder.parent / "examples")
             metrics[step] = evaluator.evaluate(config, examples, found[step])
             loss, minutes = metrics[step]["loss"], so_far.minutes_at([step])[0]
-            print(f"{folder.name}: step {step} after {minutes:.1f} minutes, held-out loss {loss:.2f}", flush=True)
+            said = f"step {step} after {minutes:.1f} minutes, held-out loss {loss:.2f} of {len(examples)} windows"
+            print(f"{folder.name}: {said}", flush=True)
             atomic.write_text(folder / curve.EVALUATIONS_NAME, json.dumps(metrics, indent=2) + "\n")
 
 
@@ -109,7 +114,7 @@ def main() -> None:
     for name, task in tasks.items():
         train(ways.get(name) or contenders.ours(name), task, args.minutes, output_dir / name)
     for name, task in tasks.items():
-        judge(output_dir / name, task, args.validation, args.evaluate_every_minutes)
+        judge(output_dir / name, task, args.config, args.validation, args.evaluate_every_minutes)
     tuned = f"; {TUNED} is {args.tuned}" if args.tuned else ""
     show(output_dir, f"{args.config}, {args.batch_size} a batch, {args.minutes:g} minutes each{tuned}")
 

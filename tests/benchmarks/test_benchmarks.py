@@ -22,6 +22,7 @@ from benchmarks import (
 )
 from models import own_hparams
 from models.magenta import tf
+from pipelines.examples import loading
 from tests.tiny import TINY_HPARAMS
 
 TINY_SIZES = TINY_HPARAMS.removeprefix("batch_size=4,")
@@ -251,7 +252,7 @@ def test_a_batch_size_of_0_is_the_configs():
 @pytest.mark.slow
 def test_a_config_with_its_own_hparams_is_drawn_beside_the_others(starter_records, tmp_path):
     arguments = [
-        *("--only=tuned", "--minutes=0.2", f"--output_dir={tmp_path}"),
+        *("--config=groovae_4bar_humanize", "--only=tuned", "--minutes=0.2", f"--output_dir={tmp_path}"),
         *(
             f"--examples={starter_records / 'train.tfrecord'}",
             f"--validation={starter_records / 'validation.tfrecord'}",
@@ -261,11 +262,17 @@ def test_a_config_with_its_own_hparams_is_drawn_beside_the_others(starter_record
     unnamed = subprocess.run(program, capture_output=True, text=True, check=False)
     assert unnamed.returncode == 1
     assert "--only=tuned: which config?" in unnamed.stderr
-    done = subprocess.run([*program, "--tuned=hier-drums_4bar_groove"], capture_output=True, text=True, check=False)
+    tuned = "groovae_4bar_humanize_groove"
+    done = subprocess.run([*program, f"--tuned={tuned}"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "tuned" / "task.json").read_text())["config"] == "hier-drums_4bar_groove"
+    assert json.loads((tmp_path / "tuned" / "task.json").read_text())["config"] == tuned
     assert (tmp_path / "curves.png").exists()
-    assert "tuned" in (tmp_path / "curves.csv").read_text()
+    curve_csv = (tmp_path / "curves.csv").read_text()
+    assert "tuned" in curve_csv
+    assert "heldout_timing_mae_ms" in curve_csv
+    judged_on = configs.CONFIG_MAP["groovae_4bar_humanize"]  # Whose windows are four bars apart.
+    windows = loading.load(judged_on, "validation", str(starter_records / "validation.tfrecord"))
+    assert f" of {len(windows)} windows" in done.stdout
 
 
 @pytest.mark.slow
