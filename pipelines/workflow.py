@@ -47,8 +47,9 @@ DEFAULT_PRETRAINED = "hier-drums"
 # The run that run_train.sh trains on starter grooves: drums that sound like drums, in minutes.
 QUICK_CONFIG = "hier-drums_4bar_small"
 QUICK_RUN_DIR = RUNS_DIR / "quick"
-QUICK_HPARAMS = "batch_size=32,learning_rate=0.005,enc_rnn_size=[256],dec_rnn_size=[128,128],z_size=32"
-QUICK_NUM_STEPS = 3000
+QUICK_SIZES = "batch_size=32,learning_rate=0.005,enc_rnn_size=[256],dec_rnn_size=[128,128],z_size=32"
+QUICK_HPARAMS = f"{QUICK_SIZES},input_init_stddev=0.5,latent_init_stddev=0.05"
+QUICK_NUM_STEPS = 1000
 QUICK_FLAGS = (f"--hparams={QUICK_HPARAMS}", f"--num_steps={QUICK_NUM_STEPS}", "--seed=1")
 
 NUM_OUTPUTS = 5
@@ -270,7 +271,7 @@ def _train_quick(config: str | None) -> Path:
     done = f", going on from step {step}" if step else ""
     print(
         f"no trained run below {shown(RUNS_DIR)} and none in the clone: training a quick one on the starter grooves, "
-        f"{QUICK_NUM_STEPS} steps, a few minutes{done}",
+        f"{QUICK_NUM_STEPS} steps, a minute or two{done}",
         flush=True,
     )
     tfrecord_dir = convert([sources.STARTER])

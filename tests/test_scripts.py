@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -34,9 +35,9 @@ def clone(tmp_path_factory):
     shutil.rmtree(folder / "pretrained", ignore_errors=True)
     workflow_path = folder / "pipelines" / "workflow.py"
     text = workflow_path.read_text()
-    quick = (f"QUICK_NUM_STEPS = {workflow.QUICK_NUM_STEPS}\n", f'QUICK_HPARAMS = "{workflow.QUICK_HPARAMS}"\n')
-    assert all(line in text for line in quick)
-    text = text.replace(quick[0], "QUICK_NUM_STEPS = 3\n").replace(quick[1], 'QUICK_HPARAMS = "batch_size=4"\n')
+    for name, value in {"QUICK_NUM_STEPS": "3", "QUICK_HPARAMS": '"batch_size=4"'}.items():
+        text, found = re.subn(rf"^{name} = .*$", f"{name} = {value}", text, flags=re.MULTILINE)
+        assert found == 1
     workflow_path.write_text(text)
     return folder
 
