@@ -169,15 +169,25 @@ CONFIG_MAP["hier-drums_4bar_groove_hikl"] = _for_groove(
 
 # The same for grooves with velocities and timing. Half of what the decoder hears of itself is hidden in training, as
 # its own timing misleads it; silent drums weigh less, as they pull timing to the grid.
-# Only the first one draws samples from the prior.
-for _name, _free_bits in {"groovae_4bar": 192, "groovae_4bar_humanize": 512, "groovae_4bar_tap": 512}.items():
-    CONFIG_MAP[f"{_name}_groove"] = _for_groove(
-        CONFIG_MAP[_name],
-        decoders.GrooveLstmDecoder(),
-        free_bits=_free_bits,
-        decay_rate=0.999,
-        dropout_keep_prob=1.0,
-        decoder_keep_prob=0.5,
-        groove_error="absolute",
-        groove_silent_weight=0.1,
-    )
+_FEEL = {
+    "decay_rate": 0.999,
+    "dropout_keep_prob": 1.0,
+    "decoder_keep_prob": 0.5,
+    "groove_error": "absolute",
+    "groove_silent_weight": 0.1,
+}
+
+# A whole performance in, the same one out, and samples.
+CONFIG_MAP["groovae_4bar_groove"] = _for_groove(
+    CONFIG_MAP["groovae_4bar"],
+    decoders.GrooveLstmDecoder(),
+    free_bits=192,
+    augment_voices=0.25,
+    augment_bars=0.5,
+    encoder_keep_prob=0.8,
+    **_FEEL,
+)
+
+# What goes in leaves most open here, so that there are no vectors of the prior to draw, and nothing to hide.
+for _name in ("groovae_4bar_humanize", "groovae_4bar_tap"):
+    CONFIG_MAP[f"{_name}_groove"] = _for_groove(CONFIG_MAP[_name], decoders.GrooveLstmDecoder(), free_bits=512, **_FEEL)

@@ -120,6 +120,11 @@ class GrooveConverter(data.GrooveConverter):
         return (transforms.with_fixed_velocities(seen) if self._fixed_velocities else seen).join()
 
 
+def hides_something(converter: data.BaseNoteSequenceConverter) -> bool:
+    """Whether the encoder sees a part of what the decoder answers, as to humanize it or to make a kit of taps."""
+    return any(getattr(converter, name, False) for name in ("_humanize", "_tapify", "_add_instruments"))
+
+
 def with_stride(converter: data.BaseNoteSequenceConverter, stride_bars: int) -> data.BaseNoteSequenceConverter:
     """Returns a copy of a converter whose windows begin so many bars after each other.
 

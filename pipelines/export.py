@@ -84,7 +84,7 @@ def export_run(
         raise ValueError(f"{run.path}: has no {run_folder.SETTINGS_NAME}; give a run that this project has trained")
 
     import configs
-    from models import checkpoint_files
+    from models import checkpoint_files, converters
     from models.inference import TrainedModel
     from pipelines.runs import resolution
 
@@ -98,6 +98,7 @@ def export_run(
         title=title or folder.name,
         settings=settings,
         dataset=dataset,
+        is_told_little=converters.hides_something(config.data_converter),
         hours=_hours(run.path, settings["step"]),
         machine=machine or ", ".join(settings.get("devices", [])),
         changed={hparam: value for hparam, value in settings["hparams"].items() if usual.get(hparam) != value},

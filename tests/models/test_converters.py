@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from magenta.models.music_vae import data
 
+import configs
 from models import converters
 from tests import midi_files
 
@@ -112,3 +113,16 @@ def test_a_converter_whose_windows_cannot_be_moved():
     assert converters.with_stride(converter, 1) is not converter
     with pytest.raises(ValueError, match=r"^--stride_bars=2: OneHotMelodyConverter of this config does not take it"):
         converters.with_stride(converter, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("hier-drums_4bar_small", False),
+        ("groovae_4bar", False),
+        ("groovae_4bar_humanize", True),
+        ("groovae_4bar_tap_groove", True),
+    ],
+)
+def test_those_that_humanize_and_fill_in_hide_something(name, expected):
+    assert converters.hides_something(configs.CONFIG_MAP[name].data_converter) == expected

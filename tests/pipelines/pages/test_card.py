@@ -23,7 +23,14 @@ METRICS = {
 
 def rendered(**changes):
     facts = {
-        **{"title": "A title", "settings": SETTINGS, "dataset": "groove", "hours": 1.25, "machine": "CPU, 2 cores"},
+        **{
+            "title": "A title",
+            "settings": SETTINGS,
+            "dataset": "groove",
+            "hours": 1.25,
+            "is_told_little": False,
+            "machine": "CPU, 2 cores",
+        },
         **{"changed": {"batch_size": 64}, "evaluations": {"validation": METRICS}, "notes": "Good at funk."},
     }
     return card.render("groovae", **facts | changes)
@@ -57,6 +64,12 @@ def test_every_metric_has_a_row_with_its_intervals():
 )
 def test_the_card_says(part):
     assert part in rendered()
+
+
+def test_what_answers_an_input_is_not_sampled():
+    text = rendered(is_told_little=True)
+    assert "./run_generate.sh --pretrained=groovae --mode=interpolate --input_midi_1=" in text
+    assert "--pretrained=groovae\n" not in text
 
 
 def test_what_is_not_known_is_not_said():
