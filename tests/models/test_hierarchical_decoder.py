@@ -7,7 +7,7 @@ from tests.beside_magenta import SIZES
 from tests.models.test_decoders import run, upstream_model
 
 # The configs made for Groove, without what they change in training.
-AS_UPSTREAM = "decoder_keep_prob=0,groove_error=squared,groove_silent_weight=1"
+AS_UPSTREAM = "encoder_keep_prob=0,decoder_keep_prob=0,groove_error=squared,groove_silent_weight=1"
 OVERRIDES = {"hier-drums_4bar_small": SIZES, "groovae_4bar_groove": f"{SIZES},{AS_UPSTREAM}"}
 
 
