@@ -158,13 +158,21 @@ CONFIG_MAP["hier-drums_4bar_groove"] = _for_groove(
     CONFIG_MAP["hier-drums_4bar_small"],
     decoders.CategoricalLstmDecoder(),
     free_bits=48,
+    augment_voices=0.25,
+    augment_bars=0.25,
     word_dropout=0.1,
     decoder_keep_prob=0.9,
 )
 
 # Purpose: a groove in, the same groove out, and the way from one to another; samples are wilder.
 CONFIG_MAP["hier-drums_4bar_groove_hikl"] = _for_groove(
-    CONFIG_MAP["hier-drums_4bar_small"], decoders.CategoricalLstmDecoder(), free_bits=512, word_dropout=0.25
+    CONFIG_MAP["hier-drums_4bar_small"],
+    decoders.CategoricalLstmDecoder(),
+    free_bits=512,
+    augment_voices=0.5,
+    augment_bars=0.5,
+    augment_swap=0.1,
+    word_dropout=0.25,
 )
 
 # The same for grooves with velocities and timing. Half of what the decoder hears of itself is hidden in training, as
