@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pathlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmarks import command, step_log
+from pipelines.files import atomic
 
 MAGENTA = "Magenta"
+TASK_NAME = "task.json"  # What was trained in a folder.
 PRECISIONS = ("fp32", "bf16")
 CONFIGS = ("hier-drums_4bar_small", "hier-drums_4bar", "groovae_4bar", "groovae_4bar_humanize", "groovae_4bar_tap")
 
@@ -63,6 +66,22 @@ def magenta(all_windows: bool = False) -> Contender:
 def ours(precision: str, name: str | None = None) -> Contender:
     """Returns this project in one of `PRECISIONS` or in "auto"; without a name it is called after it."""
     return Contender(name or precision, "benchmarks.our_train", (f"--precision={precision}",))
+
+
+def has_task(folder: pathlib.Path, task: Mapping[str, object]) -> bool:
+    """Whether a folder says that it holds the training of a task. A ValueError says that it holds another one's."""
+    path = folder / TASK_NAME
+    if not path.exists():
+        return False
+    there = json.loads(path.read_text(encoding="utf-8"))
+    if there != task:
+        raise ValueError(f"{folder}: trained with {there}, not with {task}; give another --output_dir")
+    return True
+
+
+def write_task(folder: pathlib.Path, task: Mapping[str, object]) -> None:
+    """Says in a folder what is trained there; `task` is what JSON can say."""
+    atomic.write_text(folder / TASK_NAME, json.dumps(task, indent=2) + "\n")
 
 
 def check_config(name: str) -> None:

@@ -28,7 +28,6 @@ from pipelines.files import atomic
 MAGENTA = contenders.MAGENTA.lower()
 TUNED = "tuned"
 CONTENDERS = (MAGENTA, *contenders.PRECISIONS, TUNED)
-TASK_NAME = "task.json"
 
 
 def train(way: contenders.Contender, task: contenders.Task, minutes: float, folder: pathlib.Path) -> None:
@@ -37,17 +36,14 @@ def train(way: contenders.Contender, task: contenders.Task, minutes: float, fold
     Raises ValueError if the training failed, or the folder holds one of something else.
     """
     given = dataclasses.asdict(task) | {"minutes": minutes, "flags": list(way.flags)}
-    if folder.exists():
-        there = json.loads((folder / TASK_NAME).read_text(encoding="utf-8"))
-        if there != given:
-            raise ValueError(f"{folder}: trained with {there}, not with {given}; give another --output_dir")
+    if contenders.has_task(folder, given):
         return
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # Of a training that was interrupted.
     partial.mkdir(parents=True)
     print(f"{way.name}: training for {minutes:g} minutes; what it says is in {partial / 'output.txt'}", flush=True)
     way.train(task, partial, 0, f"--stop_secs={60 * minutes}", "--checkpoints_to_keep=0")
-    atomic.write_text(partial / TASK_NAME, json.dumps(given, indent=2) + "\n")
+    contenders.write_task(partial, given)
     partial.rename(folder)
 
 

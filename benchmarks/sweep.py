@@ -18,10 +18,11 @@ import json
 import pathlib
 import re
 import sys
+from collections.abc import Sequence
 
 from absl import flags
 
-from benchmarks import command
+from benchmarks import command, contenders
 from pipelines import cli
 from pipelines.evaluation import registry
 from pipelines.files import atomic
@@ -49,29 +50,47 @@ class Variant:
         return {name: value for metrics in read for name, value in metrics.items() if isinstance(value, float | int)}
 
 
-def run(variant: Variant, base: str, args: flags.FlagValues) -> None:
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What all variants of a sweep have in common."""
+
+    task: contenders.Task  # Its hparams come before those of a variant.
+    validation: str  # A glob of TFRecords to judge on.
+    num_steps: int
+    num_samples: int  # Drawn from the prior; 0 for none.
+    train_flags: Sequence[str]
+
+    def stages(self, variant: Variant) -> dict[str, list[str]]:
+        """Returns the stages that a variant still needs, in order, each with its flags."""
+        hparams = ",".join(filter(None, (self.task.hparams, variant.hparams)))
+        trained = dataclasses.replace(self.task, hparams=hparams).flags()
+        split = f"--examples_path={self.validation}"
+        evaluation, comparison = (variant.folder / f"{name}.json" for name in ("evaluation", "comparison"))
+        found = {}
+        if not evaluation.exists():
+            found["evaluate"] = [split, f"--output={evaluation}"]
+        if self.num_samples and not comparison.exists():
+            compared = [f"--train_path={self.task.examples}", f"--num_samples={self.num_samples}", "--seed=1"]
+            found["compare"] = [split, *compared, f"--output={comparison}"]
+        if not found:
+            return {}
+        steps = [f"--num_steps={self.num_steps}", f"--seed={variant.seed}", "--mode=train"]
+        return {"train": [*trained, *steps, *self.train_flags], **found}
+
+
+def run(variant: Variant, plan: Plan) -> None:
     """Trains and judges a variant, as far as that was not done.
 
     Raises:
         ValueError: a stage failed, or the folder holds another training.
     """
-    variant.folder.mkdir(parents=True, exist_ok=True)
-    hparams = ",".join(filter(None, (base, variant.hparams)))
-    run_dir, split = f"--run_dir={variant.folder}", f"--examples_path={args.validation}"
-    trained = [f"--config={args.config}", f"--hparams={hparams}", f"--num_steps={args.num_steps}"]
-    trained += [f"--seed={variant.seed}", "--mode=train", f"--examples_path={args.examples}", *args.train_flag]
-    compared = [f"--train_path={args.examples}", f"--num_samples={args.num_samples}", "--seed=1"]
-    evaluation, comparison = (variant.folder / f"{name}.json" for name in ("evaluation", "comparison"))
-    stages = {"train": trained}
-    if not evaluation.exists():
-        stages["evaluate"] = [split, f"--output={evaluation}"]
-    if args.num_samples and not comparison.exists():
-        stages["compare"] = [split, *compared, f"--output={comparison}"]
-    if len(stages) == 1:
-        return
-    for stage, stage_flags in stages.items():
+    given = dataclasses.asdict(plan) | {"train_flags": list(plan.train_flags), "hparams": variant.hparams}
+    if not contenders.has_task(variant.folder, given):
+        variant.folder.mkdir(parents=True, exist_ok=True)
+        contenders.write_task(variant.folder, given)
+    for stage, stage_flags in plan.stages(variant).items():
         print(f"{variant.folder.name}: {stage}", flush=True)
-        line = [sys.executable, "-m", f"pipelines.{stage}", run_dir, *stage_flags]
+        line = [sys.executable, "-m", f"pipelines.{stage}", f"--run_dir={variant.folder}", *stage_flags]
         command.run(f"{variant.folder.name}: {stage}", line, variant.folder / f"{stage}.txt")
 
 
@@ -121,11 +140,13 @@ def define_flags() -> None:
 def main() -> None:
     args = flags.FLAGS
     output_dir = pathlib.Path(args.output_dir).expanduser().absolute()
+    task = contenders.Task(args.config, args.examples, batch_size=0, hparams=args.hparams)
+    plan = Plan(task, args.validation, args.num_steps, args.num_samples, args.train_flag)
     variants = variants_of(output_dir, args.vary, args.seed)
     if len({variant.folder for variant in variants}) < len(variants):
         raise ValueError("--vary or --seed was given the same value twice")
     for variant in variants:
-        run(variant, args.hparams, args)
+        run(variant, plan)
     text = table(variants)
     atomic.write_text(output_dir / "sweep.md", text)
     print(text, end="")

@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grooves import groove
+from models.hierarchical_decoder import core_decoders
 from models.magenta import base_model, lstm_models, tf
 
 LIKELIEST = 0.0  # The temperature at which nothing is drawn.
-
-
-def core_decoders(decoder: base_model.BaseDecoder) -> list[base_model.BaseDecoder]:
-    """Returns the decoders that make the steps, without the hierarchical ones around them."""
-    if hasattr(decoder, "_core_decoder"):
-        return core_decoders(decoder._core_decoder)
-    if hasattr(decoder, "_core_decoders"):
-        return [core for part in decoder._core_decoders for core in core_decoders(part)]
-    return [decoder]
 
 
 def draw_in_order(decoder: base_model.BaseDecoder) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from models import own_hparams, recurrence
 from models.decoders import Decoded, LossAndResults, WholeSequences
 from models.layers import OwnLayers, variables_of
-from models.magenta import lstm_models, lstm_utils, tf
+from models.magenta import base_model, lstm_models, lstm_utils, tf
 from models.sequences import as_one_hot, time_major
 
 
@@ -90,6 +90,15 @@ class HierarchicalLstmDecoder(OwnLayers, lstm_models.HierarchicalLstmDecoder):
         merged = {f"segment/{bar:03d}/{name}": of[name] for bar, of in enumerate(of_bars) for name in of}
         means = {name: tf.reduce_mean([of[name][0] for of in of_bars]) for name in of_bars[0]}
         return merged | {name: (mean, tf.no_op()) for name, mean in means.items()}
+
+
+def core_decoders(decoder: base_model.BaseDecoder) -> list[base_model.BaseDecoder]:
+    """Returns the decoders that make the steps, without the hierarchical ones around them."""
+    if hasattr(decoder, "_core_decoder"):
+        return core_decoders(decoder._core_decoder)
+    if hasattr(decoder, "_core_decoders"):
+        return [core for part in decoder._core_decoders for core in core_decoders(part)]
+    return [decoder]
 
 
 def _split_bars(sequences: tf.Tensor, bars: int) -> tf.Tensor:

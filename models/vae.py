@@ -6,7 +6,8 @@ tokens, and the random numbers of training depend on the run's seed and the step
 
 from __future__ import annotations
 
-from models import drawing, encoders, objective, own_hparams, precision, sequences
+from models import encoders, objective, own_hparams, precision, sequences
+from models.hierarchical_decoder import core_decoders
 from models.layers import OwnLayers
 from models.magenta import base_model, tf
 from models.stateless_random import StatelessRandom
@@ -70,7 +71,7 @@ class MusicVAE(base_model.MusicVAE):
         return tf.to_float(inputs) * tf.to_float(~is_hidden)[..., tf.newaxis]
 
     def _parts(self) -> list[OwnLayers]:
-        parts = [*encoders.levels(self.encoder), self.decoder, *drawing.core_decoders(self.decoder)]
+        parts = [*encoders.levels(self.encoder), self.decoder, *core_decoders(self.decoder)]
         return [part for part in parts if isinstance(part, OwnLayers)]
 
     def _compute_model_loss(self, input_sequence, output_sequence, sequence_length, control_sequence):

@@ -6,6 +6,7 @@ import numpy as np
 
 import configs
 from models import drawing, objective
+from models.hierarchical_decoder import core_decoders
 from models.magenta import lstm_models, tf
 from pipelines.evaluation import metrics, registry
 from pipelines.examples import loading
@@ -19,7 +20,7 @@ _METRIC_DECODERS = {
 
 def kind_of(config: configs.Config, examples: loading.Examples) -> str:
     """Returns which kind of metrics there are of a config's outputs; empty where there are losses alone."""
-    cores = drawing.core_decoders(config.model.decoder)
+    cores = core_decoders(config.model.decoder)
     kind = registry.TOKENS if examples.is_one_hot else registry.GROOVES
     return kind if len(cores) == 1 and isinstance(cores[0], _METRIC_DECODERS[kind]) else ""
 

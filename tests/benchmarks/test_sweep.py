@@ -79,6 +79,7 @@ def test_trainings_are_judged_and_not_done_twice(starter_records, tmp_path):
     assert (tmp_path / "sweep.png").read_bytes().startswith(PNG_START)
     again = run(*given)
     assert (again.returncode, again.stdout.count(": train")) == (0, 0), again.stderr
+    assert "trained with" in run(*given, "--num_steps=3").stderr
 
 
 def test_a_training_that_fails_is_named(tmp_path):

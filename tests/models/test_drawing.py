@@ -1,19 +1,12 @@
-"""What is drawn in sampling: found in every decoder, and at the likeliest nothing."""
+"""What is drawn in sampling: at the likeliest nothing."""
 
 import numpy as np
 import pytest
-from magenta.models.music_vae import lstm_models
 
 import configs
 from models import drawing
 from models.magenta import tf
 from tests.beside_magenta import BATCH, SIZES
-from tests.models.test_decoders import upstream_model
-
-
-def test_core_decoders_are_found_inside_of_whatever_conducts_them():
-    nested = upstream_model("hier-drums_4bar_small").decoder
-    assert [type(core) for core in drawing.core_decoders(nested)] == [lstm_models.CategoricalLstmDecoder]
 
 
 @pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar", "groovae_4bar_groove"])

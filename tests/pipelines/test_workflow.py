@@ -253,6 +253,11 @@ class TestGenerate:
             workflow.generate(["--pretrained=hier-drums", "--run_dir=r"])
         assert stages == []
 
+    def test_an_unknown_config_names_its_neighbours(self, stages):
+        with pytest.raises(ValueError, match=r"unknown config .*; known, nearest first: hier-drums_4bar_small"):
+            workflow.generate(["--config=hier-drums_4bar_smal"])
+        assert not stages
+
     def test_what_has_its_sound_is_not_played_again(self, stages):
         workflow.generate(["--run_dir=r"])
         assert stages[1][-1] == "--only_new"
