@@ -53,6 +53,7 @@ def main() -> None:
             raise FileNotFoundError(f"{path}: no such MIDI file")
     cli.apply_log_level(args.log)
 
+    from models import converters
     from models.inference import TrainedModel
     from pipelines.generation import inputs, latent, outputs
     from pipelines.runs import resolution
@@ -67,6 +68,8 @@ def main() -> None:
     if args.mode == "interpolate":
         sequences = latent.interpolate(model, *ends, args.num_outputs, args.temperature)
     else:
+        if converters.hides_something(config.data_converter):
+            print("note: this model answers what goes in; a sample is an answer to nothing in particular")
         sequences = latent.sample(model, args.num_outputs, args.temperature)
     stem = f"{name}_{args.mode}_{time.strftime('%Y-%m-%d_%H%M%S')}"
     for path, sequence in zip(outputs.write_midi(sequences, output_dir, stem), sequences, strict=True):

@@ -50,3 +50,10 @@ def test_a_part_of_a_run_stands_for_it(tiny_runs, tmp_path, part):
 def test_what_is_missing_is_said_before_long_work(tmp_path, flags, message):
     done = generate(*flags, f"--output_dir={tmp_path}")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"error: {message}\n")
+
+
+@pytest.mark.parametrize(("name", "answers_input"), [("tap", True), ("groovae", False)])
+def test_a_model_that_answers_what_goes_in_says_so_of_its_samples(tmp_path, name, answers_input):
+    done = generate(f"--pretrained={name}", "--num_outputs=1", f"--output_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert ("note: this model answers what goes in" in done.stdout) == answers_input
