@@ -153,15 +153,14 @@ CONFIG_MAP["groovae_4bar_humanize"] = _groovae(humanize=True)
 # Purpose: one tapped line in, a whole kit out (the same paper's Tap2Drum).
 CONFIG_MAP["groovae_4bar_tap"] = _groovae(tapify=True, fixed_velocities=True)
 
-# Made for Groove. Purpose: samples; 48 bits are few enough for the prior to be like the posterior.
+# Made for Groove. Purpose: samples; 96 bits are few enough for the prior to be like the posterior.
 CONFIG_MAP["hier-drums_4bar_groove"] = _for_groove(
     CONFIG_MAP["hier-drums_4bar_small"],
     decoders.CategoricalLstmDecoder(),
-    free_bits=48,
-    augment_voices=0.25,
-    augment_bars=0.25,
-    word_dropout=0.1,
-    decoder_keep_prob=0.9,
+    dec_rnn_size=[384, 384],
+    free_bits=96,
+    augment_voices=0.5,
+    decoder_keep_prob=0.7,
 )
 
 # Purpose: a groove in, the same groove out, and the way from one to another; samples are wilder.
