@@ -54,7 +54,7 @@ class Variant:
 class Plan:
     """What all variants of a sweep have in common."""
 
-    task: contenders.Task  # Its hparams come before those of a variant.
+    task: contenders.Task  # A variant's hparams take the place of its own.
     validation: str  # A glob of TFRecords to judge on.
     num_steps: int
     num_samples: int  # Drawn from the prior; 0 for none.
@@ -62,8 +62,7 @@ class Plan:
 
     def stages(self, variant: Variant) -> dict[str, list[str]]:
         """Returns the stages that a variant still needs, in order, each with its flags."""
-        hparams = ",".join(filter(None, (self.task.hparams, variant.hparams)))
-        trained = dataclasses.replace(self.task, hparams=hparams).flags()
+        trained = dataclasses.replace(self.task, hparams=combined(self.task.hparams, variant.hparams)).flags()
         split = f"--examples_path={self.validation}"
         evaluation, comparison = (variant.folder / f"{name}.json" for name in ("evaluation", "comparison"))
         found = {}
@@ -76,6 +75,13 @@ class Plan:
             return {}
         steps = [f"--num_steps={self.num_steps}", f"--seed={variant.seed}", "--mode=train"]
         return {"train": [*trained, *steps, *self.train_flags], **found}
+
+
+def combined(common: str, own: str) -> str:
+    """Returns hparams `name=value,…` of which those in `own` take the place of the same names in `common`."""
+    outside_brackets = r",(?![^\[]*\])"
+    pairs = [pair.partition("=") for text in (common, own) for pair in re.split(outside_brackets, text) if pair]
+    return ",".join(f"{name}={value}" for name, value in {name: value for name, _, value in pairs}.items())
 
 
 def run(variant: Variant, plan: Plan) -> None:
@@ -127,7 +133,7 @@ def variants_of(output_dir: pathlib.Path, changes: list[str], seeds: list[int]) 
 def define_flags() -> None:
     flags.DEFINE_string("config", None, "One of this project's configs.", required=True)
     flags.DEFINE_multi_string("vary", [""], "Hparams of one training, name=value,…; several times for several.")
-    flags.DEFINE_string("hparams", "", "name=value,… to change in the config for all.")
+    flags.DEFINE_string("hparams", "", "name=value,… to change in the config for all that --vary says nothing of.")
     flags.DEFINE_multi_integer("seed", [1], "Each trains with each of these.", lower_bound=0)
     flags.DEFINE_integer("num_steps", 500, "Each trains for so many.", lower_bound=1)
     flags.DEFINE_multi_string("train_flag", [], "Further flags of pipelines.train, as --train_flag=--precision=fp32.")

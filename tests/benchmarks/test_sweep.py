@@ -51,6 +51,19 @@ def test_values_of_one_hparam_are_an_axis(tmp_path, changes, expected):
     assert sweep.swept(sweep.variants_of(tmp_path, changes, [1])) == expected
 
 
+@pytest.mark.parametrize(
+    ("common", "own", "expected"),
+    [
+        ("free_bits=48,z_size=64", "free_bits=96", "free_bits=96,z_size=64"),
+        ("dec_rnn_size=[64,64],z_size=64", "dec_rnn_size=[32]", "dec_rnn_size=[32],z_size=64"),
+        ("", "dec_rnn_size=[32,32]", "dec_rnn_size=[32,32]"),
+        ("z_size=64", "", "z_size=64"),
+    ],
+)
+def test_what_is_varied_takes_the_place_of_what_all_have(common, own, expected):
+    assert sweep.combined(common, own) == expected
+
+
 def test_the_picture_shows_what_there_is(variants, tmp_path):
     sweep_plot.draw("free_bits", [48, 384, 384], [variant.found() for variant in variants], tmp_path / "sweep.png")
     assert (tmp_path / "sweep.png").read_bytes().startswith(PNG_START)
