@@ -79,6 +79,13 @@ def test_what_is_not_known_is_not_said():
     assert "| hparams that the config has otherwise | none |" in text
 
 
+def test_what_was_changed_on_the_way_is_said():
+    changed = SETTINGS | {"changes": [{"step": 1500, "decay_rate": [0.9995, 0.9998], "batch_size": [32, 64]}]}
+    line = "| after step 1,500 | `decay_rate=0.9998` in place of `0.9995`, `batch_size=64` in place of `32` |\n"
+    assert line in rendered(settings=changed)
+    assert "after step" not in rendered()
+
+
 def test_notes_are_found_again():
     notes = "Good at *funk*.\n\nBad at jazz: 5 < 7."
     assert card.notes_of(rendered(notes=notes)) == notes
