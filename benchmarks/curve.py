@@ -71,9 +71,10 @@ def rows(curve: Curve) -> list[dict[str, float | str]]:
 
 
 def as_csv(lines: Sequence[Mapping[str, float | str]]) -> str:
-    """Writes rows of the same columns as CSV."""
+    """Writes rows as CSV; where one lacks another's column, as a metric that is not defined, its cell is empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(lines[0]) if lines else [], lineterminator="\n")
+    columns = list(dict.fromkeys(column for line in lines for column in line))
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return text.getvalue()

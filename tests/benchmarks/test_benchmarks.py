@@ -208,6 +208,13 @@ def test_rows_have_the_mean_training_loss_since_the_row_before(contender_dir):
     assert curve.as_csv(rows).startswith(text)
 
 
+def test_a_metric_that_is_not_defined_is_an_empty_cell():
+    assert curve.as_csv([{"step": 1, "loss": 2.5}, {"step": 2, "f1": 0.5, "loss": 2.0}]) == (
+        "step,loss,f1\n1,2.5,\n2,2.0,0.5\n"
+    )
+    assert curve.as_csv([]) == "\n"
+
+
 def test_smoothing_looks_back_only():
     np.testing.assert_allclose(curve.smooth([4.0, 2.0, 0.0, 6.0], 2), [4.0, 3.0, 1.0, 3.0])
 
