@@ -184,17 +184,28 @@ _FEEL = {
     "groove_silent_weight": 0.1,
 }
 
+# Windows put together from several, and an encoder that does not hear all: without, training windows are learnt by heart.
+_MIXES = {"augment_voices": 0.25, "augment_bars": 0.5, "encoder_keep_prob": 0.8}
+
 # A whole performance in, the same one out, and samples.
 CONFIG_MAP["groovae_4bar_groove"] = _for_groove(
     CONFIG_MAP["groovae_4bar"],
     decoders.GrooveLstmDecoder(),
     free_bits=192,
-    augment_voices=0.25,
-    augment_bars=0.5,
-    encoder_keep_prob=0.8,
+    **_MIXES,
     **_FEEL,
 )
 
-# What goes in leaves most open here, so that there are no vectors of the prior to draw, and nothing to hide.
-for _name in ("groovae_4bar_humanize", "groovae_4bar_tap"):
-    CONFIG_MAP[f"{_name}_groove"] = _for_groove(CONFIG_MAP[_name], decoders.GrooveLstmDecoder(), free_bits=512, **_FEEL)
+# The hits in, timing and velocities out. What goes in leaves much open, so that there are no vectors of the prior to draw.
+CONFIG_MAP["groovae_4bar_humanize_groove"] = _for_groove(
+    CONFIG_MAP["groovae_4bar_humanize"],
+    decoders.GrooveLstmDecoder(),
+    free_bits=512,
+    **_MIXES,
+    **_FEEL,
+)
+
+# One tapped line in, a whole kit out: it fits no other voices than its own, so that nothing is mixed.
+CONFIG_MAP["groovae_4bar_tap_groove"] = _for_groove(
+    CONFIG_MAP["groovae_4bar_tap"], decoders.GrooveLstmDecoder(), free_bits=512, **_FEEL
+)
