@@ -184,7 +184,7 @@ _FEEL = {
     "groove_silent_weight": 0.1,
 }
 
-# Windows put together from several, and an encoder that does not hear all: without, training windows are learnt by heart.
+# Windows put together from several, and an encoder that does not hear all: else training windows are learnt by heart.
 _MIXES = {"augment_voices": 0.25, "augment_bars": 0.5, "encoder_keep_prob": 0.8}
 
 # A whole performance in, the same one out, and samples.
@@ -196,7 +196,7 @@ CONFIG_MAP["groovae_4bar_groove"] = _for_groove(
     **_FEEL,
 )
 
-# The hits in, timing and velocities out. What goes in leaves much open, so that there are no vectors of the prior to draw.
+# The hits in, timing and velocities out. They leave much open, so that there are no vectors of the prior to draw.
 CONFIG_MAP["groovae_4bar_humanize_groove"] = _for_groove(
     CONFIG_MAP["groovae_4bar_humanize"],
     decoders.GrooveLstmDecoder(),
