@@ -5,11 +5,12 @@ The page needs nothing but the folder beside it: it opens from the disk, without
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import pathlib
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import configs
 from pipelines.audio import rendering
@@ -68,30 +69,22 @@ def write(
     of_rows = {int(found.outputs.performance[ranked.row]) for ranked in chosen}
     known = names.of_performances(performances, of_rows) if chosen else {}
     soundfont_path, silent_because = _soundfont()
-    folder.mkdir(parents=True, exist_ok=True)
-    with locks.held(folder, lambda: f"{folder}: another process is writing to it; wait until it has ended"):
-        for path in folder.glob(f"{_STAGING_PREFIX}*"):  # Of a process that was killed.
-            shutil.rmtree(path, ignore_errors=True)
-        staging = folder / f"{_STAGING_PREFIX}{secrets.token_hex(4)}"
-        staging.mkdir()
-        try:
-            shown = windows.write(staging, config, found.outputs, examples.qpm, chosen, known, soundfont_path)
-            has_curves = bool(curves_path and curves_path.is_file())
-            if has_curves:
-                shutil.copyfile(curves_path, staging / CURVES_NAME)
-            files_name = f"{_FILES_PREFIX}{_digest(staging)}"
-            text = template.render(
-                TEMPLATE,
-                **_of_evaluation(found, config, performances.where),
-                tables=tables,
-                files=files_name,
-                curves=CURVES_NAME if has_curves else None,
-                groups=_by_group(shown),
-                silent_because=silent_because,
-            )
-            _publish(folder, staging, files_name, text)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+    with _staging(folder) as staging:
+        shown = windows.write(staging, config, found.outputs, examples.qpm, chosen, known, soundfont_path)
+        has_curves = bool(curves_path and curves_path.is_file())
+        if has_curves:
+            shutil.copyfile(curves_path, staging / CURVES_NAME)
+        files_name = f"{_FILES_PREFIX}{_digest(staging)}"
+        text = template.render(
+            TEMPLATE,
+            **_of_evaluation(found, config, performances.where),
+            tables=tables,
+            files=files_name,
+            curves=CURVES_NAME if has_curves else None,
+            groups=_by_group(shown),
+            silent_because=silent_because,
+        )
+        _publish(folder, staging, files_name, text)
     print(f"page: {folder / PAGE_NAME}", flush=True)
     return shown
 
@@ -174,6 +167,21 @@ def _digest(folder: pathlib.Path) -> str:
     for path in sorted(folder.iterdir()):
         hashed.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
     return hashed.hexdigest()[:12]
+
+
+@contextlib.contextmanager
+def _staging(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Makes a hidden folder in `folder`, which is made, too, and is held meanwhile; what is left of it is removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with locks.held(folder, lambda: f"{folder}: another process is writing to it; wait until it has ended"):
+        for path in folder.glob(f"{_STAGING_PREFIX}*"):  # Of a process that was killed.
+            shutil.rmtree(path, ignore_errors=True)
+        staging = folder / f"{_STAGING_PREFIX}{secrets.token_hex(4)}"
+        staging.mkdir()
+        try:
+            yield staging
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def _publish(folder: pathlib.Path, staging: pathlib.Path, files_name: str, text: str) -> None:
