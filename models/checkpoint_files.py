@@ -6,13 +6,16 @@ The file `checkpoint` beside them, which TensorFlow reads too, names the newest 
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import pathlib
 import re
 import shutil
+import tempfile
 
 INDEX_NAME = "checkpoint"
+_WILDCARDS = re.compile(r"[*?\[\\]")
 
 
 def step_of(path: str) -> int:
@@ -59,6 +62,18 @@ def newest_first(folder: str | os.PathLike[str]) -> list[str]:
     return list(dict.fromkeys([*later, indexed, *by_step]))
 
 
+def without_wildcards(path: str | os.PathLike[str]) -> str:
+    """Returns a path of a checkpoint or a folder that TensorFlow finds.
+
+    It takes a path with `[`, `*` or `?` for a pattern. The folder with such a name gets another one, a link that lasts
+    as long as this process.
+    """
+    absolute = pathlib.Path(path).absolute()
+    if not _WILDCARDS.search(str(absolute.parent)):
+        return os.fspath(path)
+    return str(_link_to(absolute.parent) / absolute.name)
+
+
 def sweep(train_dir: str | os.PathLike[str]) -> None:
     """Deletes the parts of checkpoints that killed processes have left in a folder.
 
@@ -85,6 +100,18 @@ def write_index(folder: str | os.PathLike[str], name: str) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@functools.cache
+def _link_to(folder: pathlib.Path) -> pathlib.Path:
+    link = pathlib.Path(_links().name) / str(_link_to.cache_info().misses)
+    link.symlink_to(folder, target_is_directory=True)
+    return link
+
+
+@functools.cache
+def _links() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory()
 
 
 def _data_files(prefix: str) -> list[pathlib.Path]:

@@ -57,7 +57,7 @@ def _problem(prefix: str) -> str:
 @functools.lru_cache(maxsize=4)
 def _problem_of_files(prefix: str, _modified_ns: tuple[int, ...]) -> str:
     try:
-        reader = tf.train.load_checkpoint(prefix)
+        reader = _reader(prefix)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
     except (tf.errors.OpError, ValueError, LookupError, RuntimeError) as error:  # Each for a kind of damage.
@@ -113,7 +113,7 @@ def check(path: str, variables: list[tf.Variable]) -> None:
         ValueError: a variable is missing or has another shape, or the checkpoint cannot be read.
     """
     with _damage_is_named(path):
-        shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+        shapes = _reader(path).get_variable_to_shape_map()
     differing = [
         f"{variable.op.name} is {shapes.get(variable.op.name, 'missing')}, not {variable.shape.as_list()}"
         for variable in variables
@@ -145,15 +145,19 @@ def restore(session: tf.Session, path: str, saver: tf.train.Saver | None = None)
         check(path, variables)
         saver = saver or tf.train.Saver(_sources(path, variables))
     with _damage_is_named(path):
-        saver.restore(session, path)
+        saver.restore(session, checkpoint_files.without_wildcards(path))
     return saver
 
 
 def _sources(path: str, variables: list[tf.Variable]) -> dict[str, tf.Variable]:
     """Returns the variables by the names of what they are restored from."""
-    names = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    names = _reader(path).get_variable_to_shape_map()
     averages = {variable: f"{variable.op.name}/{AVERAGE}" for variable in variables}
     return {name if (name := averages[variable]) in names else variable.op.name: variable for variable in variables}
+
+
+def _reader(path: str):
+    return tf.train.load_checkpoint(checkpoint_files.without_wildcards(path))
 
 
 @contextlib.contextmanager

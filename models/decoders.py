@@ -14,7 +14,9 @@ Checkpoints are interchangeable with upstream's in both directions.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -190,6 +192,48 @@ class GrooveLstmDecoder(WholeSequences, lstm_models.GrooveLstmDecoder):
     """Hits, velocities and offsets, `[batch, steps, 27]` = 9 hits | 9 velocities | 9 offsets."""
 
     is_one_hot = False
+    _given_hits: tf.Tensor | None = None  # Those of the steps that are still to be sampled.
+
+    @contextlib.contextmanager
+    def given_hits(self, hits: tf.Tensor) -> Iterator[None]:
+        """Lets `sample` decode nothing but how given hits are played, `[batch, steps, drums]` of whole sequences.
+
+        A silent drum has neither velocity nor offset then, which is what the decoder hears of it in training.
+        """
+        self._given_hits = hits
+        try:
+            yield
+        finally:
+            self._given_hits = None
+
+    def sample(self, n, max_length=None, z=None, c_input=None, start_inputs=None, **options):
+        """Does what Magenta's does, or, within `given_hits`, decodes velocities and offsets of the hits alone."""
+        if self._given_hits is None:
+            return super().sample(n, max_length, z, c_input, start_inputs=start_inputs, **options)
+        z = tf.zeros([n, 0]) if z is None else z
+        start_inputs = tf.zeros([n, self._output_depth]) if start_inputs is None else start_inputs
+        hits, self._given_hits = self._given_hits[:, :max_length], self._given_hits[:, max_length:]
+
+        def play(time, outputs, state):
+            del state
+            _, velocities, offsets = tf.split(outputs, groove.NUM_PARTS, axis=1)
+            of_step = hits[:, time]
+            return tf.concat([of_step, of_step * tf.sigmoid(velocities), of_step * tf.tanh(offsets)], axis=1)
+
+        def go_on(time, outputs, state, sample_ids):
+            del time, outputs
+            return tf.zeros([n], tf.bool), tf.concat([sample_ids, z], axis=1), state
+
+        helper = seq2seq.CustomHelper(
+            initialize_fn=lambda: (tf.zeros([n], tf.bool), tf.concat([start_inputs, z], axis=1)),
+            sample_fn=play,
+            next_inputs_fn=go_on,
+            sample_ids_shape=[self._output_depth],
+            sample_ids_dtype=tf.float32,
+        )
+        input_shape = tf.TensorShape([self._output_depth + int(z.shape[1])])
+        results = self._decode(z, helper=helper, input_shape=input_shape, max_length=max_length)
+        return results.samples, results
 
     def metrics(self, scores: dict[str, tf.Tensor], counted: tf.Tensor) -> dict:
         """Returns Magenta's streaming metrics, by name."""

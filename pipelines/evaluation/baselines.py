@@ -97,10 +97,13 @@ def judge_tokens(train: np.ndarray, played: np.ndarray, performance: np.ndarray)
 
 
 def judge_grooves(train: Groove, played: Groove, performance: np.ndarray) -> dict[str, dict[str, Estimate]]:
-    """Returns the metrics of each baseline of humanization, by its name and theirs."""
+    """Returns the metrics of each baseline of humanization, by its name and theirs.
+
+    Each is given the hits, so that the metrics of both ways of decoding are the same.
+    """
     outputs = metrics.Outputs(performance, groove=played)
     return {
-        name: estimates.estimate(dataclasses.replace(outputs, decoded_groove=answer))
+        name: estimates.estimate(dataclasses.replace(outputs, decoded_groove=answer, humanized_groove=answer))
         for name, answer in of_grooves(train, played.hits)
     }
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import configs
-from models import drawing, objective
+from grooves.groove import NUM_PARTS
+from models import decoders, drawing, objective
 from models.hierarchical_decoder import core_decoders
 from models.magenta import lstm_models, tf
 from pipelines.evaluation import metrics, registry
@@ -38,8 +39,9 @@ def build(
     Returns:
         Placeholders for inputs, outputs, controls, lengths and noise `[batch, z_size]`; and what is computed per
         example: `r_loss`, `kl_loss` and `kl_bits` `[batch]`, `posterior_means` `[batch, z_size]`, of grooves the terms
-        of the loss `[batch, steps]`, and, by the names of `metrics.DECODINGS`, tokens `[batch, steps]` or grooves
-        `[batch, steps, 27]`. The latent vector of the loss is that of all decodings from a drawn one.
+        of the loss `[batch, steps]`, and, by the names of `metrics.DECODINGS` and `metrics.GIVEN_HITS`, tokens
+        `[batch, steps]` or grooves `[batch, steps, 27]`. The latent vector of the loss is that of all decodings from a
+        drawn one.
     """
     hparams, model, kind = config.hparams, config.model, kind_of(config, examples)
     batch_size, control_depth = hparams.batch_size, config.data_converter.control_depth
@@ -81,6 +83,10 @@ def build(
             for name, (latent, temperature) in ways.items():
                 samples, _ = model.sample(batch_size, steps, latent, temperature=temperature)
                 fetches[name] = _compact(samples, kind)
+            (core,) = core_decoders(model.decoder)
+            if isinstance(core, decoders.GrooveLstmDecoder):
+                with core.given_hits(tf.split(outputs, NUM_PARTS, axis=2)[0]):
+                    fetches[metrics.GIVEN_HITS], _ = model.sample(batch_size, steps, mean)
     return feeds, fetches
 
 

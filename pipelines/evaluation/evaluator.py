@@ -112,6 +112,7 @@ class Evaluator:
                 groove_terms=terms,
                 groove=Groove.split(steps, self._examples.qpm[rows]),
                 decoded_groove=None if likeliest is None else Groove.split(likeliest),
+                humanized_groove=Groove.split(fetched[metrics.GIVEN_HITS]) if metrics.GIVEN_HITS in fetched else None,
                 lengths=self._examples.lengths[rows].reshape(len(rows), -1).sum(axis=1),
             )
         if kind == registry.TOKENS:

@@ -24,6 +24,7 @@ TEACHER_FORCED, TEACHER_FORCED_MEAN, SAMPLED, SAMPLED_MEAN = DECODINGS = (
     *("teacher_forced", "teacher_forced_mean"),
     *("sampled", "sampled_mean"),
 )
+GIVEN_HITS = "given_hits"  # Grooves of the posterior's mean, told the hits: velocities and offsets are decoded.
 DRUM_NAMES = tuple(name.replace(" ", "_").replace("-", "_") for name in drums.CLASS_NAMES)
 NUM_BINS = 21  # Of a histogram; an odd number, so that a hit on the grid is in the middle of one.
 SMOOTHING = 0.01  # So much of a histogram is spread over all bins: the logarithm of an empty one would be infinite.
@@ -49,6 +50,7 @@ class Outputs:
     decoded_tokens: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     groove: Groove | None = None  # The examples, where they are drums; of tokens only the hits count.
     decoded_groove: Groove | None = None  # What was decoded of them, the likeliest of the posterior's mean.
+    humanized_groove: Groove | None = None  # What was decoded of them with `GIVEN_HITS`.
     lengths: np.ndarray | None = None  # `[n]`, steps of each that count; None is all.
 
     def counted(self, num_steps: int) -> np.ndarray:
@@ -65,6 +67,13 @@ class Outputs:
             return None
         counted = self.counted(self.groove.hits.shape[1])[..., np.newaxis]
         return (self.decoded_groove.hits > 0.5) & counted, (self.groove.hits > 0.5) & counted
+
+    @functools.cached_property
+    def humanized(self) -> Outputs | None:
+        """These outputs with `humanized_groove` as what was decoded; None without it."""
+        if self.humanized_groove is None:
+            return None
+        return dataclasses.replace(self, decoded_groove=self.humanized_groove)
 
     @functools.cached_property
     def hit_counts(self) -> np.ndarray | None:
@@ -305,6 +314,15 @@ def _histograms(values: np.ndarray, cells: np.ndarray, lowest: float) -> np.ndar
     return np.bincount(where, minlength=len(values) * num_columns).reshape(-1, num_columns).astype(np.float64)
 
 
+def _given_hits(formula: Formula) -> Formula:
+    """Returns a metric of what was decoded as that of what was decoded given the hits."""
+
+    def statistics(outputs: Outputs) -> np.ndarray | None:
+        return None if outputs.humanized is None else formula.statistics(outputs.humanized)
+
+    return Formula(statistics, formula.value)
+
+
 _TRUE_POSITIVES = "_true_positives"  # Ends the names of errors over the hits that were decoded, too.
 _ERRORS = {
     "velocity_mae": _velocity_error,
@@ -337,6 +355,10 @@ _BY_NAME: dict[str, Formula] = {
     "offset_spread_data": _spread("offsets", is_played=True),
     "velocity_kl": _divergence("velocities", 0.0),
     "timing_kl": _divergence("offsets", -1.0),
+}
+_BY_NAME |= {
+    f"{name}_{GIVEN_HITS}": _given_hits(_BY_NAME[name])
+    for name in (*_ERRORS, "velocity_spread", "offset_spread", "velocity_kl", "timing_kl")
 }
 
 

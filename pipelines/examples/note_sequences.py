@@ -77,7 +77,8 @@ def find_records(examples_path: str) -> list[pathlib.Path]:
     """
     pattern = str(pathlib.Path(examples_path).expanduser())
     atomic.finish(pathlib.Path(pattern).parent)  # Of a conversion that was killed at its end.
-    paths = sorted(glob.glob(pattern))  # noqa: PTH207  A pattern can be absolute, which Path.glob does not take.
+    # A pattern can be absolute, which Path.glob does not take; and a file's name can look like one.
+    paths = [pattern] if pathlib.Path(pattern).exists() else sorted(glob.glob(pattern))  # noqa: PTH207
     paths = paths or sorted(glob.glob(f"{pattern}-*-of-*"))  # noqa: PTH207  The shards that convert writes.
     folder = next((path for path in paths if pathlib.Path(path).is_dir()), None)
     if folder:

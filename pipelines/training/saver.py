@@ -23,6 +23,7 @@ class CheckpointWriter:
 
     def __init__(self, train_dir: pathlib.Path, saving: options.Saving) -> None:
         self._train_dir, self._every_secs = train_dir, saving.every_secs
+        self._found_dir = pathlib.Path(checkpoint_files.without_wildcards(train_dir / PREFIX)).parent
         # What synchronous workers count among themselves is no part of the model.
         self._variables = [variable for variable in tf.global_variables() if "sync_rep" not in variable.name]
         self.saver = tf.train.Saver(
@@ -56,9 +57,10 @@ class CheckpointWriter:
 
     def restore(self, session: tf.Session, checkpoint: str) -> None:
         """Restores a checkpoint that `check` has accepted, and takes charge of the older ones beside it."""
+        checkpoint = checkpoint_files.without_wildcards(checkpoint)
         self.saver.restore(session, checkpoint)
         step = checkpoint_files.step_of(checkpoint)
-        found = checkpoint_files.all_complete(self._train_dir)
+        found = checkpoint_files.all_complete(self._found_dir)
         older = [path for path in found if checkpoint_files.step_of(path) < step]
         self.saver.recover_last_checkpoints([*older, checkpoint])
         self.newest = checkpoint
@@ -111,7 +113,7 @@ class CheckpointWriter:
         try:
             # Without the graph, which only the code that made it can use: it takes as long as all variables.
             self.newest = self.saver.save(
-                session, str(self._train_dir / PREFIX), global_step=step, write_meta_graph=False
+                session, str(self._found_dir / PREFIX), global_step=step, write_meta_graph=False
             )
         except (tf.errors.OpError, OSError) as error:
             checkpoint_files.sweep(self._train_dir)

@@ -27,6 +27,20 @@ def variables(shape):
         return [tf.get_variable("v", shape)]
 
 
+def test_a_folder_may_be_called_like_a_pattern(folder, tmp_path_factory):
+    """TensorFlow finds nothing where a path has brackets, as in a sweep's `dec_rnn_size=[256,256]`."""
+    odd = tmp_path_factory.mktemp("x") / "units=[2] *?"
+    shutil.copytree(folder, odd)
+    newest = checkpoints.newest(odd)
+    assert newest == str(odd / "model.ckpt-20")
+    with tf.Graph().as_default(), tf.Session() as session:
+        variable = tf.get_variable("v", [2])
+        checkpoints.restore(session, newest)
+        first = session.run(variable)
+        checkpoints.restore(session, str(folder / "model.ckpt-20"))
+        assert list(session.run(variable)) == list(first)
+
+
 def test_newest_follows_the_index_file(folder):
     assert checkpoints.newest(folder) == str(folder / "model.ckpt-20")
     assert checkpoint_files.step_of(checkpoints.newest(folder)) == 20

@@ -6,6 +6,7 @@ from magenta.models.music_vae import lstm_models
 from magenta.models.music_vae.base_model import MusicVAE
 
 import configs
+from models.hierarchical_decoder import core_decoders
 from models.magenta import tf
 from tests.beside_magenta import BATCH, NAMES, SIZES, WITHOUT_DROPOUT, check, compute, draw_losses, is_drums, same_noise
 
@@ -149,3 +150,30 @@ def test_there_is_no_dropout_outside_of_training(name, monkeypatch):
     with same_noise(monkeypatch):
         values = compute(name, f"{SIZES},{WITHOUT_DROPOUT}", None, stock=True).values
     assert len(set(draw_losses(name, values, stock=False, is_training=False, count=3))) == 1
+
+
+@pytest.mark.parametrize("name", ["groovae_4bar", "groovae_4bar_groove"])
+def test_given_hits_are_played_as_the_decoder_goes_on_from_what_it_has_played(name):
+    config = configs.with_hparams(configs.CONFIG_MAP[name], SIZES)
+    (core,) = core_decoders(config.model.decoder)
+    hits = np.random.default_rng(1).random([BATCH, 64, 9]) < 0.3
+    with tf.Graph().as_default(), tf.Session() as session:
+        config.model.build(config.hparams, config.data_converter.output_depth, is_training=False)
+        z = tf.constant(np.random.default_rng(2).normal(size=[BATCH, config.hparams.z_size]), tf.float32)
+        heard = tf.placeholder(tf.float32, [BATCH, 64, 27])
+        with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
+            told = config.model.decoder.reconstruction_loss(heard, heard, tf.fill([BATCH], 64), z)[2].rnn_output
+            with core.given_hits(tf.constant(hits, tf.float32)):
+                given, _ = config.model.sample(BATCH, 64, z)
+            free, _ = config.model.sample(BATCH, 64, z)
+        session.run(tf.global_variables_initializer())
+        for variable in tf.trainable_variables():  # Loud enough for one step to matter to the next.
+            variable.load(np.random.default_rng(3).normal(0, 0.3, variable.shape), session)
+        played = session.run(given)
+        decoded = session.run(told, {heard: np.pad(played[:, :-1], [(0, 0), (1, 0), (0, 0)])})
+        freely = session.run(free)
+
+    np.testing.assert_array_equal(played[..., :9], hits)
+    np.testing.assert_allclose(played[..., 9:18], hits / (1 + np.exp(-decoded[..., 9:18])), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(played[..., 18:], hits * np.tanh(decoded[..., 18:]), rtol=1e-4, atol=1e-5)
+    assert not np.array_equal(freely[..., :9], hits)  # Behind the context nothing is given any more.

@@ -30,7 +30,8 @@ def find(given: str) -> list[pathlib.Path]:
         ValueError: shards are missing, or something else than a file matches.
     """
     pattern = str(pathlib.Path(given).expanduser())
-    paths = sorted(glob.glob(pattern))  # noqa: PTH207  A pattern can be absolute, which Path.glob does not take.
+    # A pattern can be absolute, which Path.glob does not take; and a file's name can look like one.
+    paths = [pattern] if pathlib.Path(pattern).exists() else sorted(glob.glob(pattern))  # noqa: PTH207
     if not paths:
         paths = sorted(path for path in glob.glob(f"{glob.escape(pattern)}-*-of-*") if _SHARD.search(path))  # noqa: PTH207
         if paths and len(paths) != int(_SHARD.search(paths[0])[1]):

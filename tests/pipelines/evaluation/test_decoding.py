@@ -24,7 +24,8 @@ def test_what_is_computed_per_example(starter_records, name, kind, of_a_kind, sa
     assert decoding.kind_of(config, examples) == kind
     with tf.Graph().as_default():
         feeds, fetches = decoding.build(config, examples, sampled)
-    more = {"teacher_forced_mean", "sampled", "sampled_mean"} if kind == registry.TOKENS else {"sampled_mean"}
+    of_tokens, of_grooves = {"teacher_forced_mean", "sampled", "sampled_mean"}, {"sampled_mean", "given_hits"}
+    more = of_tokens if kind == registry.TOKENS else of_grooves
     assert set(fetches) == {"r_loss", "kl_loss", "kl_bits", "posterior_means"} | of_a_kind | (
         more if sampled else set()
     )

@@ -151,6 +151,20 @@ def test_errors_are_over_all_hits_that_were_played_and_over_those_found():
     assert found["offset_spread"] == pytest.approx(0.4)
 
 
+def test_given_the_hits_errors_and_spreads_are_of_what_is_decoded_for_them():
+    played, decoded = groove_of(cells((0, 0, 0), (0, 1, 1)), 0.5, 0.2), groove_of(cells((0, 2, 0)), 0.9, 0.9)
+    humanized = groove_of(cells((0, 0, 0), (0, 1, 1)), 0.4, -0.1)
+    without = metrics.compute(metrics.Outputs(np.zeros(1), groove=played, decoded_groove=decoded))
+    found = metrics.compute(
+        metrics.Outputs(np.zeros(1), groove=played, decoded_groove=decoded, humanized_groove=humanized)
+    )
+    given = {name.removesuffix("_given_hits"): value for name, value in found.items() if name not in without}
+    expected = metrics.compute(metrics.Outputs(np.zeros(1), groove=played, decoded_groove=humanized))
+    assert given == {name: expected[name] for name in given}
+    assert given["velocity_mae"] == pytest.approx(0.1)
+    assert {"timing_mae_ms", "timing_mse", "velocity_spread", "offset_spread", "velocity_kl", "timing_kl"} < set(given)
+
+
 def test_the_divergence_is_0_of_the_same_values_and_large_of_their_mean():
     hits = np.ones([1, 4 * 21, 9])
     middles = hits * (np.arange(4 * 21)[:, np.newaxis] // 4 + 0.5) / 21  # Each sixteenth of the beat has all bins.

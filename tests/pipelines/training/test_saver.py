@@ -44,6 +44,21 @@ def test_a_checkpoint_is_two_files_and_its_step_is_not_written_twice(tmp_path):
     assert names(tmp_path) == ["checkpoint", "model.ckpt-3.data-00000-of-00001", "model.ckpt-3.index"]
 
 
+def test_in_a_folder_called_like_a_pattern_old_ones_are_deleted_too(tmp_path):
+    folder = tmp_path / "units=[2]"
+    with writing(folder, max_to_keep=2) as (writer, session, _):
+        for step in (1, 2, 3):
+            writer.save(session, step)
+    assert [pathlib.Path(path).name for path in checkpoint_files.all_complete(folder)] == [
+        "model.ckpt-2",
+        "model.ckpt-3",
+    ]
+    with writing(folder, max_to_keep=2, checkpoint=checkpoints.newest(folder)) as (writer, session, _):
+        writer.save(session, 4)
+    assert checkpoints.newest(folder) == str(folder / "model.ckpt-4")
+    assert len(checkpoint_files.all_complete(folder)) == 2
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_no_number_is_not_written(tmp_path, value):
     with writing(tmp_path) as (writer, session, v):
