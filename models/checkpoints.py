@@ -127,6 +127,11 @@ def check(path: str, variables: list[tf.Variable]) -> None:
         )
 
 
+def step_in(path: str) -> int:
+    """Returns the step that is written in a checkpoint; its name need not have it."""
+    return int(_reader(path).get_tensor("global_step"))
+
+
 def restore(session: tf.Session, path: str, saver: tf.train.Saver | None = None) -> tf.train.Saver:
     """Restores all variables of the session's graph from a checkpoint; errors as in `check`.
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 import configs
+from models import checkpoints
 from models.magenta import tf
 from pipelines.evaluation import estimates, evaluator, registry
 from pipelines.evaluation.estimates import Estimate
@@ -62,7 +63,7 @@ def evaluate(
     """
     with contextlib.closing(evaluator.Evaluator(config, examples, num_batches)) as opened:
         outputs = opened.outputs(checkpoint)
-    step, num_performances = int(tf.train.load_variable(checkpoint, "global_step")), len(set(outputs.performance))
+    step, num_performances = checkpoints.step_in(checkpoint), len(set(outputs.performance))
     found = estimates.estimate(outputs)
     results = Results(name, checkpoint, step, opened.num_examples, num_performances, found, outputs)
     results.print_table()
