@@ -153,25 +153,15 @@ CONFIG_MAP["groovae_4bar_humanize"] = _groovae(humanize=True)
 # Purpose: one tapped line in, a whole kit out (the same paper's Tap2Drum).
 CONFIG_MAP["groovae_4bar_tap"] = _groovae(tapify=True, fixed_velocities=True)
 
-# Made for Groove. Purpose: samples; 96 bits are few enough for the prior to be like the posterior.
+# Made for Groove. Purpose: samples, and to go on from: 96 bits are enough for the first hours.
+_DRUMS = {"dec_rnn_size": [384, 384], "augment_voices": 0.5, "decoder_keep_prob": 0.7}
 CONFIG_MAP["hier-drums_4bar_groove"] = _for_groove(
-    CONFIG_MAP["hier-drums_4bar_small"],
-    decoders.CategoricalLstmDecoder(),
-    dec_rnn_size=[384, 384],
-    free_bits=96,
-    augment_voices=0.5,
-    decoder_keep_prob=0.7,
+    CONFIG_MAP["hier-drums_4bar_small"], decoders.CategoricalLstmDecoder(), free_bits=96, **_DRUMS
 )
 
-# Purpose: a groove in, the same groove out, and the way from one to another; samples are wilder.
+# Purpose: a groove in, the same groove out. Source: what `pretrained/hier-drums` has ended with, docs/experiments.md.
 CONFIG_MAP["hier-drums_4bar_groove_hikl"] = _for_groove(
-    CONFIG_MAP["hier-drums_4bar_small"],
-    decoders.CategoricalLstmDecoder(),
-    free_bits=512,
-    augment_voices=0.5,
-    augment_bars=0.5,
-    augment_swap=0.1,
-    word_dropout=0.25,
+    CONFIG_MAP["hier-drums_4bar_small"], decoders.CategoricalLstmDecoder(), free_bits=256, **_DRUMS
 )
 
 # The same for grooves with velocities and timing. Half of what the decoder hears of itself is hidden in training, as

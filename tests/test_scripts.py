@@ -19,11 +19,11 @@ PROJECT_DIR = pathlib.Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    """A copy of the files that git knows or would add, in a path with a space.
+    """A copy of the files that git knows or would add, in a path with a space and what looks like a pattern.
 
     Its quick run has three steps, and it has no trained models.
     """
-    folder = tmp_path_factory.mktemp("clone") / "a b"
+    folder = tmp_path_factory.mktemp("clone") / "a b [2]"
     list_files = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(list_files, cwd=PROJECT_DIR, capture_output=True, check=False)
     if listed.returncode:
