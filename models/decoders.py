@@ -206,10 +206,12 @@ class GrooveLstmDecoder(WholeSequences, lstm_models.GrooveLstmDecoder):
         finally:
             self._given_hits = None
 
-    def sample(self, n, max_length=None, z=None, c_input=None, start_inputs=None, **options):
+    def sample(
+        self, n, max_length=None, z=None, c_input=None, temperature=1.0, start_inputs=None, end_fn=None
+    ) -> tuple[tf.Tensor, lstm_utils.LstmDecodeResults]:
         """Does what Magenta's does, or, within `given_hits`, decodes velocities and offsets of the hits alone."""
         if self._given_hits is None:
-            return super().sample(n, max_length, z, c_input, start_inputs=start_inputs, **options)
+            return super().sample(n, max_length, z, c_input, temperature, start_inputs, end_fn)
         z = tf.zeros([n, 0]) if z is None else z
         start_inputs = tf.zeros([n, self._output_depth]) if start_inputs is None else start_inputs
         hits, self._given_hits = self._given_hits[:, :max_length], self._given_hits[:, max_length:]
