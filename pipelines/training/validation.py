@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import pathlib
 from collections.abc import Sequence
 
@@ -122,7 +123,9 @@ def _beside_training(run: options.Run, asked: options.Validating) -> str | None:
     """Returns where the TFRecords named validation are beside the training's; None where a TFDS dataset has both."""
     if not run.examples_path:
         return None
-    path = str(pathlib.Path(run.examples_path).parent / "validation.tfrecord*")
+    folder = str(pathlib.Path(run.examples_path).expanduser().parent)
+    folder = glob.escape(folder) if pathlib.Path(folder).is_dir() else folder  # Else it is a pattern itself.
+    path = f"{folder}/validation.tfrecord*"
     try:
         note_sequences.find_records(path)
     except FileNotFoundError as error:

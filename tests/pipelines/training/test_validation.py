@@ -156,6 +156,13 @@ def test_patience_ends_a_run_and_outlives_a_resume(tmp_path, starter_records, ca
     assert checkpoint_files.step_of(checkpoints.newest(tmp_path / "train")) == 3
 
 
+def test_records_beside_the_training_are_found_in_a_folder_called_like_a_pattern(tmp_path, starter_records):
+    records = tmp_path / "records [1]"
+    shutil.copytree(starter_records, records)
+    assert train_tiny(NAME, tmp_path / "run [2]", records, 1, validating=options.Validating(every_steps=1)) == 0
+    assert [row["step"] for row in validations(tmp_path / "run [2]")] == [1]
+
+
 @pytest.mark.parametrize(
     ("asked", "error", "message"),
     [
