@@ -209,7 +209,22 @@ class GrooveLstmDecoder(WholeSequences, lstm_models.GrooveLstmDecoder):
     def sample(
         self, n, max_length=None, z=None, c_input=None, temperature=1.0, start_inputs=None, end_fn=None
     ) -> tuple[tf.Tensor, lstm_utils.LstmDecodeResults]:
-        """Does what Magenta's does, or, within `given_hits`, decodes velocities and offsets of the hits alone."""
+        """Does what Magenta's does, or, within `given_hits`, decodes velocities and offsets of the hits alone.
+
+        Then `temperature` and `end_fn` are for nothing, as nothing is drawn.
+
+        Args:
+            n: The number of sequences.
+            max_length: Steps of each.
+            z: `[n, z_size]` latent vectors or a conductor's embeddings, or None.
+            c_input: None; no config of grooves has controls.
+            temperature: Of the hits that are drawn.
+            start_inputs: `[n, 27]`, the step before the first; None is zeros.
+            end_fn: As in Magenta.
+
+        Returns:
+            Grooves `[n, max_length, 27]`, and the decoder's outputs.
+        """
         if self._given_hits is None:
             return super().sample(n, max_length, z, c_input, temperature, start_inputs, end_fn)
         z = tf.zeros([n, 0]) if z is None else z

@@ -78,16 +78,31 @@ def build(
             results = model.decoder.reconstruction_loss(late_outputs, outputs, lengths, mean, controls)[2]
             fetches[metrics.TEACHER_FORCED_MEAN] = _compact(results.rnn_output, kind)
         if not control_depth and config.data_converter.end_token in (None, False):
-            ways = {metrics.SAMPLED: (z, 1.0)} if kind == registry.TOKENS else {}
-            ways[metrics.SAMPLED_MEAN] = mean, drawing.LIKELIEST
-            for name, (latent, temperature) in ways.items():
-                samples, _ = model.sample(batch_size, steps, latent, temperature=temperature)
-                fetches[name] = _compact(samples, kind)
-            (core,) = core_decoders(model.decoder)
-            if isinstance(core, decoders.GrooveLstmDecoder):
-                with core.given_hits(tf.split(outputs, NUM_PARTS, axis=2)[0]):
-                    fetches[metrics.GIVEN_HITS], _ = model.sample(batch_size, steps, mean)
+            fetches |= _sampled(model, kind, outputs, z, mean)
     return feeds, fetches
+
+
+def _sampled(model, kind: str, outputs: tf.Tensor, z: tf.Tensor, mean: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Returns what is decoded step by step, by the names of `metrics.DECODINGS` and `metrics.GIVEN_HITS`.
+
+    Args:
+        model: A MusicVAE that is built.
+        kind: Of the outputs.
+        outputs: `[batch, steps, depth]`, the examples'; of them the hits are given.
+        z: `[batch, z_size]`, drawn from the posteriors.
+        mean: `[batch, z_size]`, the posteriors' means.
+    """
+    (core,), (batch_size, steps) = core_decoders(model.decoder), map(int, outputs.shape[:2])
+    ways = {metrics.SAMPLED: (z, 1.0)} if kind == registry.TOKENS else {}
+    ways[metrics.SAMPLED_MEAN] = mean, drawing.LIKELIEST
+    decoded = {}
+    for name, (latent, temperature) in ways.items():
+        samples, _ = model.sample(batch_size, steps, latent, temperature=temperature)
+        decoded[name] = _compact(samples, kind)
+    if isinstance(core, decoders.GrooveLstmDecoder):
+        with core.given_hits(tf.split(outputs, NUM_PARTS, axis=2)[0]):
+            decoded[metrics.GIVEN_HITS], _ = model.sample(batch_size, steps, mean)
+    return decoded
 
 
 def _compact(steps: tf.Tensor, kind: str) -> tf.Tensor:

@@ -24,7 +24,7 @@ TEACHER_FORCED, TEACHER_FORCED_MEAN, SAMPLED, SAMPLED_MEAN = DECODINGS = (
     *("teacher_forced", "teacher_forced_mean"),
     *("sampled", "sampled_mean"),
 )
-GIVEN_HITS = "given_hits"  # Grooves of the posterior's mean, told the hits: velocities and offsets are decoded.
+GIVEN_HITS = registry.GIVEN_HITS  # Grooves of the posterior's mean, told the hits: velocities and offsets are decoded.
 DRUM_NAMES = tuple(name.replace(" ", "_").replace("-", "_") for name in drums.CLASS_NAMES)
 NUM_BINS = 21  # Of a histogram; an odd number, so that a hit on the grid is in the middle of one.
 SMOOTHING = 0.01  # So much of a histogram is spread over all bins: the logarithm of an empty one would be infinite.
@@ -356,10 +356,7 @@ _BY_NAME: dict[str, Formula] = {
     "velocity_kl": _divergence("velocities", 0.0),
     "timing_kl": _divergence("offsets", -1.0),
 }
-_BY_NAME |= {
-    f"{name}_{GIVEN_HITS}": _given_hits(_BY_NAME[name])
-    for name in (*_ERRORS, "velocity_spread", "offset_spread", "velocity_kl", "timing_kl")
-}
+_BY_NAME |= {f"{name}_{GIVEN_HITS}": _given_hits(_BY_NAME[name]) for name in registry.HUMANIZED}
 
 
 def names_of(metric: registry.Metric) -> list[str]:

@@ -245,63 +245,22 @@ METRICS = (
         is_sampled=True,
         says="How unlike the histograms of timing are: large where a model always answers the mean.",
     ),
-    # The same for those who humanize, as baselines do: hits are given, and what is decoded is how they are played.
-    Metric(
-        "velocity_mae_given_hits",
-        "",
-        -1,
-        kind=GROOVES,
-        is_sampled=True,
-        says="The same as velocity_mae where each step is told the hits before it, as baselines are told all of them.",
-    ),
-    Metric(
-        "timing_mae_ms_given_hits",
-        "ms",
-        -1,
-        kind=GROOVES,
-        is_sampled=True,
-        says="The same as timing_mae_ms with the hits given.",
-    ),
-    Metric(
-        "timing_mse_given_hits",
-        "squared sixteenths",
-        -1,
-        kind=GROOVES,
-        is_sampled=True,
-        says="The same as timing_mse with the hits given.",
-    ),
-    Metric(
-        "velocity_spread_given_hits",
-        "",
-        0,
-        kind=GROOVES,
-        is_sampled=True,
-        says="Standard deviation of the given hits' velocities.",
-    ),
-    Metric(
-        "offset_spread_given_hits",
-        "",
-        0,
-        kind=GROOVES,
-        is_sampled=True,
-        says="Standard deviation of the given hits' offsets, in half steps.",
-    ),
-    Metric(
-        "velocity_kl_given_hits",
-        "nats",
-        -1,
-        kind=GROOVES,
-        is_sampled=True,
-        says="The same as velocity_kl with the hits given.",
-    ),
-    Metric(
-        "timing_kl_given_hits",
-        "nats",
-        -1,
-        kind=GROOVES,
-        is_sampled=True,
-        says="The same as timing_kl with the hits given.",
-    ),
+)
+GIVEN_HITS = "given_hits"  # Ends the names of what is measured where the hits are given, as baselines of grooves are.
+HUMANIZED = (
+    *("velocity_mae", "timing_mae_ms", "timing_mse"),
+    *("velocity_spread", "offset_spread", "velocity_kl", "timing_kl"),
+)
+METRICS += tuple(
+    dataclasses.replace(
+        metric,
+        name=f"{metric.name}_{GIVEN_HITS}",
+        title="",
+        is_benchmarked=False,
+        says=f"The same as {metric.name} where the hits are given, and how they are played alone is decoded.",
+    )
+    for metric in METRICS
+    if metric.name in HUMANIZED
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
 # What a checkpoint can be the best by: what validation measures while a run is trained, and has a direction.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import glob
 import hashlib
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +11,7 @@ import configs
 from models.magenta import note_seq
 from pipelines.dataset.formats import midi, tfrecords
 from pipelines.dataset.inputs import sequence_files, tfds_input
-from pipelines.files import atomic
+from pipelines.files import atomic, patterns
 
 _NEXT_STEP = "python -m pipelines.convert writes such files anew"
 
@@ -77,9 +76,8 @@ def find_records(examples_path: str) -> list[pathlib.Path]:
     """
     pattern = str(pathlib.Path(examples_path).expanduser())
     atomic.finish(pathlib.Path(pattern).parent)  # Of a conversion that was killed at its end.
-    # A pattern can be absolute, which Path.glob does not take; and a file's name can look like one.
-    paths = [pattern] if pathlib.Path(pattern).exists() else sorted(glob.glob(pattern))  # noqa: PTH207
-    paths = paths or sorted(glob.glob(f"{pattern}-*-of-*"))  # noqa: PTH207  The shards that convert writes.
+    shards = patterns.beside(pattern, f"{pathlib.Path(pattern).name}-*-of-*")  # As convert writes them.
+    paths = patterns.matching(pattern) or patterns.matching(shards)
     folder = next((path for path in paths if pathlib.Path(path).is_dir()), None)
     if folder:
         raise ValueError(

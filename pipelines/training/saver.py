@@ -23,7 +23,7 @@ class CheckpointWriter:
 
     def __init__(self, train_dir: pathlib.Path, saving: options.Saving) -> None:
         self._train_dir, self._every_secs = train_dir, saving.every_secs
-        self._found_dir = pathlib.Path(checkpoint_files.without_wildcards(train_dir / PREFIX)).parent
+        self._prefix = checkpoint_files.without_wildcards(train_dir / PREFIX)
         # What synchronous workers count among themselves is no part of the model.
         self._variables = [variable for variable in tf.global_variables() if "sync_rep" not in variable.name]
         self.saver = tf.train.Saver(
@@ -60,7 +60,7 @@ class CheckpointWriter:
         checkpoint = checkpoint_files.without_wildcards(checkpoint)
         self.saver.restore(session, checkpoint)
         step = checkpoint_files.step_of(checkpoint)
-        found = checkpoint_files.all_complete(self._found_dir)
+        found = checkpoint_files.all_complete(pathlib.Path(checkpoint).parent)
         older = [path for path in found if checkpoint_files.step_of(path) < step]
         self.saver.recover_last_checkpoints([*older, checkpoint])
         self.newest = checkpoint
@@ -112,9 +112,7 @@ class CheckpointWriter:
         path = self._train_dir / f"{PREFIX}-{step}"
         try:
             # Without the graph, which only the code that made it can use: it takes as long as all variables.
-            self.newest = self.saver.save(
-                session, str(self._found_dir / PREFIX), global_step=step, write_meta_graph=False
-            )
+            self.newest = self.saver.save(session, self._prefix, global_step=step, write_meta_graph=False)
         except (tf.errors.OpError, OSError) as error:
             checkpoint_files.sweep(self._train_dir)
             free = free_bytes(self._train_dir)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import glob
-import pathlib
 from collections.abc import Sequence
 
 from models.magenta import tf
 from pipelines.evaluation import decoding, evaluator, registry, results
 from pipelines.examples import loading, note_sequences
+from pipelines.files import patterns
 from pipelines.runs import best, metrics_log
 from pipelines.training import interrupts, options, saver
 from pipelines.training.journal import Journal
@@ -123,9 +122,7 @@ def _beside_training(run: options.Run, asked: options.Validating) -> str | None:
     """Returns where the TFRecords named validation are beside the training's; None where a TFDS dataset has both."""
     if not run.examples_path:
         return None
-    folder = str(pathlib.Path(run.examples_path).expanduser().parent)
-    folder = glob.escape(folder) if pathlib.Path(folder).is_dir() else folder  # Else it is a pattern itself.
-    path = f"{folder}/validation.tfrecord*"
+    path = patterns.beside(run.examples_path, "validation.tfrecord*")
     try:
         note_sequences.find_records(path)
     except FileNotFoundError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from grooves import metadata
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs.source import NOTESEQUENCE, Inline, Location, Source, Unreadable, split_by_hash, unused
+from pipelines.files import patterns
 from pipelines.files.midi_files import printable
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ def find(given: str) -> list[pathlib.Path]:
         ValueError: shards are missing, or something else than a file matches.
     """
     pattern = str(pathlib.Path(given).expanduser())
-    # A pattern can be absolute, which Path.glob does not take; and a file's name can look like one.
-    paths = [pattern] if pathlib.Path(pattern).exists() else sorted(glob.glob(pattern))  # noqa: PTH207
+    paths = patterns.matching(pattern)
     if not paths:
         paths = sorted(path for path in glob.glob(f"{glob.escape(pattern)}-*-of-*") if _SHARD.search(path))  # noqa: PTH207
         if paths and len(paths) != int(_SHARD.search(paths[0])[1]):
