@@ -96,7 +96,7 @@ def test_other_records_and_converters_make_examples_stale():
 
 _SHAPE_NOTHING = {
     *("configs", "models.magenta"),  # The settings of the config's converter are counted by themselves.
-    *(f"pipelines.files.{name}" for name in ("atomic", "freshness", "locks", "progress", "workers")),
+    *(f"pipelines.files.{name}" for name in ("atomic", "freshness", "locks", "patterns", "progress", "workers")),
     *(f"pipelines.dataset.report.{name}" for name in ("page", "table", "tally")),
 }
 
