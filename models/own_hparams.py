@@ -10,6 +10,7 @@ DEFAULTS = {
     "windows_per_performance": 0,  # So many windows of each performance, drawn anew for each epoch; 0 is all.
     "augment_voices": 0.0,  # The share of windows some of whose drums are another window's.
     "augment_bars": 0.0,  # The share some of whose bars are another window's.
+    "augment_same_style": False,  # Whether these are of the same style, as far as styles are known.
     "augment_shift": 0.0,  # The share that begins with another of its bars.
     "augment_swap": 0.0,  # The share in which two drums change places, as closed hi-hat and ride.
     "augment_hide_hits": 0.0,  # The share of hits that the encoder does not see.

@@ -26,6 +26,7 @@ class Augmentation:
     shift: float = 0.0  # The window begins with another of its bars, as a loop.
     swap: float = 0.0  # Two drums that can do each other's work, as closed hi-hat and ride, change places.
     hide_hits: float = 0.0  # So many hits are hidden from the encoder, in all windows.
+    same_style: bool = False  # Voices and bars are those of a window of the same style.
 
     @classmethod
     def of(cls, hparams: HParams) -> Augmentation:
@@ -34,20 +35,27 @@ class Augmentation:
         return cls(**{name: getattr(hparams, f"augment_{name}", 0.0) for name in names})
 
     def __bool__(self) -> bool:
-        return any(dataclasses.astuple(self))
+        return any(dataclasses.astuple(dataclasses.replace(self, same_style=False)))
 
-    def apply(self, batch: Batch, converter: data.BaseNoteSequenceConverter, random: np.random.Generator) -> Batch:
+    def apply(
+        self,
+        batch: Batch,
+        converter: data.BaseNoteSequenceConverter,
+        random: np.random.Generator,
+        styles: np.ndarray | None = None,
+    ) -> Batch:
         """Returns a batch of changed windows.
 
         Args:
             batch: Inputs, outputs, controls, lengths; outputs that are tokens come as `[n, steps]`.
             converter: Has `encoder_inputs`, which says what the encoder sees of a groove.
             random: All that is drawn.
+            styles: `[n]`, what counts as the windows' style; None is one style for all.
         """
         _, outputs, controls, lengths = batch
         has_tokens = outputs.ndim == 2
         groove = _of_tokens(outputs) if has_tokens else Groove.split(outputs)
-        groove = self._changed(groove, random)
+        groove = self._changed(groove, random, styles if self.same_style else None)
         seen = groove
         if self.hide_hits:
             seen = transforms.without_hits(groove, random.random(groove.hits.shape, np.float32) < self.hide_hits)
@@ -55,7 +63,7 @@ class Augmentation:
         outputs = tokens.from_hits(groove.hits).astype(outputs.dtype) if has_tokens else groove.join()
         return inputs, outputs, controls, lengths
 
-    def _changed(self, groove: Groove, random: np.random.Generator) -> Groove:
+    def _changed(self, groove: Groove, random: np.random.Generator, styles: np.ndarray | None) -> Groove:
         num_windows, num_steps, num_drums = groove.hits.shape
         num_bars = num_steps // timing.STEPS_PER_BAR
 
@@ -63,7 +71,8 @@ class Augmentation:
             return random.random([num_windows, *shape], np.float32) < probability
 
         def another() -> Groove:
-            return transforms.taken(groove, random.permutation(num_windows))
+            rows = random.permutation(num_windows)
+            return transforms.taken(groove, rows if styles is None else _within(styles, rows))
 
         if self.voices:
             is_theirs = chosen(self.voices, 1, 1) & chosen(0.5, 1, num_drums)
@@ -80,6 +89,13 @@ class Augmentation:
             pairs[stays, 1] = pairs[stays, 0]
             groove = transforms.with_exchanged(groove, pairs)
         return groove
+
+
+def _within(styles: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Returns a permutation that exchanges windows of one style among themselves, in the order of another one."""
+    exchanged = np.empty_like(rows)
+    exchanged[np.argsort(styles, kind="stable")] = rows[np.argsort(styles[rows], kind="stable")]
+    return exchanged
 
 
 def _of_tokens(outputs: np.ndarray) -> Groove:

@@ -16,7 +16,7 @@ import numpy as np
 import configs
 from models.magenta import tf
 from models.vae import MusicVAE
-from pipelines.examples import augmentation, loading, note_sequences
+from pipelines.examples import augmentation, loading, names, note_sequences
 
 
 def training_batches(
@@ -41,6 +41,7 @@ def training_batches(
         share: Which part of each epoch to read, of how many; with one seed the parts are all examples together.
     """
     batch_size = config.hparams.batch_size
+    find = functools.partial(note_sequences.find, config, "train", examples_path, tfds_data_dir)
     if not is_random(config):
         examples = loading.load(config, "train", examples_path, cache_dir, tfds_data_dir)
         order = functools.partial(
@@ -52,11 +53,11 @@ def training_batches(
             first_step=first_step,
             share=share,
             as_tokens=examples.is_one_hot and isinstance(config.model, MusicVAE),
-            change=_augmenter(config, seed, first_step),
+            change=_augmenter(config, seed, first_step, lambda: names.styles(find())[examples.performance]),
         )
         return order, len(examples)
     config.data_converter.set_mode("train")
-    performances = note_sequences.find(config, "train", examples_path, tfds_data_dir)
+    performances = find()
     kept = list(performances.read())
     num_examples = sum(
         len(loading.tensors_of(config.data_converter, note_sequences.parse(record)).inputs) for record in kept
@@ -75,7 +76,7 @@ def ordered_batches(
     first_step: int = 0,
     share: tuple[int, int] = (0, 1),
     as_tokens: bool = False,
-    change: Callable[[augmentation.Batch], augmentation.Batch] = lambda batch: batch,
+    change: Callable[[augmentation.Batch, np.ndarray], augmentation.Batch] = lambda batch, _: batch,
 ) -> tf.data.Dataset:
     """Returns endless batches of (inputs, outputs, controls, lengths), each epoch in another order.
 
@@ -89,16 +90,20 @@ def ordered_batches(
         first_step: So many batches are passed over.
         share: As in `epochs`.
         as_tokens: Outputs, which are one-hot, come as `[batch, steps]` int32 tokens, -1 behind shorter ones.
-        change: Is done to each batch.
+        change: Is done to each batch; it is told which examples are in it.
     """
     order = row_batches(epochs(examples.performance, seed, windows_per_performance, share), batch_size)
     order = itertools.islice(order, first_step, None)
     read = functools.partial(examples.dense, outputs_as_tokens=as_tokens)
     empty_batch = read(np.zeros([0], np.int64))
 
+    def changed() -> augmentation.Batch:
+        rows = next(order)
+        return change(read(rows), rows)
+
     @tf.autograph.experimental.do_not_convert  # To find nothing to convert, it would look into every module.
     def gather(_: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        tensors = tf.numpy_function(lambda: change(read(next(order))), [], [array.dtype for array in empty_batch])
+        tensors = tf.numpy_function(changed, [], [array.dtype for array in empty_batch])
         for tensor, like in zip(tensors, empty_batch, strict=True):
             tensor.set_shape([batch_size, *like.shape[1:]])
         return tuple(tensors)
@@ -108,18 +113,19 @@ def ordered_batches(
 
 
 def _augmenter(
-    config: configs.Config, seed: int | None, first_step: int
-) -> Callable[[augmentation.Batch], augmentation.Batch]:
+    config: configs.Config, seed: int | None, first_step: int, styles_of_examples: Callable[[], np.ndarray]
+) -> Callable[[augmentation.Batch, np.ndarray], augmentation.Batch]:
     """Returns what changes a run's batches from `first_step` on; what is drawn depends on the seed and the step."""
     asked = augmentation.Augmentation.of(config.hparams)
     if not asked:
-        return lambda batch: batch
+        return lambda batch, _: batch
+    styles = styles_of_examples() if asked.same_style else None
     steps = itertools.count(first_step)
 
-    def change(batch: augmentation.Batch) -> augmentation.Batch:
+    def change(batch: augmentation.Batch, rows: np.ndarray) -> augmentation.Batch:
         step = next(steps)
         random = np.random.default_rng() if seed is None else np.random.default_rng([seed, step])
-        return asked.apply(batch, config.data_converter, random)
+        return asked.apply(batch, config.data_converter, random, None if styles is None else styles[rows])
 
     return change
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import configs
-from grooves import timing, tokens
+from grooves import metadata, timing, tokens
 from grooves.groove import Groove
 from pipelines.examples import augmentation, batches
 from pipelines.examples.augmentation import Augmentation
@@ -122,3 +122,31 @@ def test_batches_of_a_step_are_the_same_after_an_interruption(tmp_path):
     for ours, theirs in itertools.zip_longest(whole[2:], outputs(2)):
         np.testing.assert_array_equal(ours, theirs)
     assert any(not np.array_equal(ours, theirs) for ours, theirs in zip(whole, outputs(0, seed=2), strict=True))
+
+
+@pytest.mark.parametrize("changes", ["augment_voices=1.0", "augment_bars=1.0"])
+def test_windows_of_a_style_exchange_parts_among_themselves(tmp_path, changes):
+    """Three styles, each played on a drum of its own in two performances: no window gets to hear two of them."""
+    sequences = []
+    for number, style in enumerate(["funk", "rock", "jazz", "rock", "funk", "jazz"]):
+        pitch = {"funk": 36, "rock": 38, "jazz": 51}[style]
+        steps = np.flatnonzero(np.random.default_rng(number).random(16 * 12) < 0.4).tolist()
+        sequences.append(midi_files.sequence([(step, pitch, 80) for step in steps]))
+        metadata.write(sequences[-1], {"style": f"{style}/{number}"}, "roland")
+    path = write_records(tmp_path / "a.tfrecord", *sequences)
+
+    def windows(asked: str) -> np.ndarray:
+        config = configs.with_hparams(configs.CONFIG_MAP[DRUMS], f"batch_size=16{asked}")
+        make, _ = batches.training_batches(config, str(path), seed=1)
+        return np.concatenate([tokens.to_hits(outputs) for _, outputs, _, _ in draw(make, 4)])
+
+    def num_drums(found: np.ndarray) -> np.ndarray:
+        return found.any(axis=1).sum(axis=1)
+
+    mixed, within = windows(f",{changes}"), windows(f",{changes},augment_same_style=true")
+    assert num_drums(mixed).max() > num_drums(within).max() == 1
+    assert not np.array_equal(within, windows(""))
+
+
+def test_without_a_change_a_style_asks_for_nothing():
+    assert not Augmentation(same_style=True)

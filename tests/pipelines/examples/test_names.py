@@ -6,6 +6,7 @@ import pytest
 import configs
 from grooves import metadata
 from pipelines.examples import names, note_sequences
+from tests.pipelines.examples.test_loading import write_records
 
 
 def sequence_of(columns, filename="", identifier=""):
@@ -27,6 +28,15 @@ def sequence_of(columns, filename="", identifier=""):
 )
 def test_a_name_is_the_id_and_the_style_or_the_files(sequence, name):
     assert names.of_sequence(sequence) == name
+
+
+def test_styles_are_equal_where_the_first_part_is(tmp_path):
+    columns = [{"style": "funk/fast"}, {"style": "rock"}, {}, {"style": "funk"}, {"id": "5"}]
+    path = write_records(tmp_path / "a.tfrecord", *map(sequence_of, columns))
+    found = note_sequences.find(configs.CONFIG_MAP["groovae_4bar"], "train", str(path))
+    styles = names.styles(found).tolist()
+    assert (styles[0], styles[2]) == (styles[3], styles[4])
+    assert len(set(styles)) == 3
 
 
 def test_the_names_are_those_of_the_performances_that_examples_count(starter_records):
