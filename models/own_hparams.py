@@ -16,6 +16,7 @@ DEFAULTS = {
     "augment_hide_hits": 0.0,  # The share of hits that the encoder does not see.
     # What the decoder leans on.
     "word_dropout": 0.0,  # The share of last steps that the decoder does not see (arXiv 1511.06349).
+    "fraternal_weight": 0.0,  # Of the distance between two decodings with other dropout each (arXiv 1711.00066).
     "auxiliary_weight": 0.0,  # Of a loss that predicts all hits from the latent vector alone, in training.
     "encoder_keep_prob": 0.0,  # What dropout keeps of the encoder's inputs; 0 is `dropout_keep_prob`.
     "decoder_keep_prob": 0.0,  # Likewise of the decoder's.

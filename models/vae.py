@@ -87,7 +87,6 @@ class MusicVAE(base_model.MusicVAE):
         hparams = self.hparams
         steps = min(int(output_sequence.shape[1]), hparams.max_seq_len)
         targets = output_sequence[:, :steps]
-        inputs = self._with_word_dropout(sequences.one_step_late(targets))
         lengths = tf.minimum(sequence_length, steps)
         controls = None if control_sequence is None else tf.to_float(control_sequence)[:, :steps]
 
@@ -97,22 +96,37 @@ class MusicVAE(base_model.MusicVAE):
             mean, stddev = posterior.loc, posterior.stddev()
             z = mean + stddev * self._random.normal(mean.shape)
             kl = objective.kl_divergence(mean, stddev)
-        r_loss, metrics, _ = self.decoder.reconstruction_loss(inputs, targets, lengths, z, controls)
+        r_loss, metrics, outputs = self._decode(targets, lengths, z, controls)
+        added = {}  # Losses beside Magenta's, `[batch]`; the hparam NAME_weight weighs each.
+        if own_hparams.value(hparams, "fraternal_weight"):
+            with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
+                other_loss, _, other_outputs = self._decode(targets, lengths, z, controls)
+            r_loss = (r_loss + other_loss) / 2
+            added["fraternal"] = tf.reduce_sum(tf.math.squared_difference(outputs, other_outputs), axis=[1, 2])
+        if own_hparams.value(hparams, "auxiliary_weight") and z is not None:
+            added["auxiliary"] = self._auxiliary_loss(targets, z)
 
         kl_terms = objective.kl_terms(kl, hparams)
         beta = objective.beta(hparams, tf.to_float(self.global_step))
         self.loss = tf.reduce_mean(r_loss) + beta * tf.reduce_mean(kl_terms["kl_loss"])
+        for name, losses in added.items():
+            self.loss += own_hparams.value(hparams, f"{name}_weight") * tf.reduce_mean(losses)
         scalars = {
             "loss": self.loss,
             "losses/r_loss": r_loss,
-            **{f"losses/{name}": values for name, values in kl_terms.items()},
+            **{f"losses/{name}": values for name, values in (kl_terms | added).items()},
             "losses/kl_beta": beta,
         }
-        weight = own_hparams.value(hparams, "auxiliary_weight")
-        if weight and z is not None:
-            scalars["losses/auxiliary"] = self._auxiliary_loss(targets, z)
-            self.loss += weight * tf.reduce_mean(scalars["losses/auxiliary"])
         return metrics, scalars
+
+    def _decode(self, targets, lengths, z, controls) -> tuple[tf.Tensor, dict, tf.Tensor]:
+        """Returns the loss `[batch]`, streaming metrics and outputs `[batch, steps, depth]` with teacher forcing.
+
+        Each call draws dropout and word dropout anew.
+        """
+        inputs = self._with_word_dropout(sequences.one_step_late(targets))
+        loss, metrics, results = self.decoder.reconstruction_loss(inputs, targets, lengths, z, controls)
+        return loss, metrics, results.rnn_output
 
     def _auxiliary_loss(self, targets: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
         """Returns the cross-entropy `[batch]`, nats, of all hits under a linear guess from the latent vector alone.

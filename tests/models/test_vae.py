@@ -8,7 +8,17 @@ import pytest
 import configs
 from models.magenta import tf
 from models.vae import MusicVAE
-from tests.beside_magenta import BATCH, NAMES, SIZES, WITHOUT_DROPOUT, check, compute, is_drums, same_noise
+from tests.beside_magenta import (
+    BATCH,
+    NAMES,
+    SIZES,
+    WITHOUT_DROPOUT,
+    check,
+    compute,
+    is_drums,
+    make_batch,
+    same_noise,
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -132,3 +142,28 @@ def test_the_auxiliary_loss_is_a_guess_of_the_hits_from_the_latent_vector(name):
     assert loss == pytest.approx(r_loss + beta * kl_loss + 0.5 * auxiliary)
     assert auxiliary == pytest.approx(64 * 9 * np.log(2), rel=0.02)
     assert np.abs(gradient).max() > 0
+
+
+@pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar"])
+def test_fraternal_dropout_is_how_far_two_decodings_are_apart(name):
+    """Without dropout they are one; with it they differ, and both losses count."""
+    depth = configs.CONFIG_MAP[name].data_converter.output_depth
+    inputs, outputs, lengths = make_batch(name)
+    found = {}
+    for keep_prob in (1.0, 0.5):
+        overrides = f"{SIZES},{WITHOUT_DROPOUT},decoder_keep_prob={keep_prob},fraternal_weight=0.1"
+        config = configs.with_hparams(configs.CONFIG_MAP[name], overrides)
+        config.model.seed = 1
+        with tf.Graph().as_default(), tf.Session() as session:
+            config.model.build(config.hparams, depth, is_training=True)
+            arguments = [tf.constant(array) for array in (inputs, outputs, lengths)]
+            _, scalars = config.model._compute_model_loss(*arguments, None)
+            names = [variable.op.name for variable in tf.trainable_variables()]
+            session.run(tf.global_variables_initializer())
+            terms = [tf.reduce_mean(scalars[f"losses/{term}"]) for term in ("r_loss", "kl_loss", "fraternal")]
+            loss, beta, found[keep_prob] = session.run([config.model.loss, scalars["losses/kl_beta"], terms])
+        r_loss, kl_loss, distance = found[keep_prob]
+        assert loss == pytest.approx(r_loss + beta * kl_loss + 0.1 * distance, rel=1e-5)
+        assert len(names) == len(set(names))
+    assert found[1.0][2] == 0
+    assert found[0.5][2] > 0
