@@ -153,15 +153,20 @@ CONFIG_MAP["groovae_4bar_humanize"] = _groovae(humanize=True)
 # Purpose: one tapped line in, a whole kit out (the same paper's Tap2Drum).
 CONFIG_MAP["groovae_4bar_tap"] = _groovae(tapify=True, fixed_velocities=True)
 
-# Made for Groove. Purpose: samples, and to go on from: 96 bits are enough for the first hours.
-_DRUMS = {"dec_rnn_size": [384, 384], "augment_voices": 0.5, "decoder_keep_prob": 0.7}
+# Made for Groove. Purpose: samples after an hour of a CPU core: 96 bits are enough for that long.
+_DRUMS = {"dec_rnn_size": [384, 384], "augment_voices": 0.5, "decoder_keep_prob": 0.7, "auxiliary_weight": 1.0}
 CONFIG_MAP["hier-drums_4bar_groove"] = _for_groove(
     CONFIG_MAP["hier-drums_4bar_small"], decoders.CategoricalLstmDecoder(), free_bits=96, **_DRUMS
 )
 
-# Purpose: a groove in, the same groove out. Source: what `pretrained/hier-drums` has ended with, docs/experiments.md.
+# Purpose: a groove in, the same groove out. `pretrained/hier-drums`: 10,500 steps, five minutes of a GPU (docs/gpu.md).
 CONFIG_MAP["hier-drums_4bar_groove_hikl"] = _for_groove(
-    CONFIG_MAP["hier-drums_4bar_small"], decoders.CategoricalLstmDecoder(), free_bits=256, **_DRUMS
+    CONFIG_MAP["hier-drums_4bar_small"],
+    decoders.CategoricalLstmDecoder(),
+    free_bits=256,
+    **_DRUMS,
+    batch_size=256,
+    decay_rate=0.99975,
 )
 
 # The same for grooves with velocities and timing. Half of what the decoder hears of itself is hidden in training, as

@@ -40,6 +40,8 @@ LAZY = ("bokeh.plotting", "pandas", "tensorflow_datasets")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # What matters is raised as an exception; 0 shows everything.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# Or TensorFlow takes all of a GPU's memory, whatever a session's settings say: input pipelines open the GPU before it.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 # A step's gates and state in one pass over memory. A TensorFlow that does not know the option passes over it, and what
 # the user has put into XLA_FLAGS comes after it and wins.
 _FUSE_OUTPUTS = "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion"
@@ -153,9 +155,8 @@ def describe_devices() -> list[str]:
 
 
 def session_config() -> tf.ConfigProto:
-    """Returns a session's settings: GPU memory grows as needed, operations fall back to the CPU."""
+    """Returns a session's settings: operations without a GPU's kernel are computed on the CPU."""
     config = tf.ConfigProto(allow_soft_placement=True)
-    config.gpu_options.allow_growth = True
     # A second pass over the graph changes nothing here, and takes a tenth of a second before the first step.
     config.graph_options.rewrite_options.meta_optimizer_iterations = RewriterConfig.ONE
     return config

@@ -47,6 +47,15 @@ def run(program: str) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
+@pytest.mark.parametrize("given", [None, "false"])
+def test_gpu_memory_grows_unless_the_user_says_otherwise(given: str | None) -> None:
+    name = "TF_FORCE_GPU_ALLOW_GROWTH"
+    environment = {key: value for key, value in os.environ.items() if key != name} | ({name: given} if given else {})
+    program = f"import models.magenta, os; print(os.environ['{name}'])"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == [given or "true"], done.stderr
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
