@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from models import checkpoints, drawing
+from models.latents import Mixture
 from models.magenta import session_config, tf
 
 
@@ -17,7 +18,14 @@ class TrainedModel:
     checkpoint with the config before loading it.
     """
 
-    def __init__(self, config, checkpoint: str | os.PathLike[str], batch_size: int, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        config,
+        checkpoint: str | os.PathLike[str],
+        batch_size: int,
+        seed: int | None = None,
+        latents: Mixture | None = None,
+    ) -> None:
         """Builds the graph and loads the checkpoint.
 
         Args:
@@ -25,6 +33,7 @@ class TrainedModel:
             checkpoint: A folder of checkpoints, a prefix or a tar.
             batch_size: The number of sequences that are computed at once.
             seed: The seed of all random numbers; None draws a new one.
+            latents: What `draw` draws from; None is the prior.
 
         Raises:
             FileNotFoundError: there is no such checkpoint.
@@ -32,6 +41,7 @@ class TrainedModel:
         """
         self.config = config
         self._batch_size = batch_size
+        self._latents = latents
         self._rng = np.random.default_rng(seed)
         self._graph = tf.Graph()
         with self._graph.as_default():
@@ -64,12 +74,15 @@ class TrainedModel:
         self._inputs = tf.placeholder(tf.float32, [batch_size, None, converter.input_depth])
         self._input_controls = tf.placeholder(tf.float32, [batch_size, None, converter.control_depth])
         self._lengths = tf.placeholder(tf.int32, [batch_size, *converter.length_shape])
-        self._mu = config.model.encode(
+        posterior = config.model.encode(
             self._inputs, self._lengths, self._input_controls if converter.control_depth else None
-        ).loc
+        )
+        self._posterior = tf.stack([posterior.loc, posterior.stddev()], axis=1)
 
     def draw(self, n: int) -> np.ndarray:
-        """Returns `[n, z_size]` latent vectors from the prior, a standard normal distribution."""
+        """Returns `[n, z_size]` latent vectors from `latents`, or from the prior, a standard normal distribution."""
+        if self._latents:
+            return self._latents.draw(n, self._rng)
         return self._rng.standard_normal([n, self.config.hparams.z_size], np.float32)
 
     def encode(self, inputs: np.ndarray, lengths: np.ndarray, controls: np.ndarray) -> np.ndarray:
@@ -80,8 +93,12 @@ class TrainedModel:
             lengths: `[n, *length_shape]`, steps.
             controls: `[n, steps, control_depth]`.
         """
+        return self.posterior(inputs, lengths, controls)[0]
+
+    def posterior(self, inputs: np.ndarray, lengths: np.ndarray, controls: np.ndarray) -> np.ndarray:
+        """Returns the posterior's means and standard deviations, `[2, n, z_size]`; the arguments are `encode`'s."""
         feeds = {self._inputs: inputs, self._lengths: lengths, self._input_controls: controls}
-        return self._run(self._mu, feeds, len(inputs), {})
+        return self._run(self._posterior, feeds, len(inputs), {}).swapaxes(0, 1)
 
     def decode(self, z: np.ndarray, temperature: float) -> np.ndarray:
         """Samples one sequence from each latent vector, for configs that decode under no controls.

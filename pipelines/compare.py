@@ -14,6 +14,7 @@ import pathlib
 
 from absl import flags
 
+from models import latents
 from pipelines import cli
 from pipelines.files import atomic
 from pipelines.runs import pretrained
@@ -32,7 +33,10 @@ def define_flags() -> None:
         "cache_dir", None, "Folder to keep converted examples in; default: beside what they are made of."
     )
     flags.DEFINE_string("hparams", "", "name=value,… that a checkpoint without a run's folder was trained with.")
-    flags.DEFINE_integer("num_samples", 1000, "Windows drawn from the prior.", lower_bound=1)
+    flags.DEFINE_integer("num_samples", 1000, "Windows drawn from the model.", lower_bound=1)
+    flags.DEFINE_enum(
+        "latents", None, latents.CHOICES, "What samples are drawn from; default: the model's mixture, if it has one."
+    )
     flags.DEFINE_float("temperature", 1.0, "Randomness of decoding: low is likeliest, 1 is as learnt.", 1e-3, 100.0)
     flags.DEFINE_integer("seed", 1, "The same seed gives the same samples and numbers.", lower_bound=0)
     flags.DEFINE_string("output", None, "JSON file for the numbers.", required=True)
@@ -61,7 +65,9 @@ def main() -> None:
 
     if has_model:
         name, config, checkpoint = resolution.resolve_model(run_dir, args.checkpoint_file, args.config, args.hparams)
+        mixture = resolution.resolve_latents(checkpoint, config, args.latents)
         described = {"config": name, "checkpoint": str(checkpoint), "temperature": args.temperature}
+        described["latents"] = latents.MIXTURE if mixture else latents.PRIOR
     else:
         name, config = resolution.resolve_config(None, args.config, args.hparams)
         described = {"config": name}
@@ -72,7 +78,7 @@ def main() -> None:
         for split, path in paths.items()
     }
     if has_model:
-        model = TrainedModel(config, checkpoint, min(BATCH_SIZE, args.num_samples), args.seed)
+        model = TrainedModel(config, checkpoint, min(BATCH_SIZE, args.num_samples), args.seed, mixture)
         sets["samples"] = samples.draw(model, args.num_samples, args.temperature)
     found = samples.compare(sets, args.seed)
     print("\n".join(f"{key:<12}{value}" for key, value in described.items()))

@@ -3,7 +3,8 @@
     python -m pipelines.export --run_dir=runs/first/best --output_dir=pretrained/first --metrics=validation.json
 
 `--run_dir=runs/first/best` takes the checkpoint that validation liked best, `runs/first` the newest one. What lies in
-`pretrained/` of the clone is a model that `--pretrained=NAME` names.
+`pretrained/` of the clone is a model that `--pretrained=NAME` names. With `--examples_path`, what it was trained on,
+samples of it are drawn from a mixture fitted to the latent vectors of these windows in place of the prior.
 """
 
 from __future__ import annotations
@@ -12,17 +13,24 @@ import json
 import pathlib
 import shlex
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import flags
 
+from models import latents
 from pipelines import cli
 from pipelines.files import atomic
 from pipelines.pages import card
 from pipelines.runs import metrics_log, pretrained, run_folder
 
+if TYPE_CHECKING:
+    from models.inference import TrainedModel
+    from pipelines.examples import loading
+
 # Of a run's settings, those that say something elsewhere, too.
 KEPT_SETTINGS = ("config", "hparams", "step", "data", "seed", "precision", "devices", "changes", "command", "versions")
+BATCH_SIZE, FITTED_AT_ONCE = 128, 1024  # Windows that are encoded at once; that are in memory at once.
 NUM_PATH_PARTS = 2  # Of a path in the command; where it is on one machine means nothing on others.
 
 
@@ -32,6 +40,9 @@ def define_flags() -> None:
     )
     flags.DEFINE_string("output_dir", None, "Folder for the model; its name is the model's.", required=True)
     flags.DEFINE_multi_string("metrics", [], "JSON of pipelines.evaluate, for the card; can be given several times.")
+    flags.DEFINE_string(
+        "examples_path", None, "TFRecord of what it was trained on, or a glob; the mixture is fitted to it."
+    )
     flags.DEFINE_string("title", None, "The card's heading; default: the model's name.")
     flags.DEFINE_enum("dataset", "", ["", *card.DATASETS], "What it was trained on, for licence and citation.")
     flags.DEFINE_string("machine", None, "What it was trained on; default: the devices that training has written down.")
@@ -52,6 +63,7 @@ def main() -> None:
         dataset=args.dataset,
         machine=args.machine,
         notes_path=args.notes,
+        examples_path=args.examples_path,
     )
 
 
@@ -64,13 +76,14 @@ def export_run(
     dataset: str = "",
     machine: str | None = None,
     notes_path: str | None = None,
+    examples_path: str | None = None,
 ) -> None:
     """Writes the folder of a trained model, all of its files at once; other files that are there stay.
 
     The arguments are the flags. The card's notes are kept where no others are given.
 
     Raises:
-        FileNotFoundError: the run has no checkpoint.
+        FileNotFoundError: the run has no checkpoint, or there are no such examples.
         ValueError: the run is not this project's, or metrics are none or of another checkpoint.
         OSError: the folder cannot be written to.
     """
@@ -86,12 +99,14 @@ def export_run(
     import configs
     from models import checkpoint_files, converters
     from models.inference import TrainedModel
+    from pipelines.examples import loading
     from pipelines.runs import resolution
 
     name, config, checkpoint = resolution.resolve_model(str(run_dir), None, None, "")
     settings |= {"step": checkpoint_files.step_of(checkpoint), "command": portable(settings.get("command", ""))}
     for path, metrics in evaluations.items():
         _check_metrics(path, metrics, settings)
+    examples = loading.load(config, "train", examples_path) if examples_path else None
     usual = configs.CONFIG_MAP[name].hparams.values()
     text = card.render(
         folder.name,
@@ -102,25 +117,41 @@ def export_run(
         hours=_hours(run.path, settings["step"]),
         machine=machine or ", ".join(settings.get("devices", [])),
         changed={hparam: value for hparam, value in settings["hparams"].items() if usual.get(hparam) != value},
+        has_mixture=examples is not None,
         evaluations={pathlib.Path(path).stem: metrics for path, metrics in evaluations.items()},
         notes=notes,
     )
-    values = TrainedModel(config, checkpoint, batch_size=1).variables()
-    _write(folder, values, settings, text)
+    model = TrainedModel(config, checkpoint, batch_size=BATCH_SIZE)
+    values, mixture = model.variables(), _fit(model, examples) if examples else None
+    _write(folder, values, settings, text, mixture)
     num_values = sum(value.size for value in values.values())
     size_mb = (folder / f"{folder.name}.tar").stat().st_size / 1e6
     print(f"checkpoint  {checkpoint}")
     print(f"{folder}: {len(values)} variables, {num_values:,} values, {size_mb:.1f} MB")
 
 
-def _write(folder: pathlib.Path, values: Mapping[str, np.ndarray], settings: dict, text: str) -> None:
+def _fit(model: TrainedModel, examples: loading.Examples) -> latents.Mixture:
+    """Returns a mixture of the latent vectors of all examples."""
+    batches = np.array_split(np.arange(len(examples)), -(-len(examples) // FITTED_AT_ONCE))
+    posteriors = []
+    for rows in batches:
+        inputs, _, controls, lengths = examples.dense(rows)
+        posteriors.append(model.posterior(inputs, lengths, controls))
+    return latents.fit(*np.concatenate(posteriors, axis=1), seed=0)
+
+
+def _write(
+    folder: pathlib.Path, values: Mapping[str, np.ndarray], settings: dict, text: str, mixture: latents.Mixture | None
+) -> None:
     from models import slim
 
     tar_name = f"{folder.name}.tar"
     kept = {key: settings[key] for key in KEPT_SETTINGS if key in settings}
-    files = {tar_name, run_folder.SETTINGS_NAME, pretrained.CARD_NAME}
+    files = {tar_name, run_folder.SETTINGS_NAME, pretrained.CARD_NAME, latents.FILE_NAME}
     with atomic.replacing_all(folder, files.__contains__) as staging:
         slim.write_tar(staging / tar_name, folder.name, {name: slim.rounded(value) for name, value in values.items()})
+        if mixture:
+            mixture.write(staging / latents.FILE_NAME)
         (staging / run_folder.SETTINGS_NAME).write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
         (staging / pretrained.CARD_NAME).write_text(text, encoding="utf-8")
 

@@ -12,6 +12,7 @@ import time
 
 from absl import flags
 
+from models import latents
 from pipelines import cli
 from pipelines.files import atomic
 from pipelines.runs import pretrained
@@ -23,9 +24,7 @@ def define_flags() -> None:
     flags.DEFINE_string("checkpoint_file", None, "A checkpoint's prefix, a folder of checkpoints, or a .tar of one.")
     flags.DEFINE_string("pretrained", None, "A trained model of the clone, by the name of its folder in pretrained/.")
     flags.DEFINE_string("output_dir", "/tmp/music_vae/generated", "Folder for the MIDI files.")
-    flags.DEFINE_enum(
-        "mode", "sample", ["sample", "interpolate"], "Sample from the prior, or go from one MIDI to another."
-    )
+    flags.DEFINE_enum("mode", "sample", ["sample", "interpolate"], "Draw samples, or go from one MIDI to another.")
     flags.DEFINE_string("input_midi_1", None, "MIDI file to start an interpolation from.")
     flags.DEFINE_string("input_midi_2", None, "MIDI file to end an interpolation with.")
     flags.DEFINE_integer(
@@ -34,6 +33,9 @@ def define_flags() -> None:
     flags.DEFINE_integer("num_outputs", 5, "Samples, or steps of the interpolation with both ends.", lower_bound=1)
     flags.DEFINE_integer("max_batch_size", 8, "Sequences decoded at once; part of what --seed decides.", lower_bound=1)
     flags.DEFINE_float("temperature", 0.5, "Randomness of decoding: low is likeliest, 1 is as learnt.", 1e-3, 100.0)
+    flags.DEFINE_enum(
+        "latents", None, latents.CHOICES, "What samples are drawn from; default: the model's mixture, if it has one."
+    )
     flags.DEFINE_integer("seed", None, "The same seed gives the same MIDI; default: another each time.", lower_bound=0)
     flags.DEFINE_string("hparams", "", "name=value,… that a checkpoint without a run's folder was trained with.")
     cli.define_log_flag()
@@ -62,9 +64,12 @@ def main() -> None:
     ends = []
     if args.mode == "interpolate":
         ends = [inputs.read_example(config, path, args.start_bar) for path in (args.input_midi_1, args.input_midi_2)]
-    model = TrainedModel(config, checkpoint, min(args.max_batch_size, args.num_outputs), args.seed)
+    mixture = resolution.resolve_latents(checkpoint, config, args.latents) if args.mode == "sample" else None
+    model = TrainedModel(config, checkpoint, min(args.max_batch_size, args.num_outputs), args.seed, mixture)
     print(f"config      {name}")
     print(f"checkpoint  {checkpoint}")
+    if mixture:
+        print("latents     a mixture fitted to training windows; --latents=prior draws from the prior")
     if args.mode == "interpolate":
         sequences = latent.interpolate(model, *ends, args.num_outputs, args.temperature)
     else:

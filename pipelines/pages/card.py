@@ -29,7 +29,8 @@ def render(name: str, **facts: object) -> str:
     Args:
         name: As `--pretrained` takes it.
         **facts: `title`; `settings`, as config.json has them; `dataset`, of DATASETS or empty; `is_told_little`,
-            whether its encoder sees a part of what it answers; `hours` until the checkpoint, or None; `machine`, or
+            whether its encoder sees a part of what it answers; `has_mixture`, whether samples are drawn from a mixture
+            fitted to training windows; `hours` until the checkpoint, or None; `machine`, or
             empty; `changed`, the hparams that the config has otherwise, by name; `evaluations`, the metrics of each by
             its name, as `pipelines.evaluate` writes them; and `notes`, Markdown.
     """

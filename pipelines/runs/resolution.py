@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import pathlib
 
 import configs
-from models import checkpoints
+from models import checkpoints, latents
 from pipelines.runs import pretrained, run_folder
 from pipelines.runs.run_folder import RunFolder
 
@@ -50,6 +51,29 @@ def newest_checkpoint(run: RunFolder, checkpoint_dir: str | os.PathLike[str] | N
     if not path:
         raise FileNotFoundError(f"no checkpoint in {checkpoint_dir}; train first: ./run_train.sh --run_dir={run.path}")
     return path
+
+
+def resolve_latents(checkpoint: str, config: configs.Config, asked: str | None) -> latents.Mixture | None:
+    """Returns the mixture beside a checkpoint that latent vectors are drawn from; None is the prior.
+
+    Args:
+        checkpoint: As `resolve_model` returns it.
+        config: Its config.
+        asked: One of `latents.CHOICES`; None takes the mixture where there is one.
+
+    Raises:
+        FileNotFoundError: it was asked for and is not there.
+        ValueError: it is damaged, or another model's.
+    """
+    folder = pathlib.Path(checkpoint).expanduser()
+    path = (folder if folder.is_dir() else folder.parent) / latents.FILE_NAME
+    if asked == latents.PRIOR or (asked is None and not path.is_file()):
+        return None
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"--latents={asked}: there is no {path}; python -m pipelines.export --examples_path=… makes one"
+        )
+    return latents.read(path, config.hparams.z_size)
 
 
 def resolve_model(

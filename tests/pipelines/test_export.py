@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from magenta.models.music_vae import trained_model
 
-from models import checkpoints, slim
+from models import checkpoints, latents, slim
 from models.magenta import tf
 from pipelines import export
 from pipelines.evaluation import evaluator
@@ -145,6 +145,59 @@ def test_the_folder_and_its_tar_play(exported, tmp_path, flag):
     done = subprocess.run([*command, "--num_outputs=1"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"config      {NAME}\ncheckpoint  {exported}/drums.tar\n")
+
+
+@pytest.fixture(scope="module")
+def exported_with_latents(tiny_runs, starter_records, tmp_path_factory) -> pathlib.Path:
+    """The tiny run, exported with a mixture of its training windows."""
+    folder = tmp_path_factory.mktemp("with_latents") / "drums"
+    export.export_run(str(tiny_runs[NAME]), str(folder), examples_path=str(starter_records / "train.tfrecord"))
+    return folder
+
+
+def test_the_mixture_is_that_of_the_training_windows(exported_with_latents, tiny_runs, starter_records):
+    _, config = resolution.resolve_config(RunFolder(tiny_runs[NAME]), None, "")
+    examples = loading.load(config, "train", str(starter_records / "train.tfrecord"))
+    inputs, _, controls, lengths = examples.dense(np.arange(len(examples)))
+    means, stddevs = model_of(tiny_runs[NAME]).posterior(inputs, lengths, controls)
+    mixture = resolution.resolve_latents(str(exported_with_latents / "drums.tar"), config, None)
+    drawn = mixture.draw(20000, np.random.default_rng(0))
+    np.testing.assert_allclose(drawn.mean(axis=0), means.mean(axis=0), atol=0.1)
+    np.testing.assert_allclose(drawn.var(axis=0), means.var(axis=0) + (stddevs**2).mean(axis=0), rtol=0.2)
+    assert "`latents.npz` is a mixture" in (exported_with_latents / "README.md").read_text()
+
+
+def test_samples_come_from_the_mixture_unless_the_prior_is_asked_for(exported_with_latents, exported, tmp_path):
+    def sample(folder: pathlib.Path, *flags: str) -> tuple[str, list[bytes]]:
+        output_dir = tmp_path / str(len(list(tmp_path.iterdir())))
+        command = [sys.executable, "-m", "pipelines.generate", f"--run_dir={folder}", "--seed=1", "--num_outputs=3"]
+        done = subprocess.run(
+            [*command, f"--output_dir={output_dir}", *flags], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout, [path.read_bytes() for path in sorted(output_dir.glob("*.mid"))]
+
+    far_off = latents.Mixture(np.ones([1]), np.full([1, 4], 100.0), np.zeros([1, 4, 4]))
+    folder = tmp_path / "drums"
+    shutil.copytree(exported_with_latents, folder)
+    far_off.write(folder / "latents.npz")
+    said, midi = sample(folder)
+    assert "latents     a mixture fitted to training windows; --latents=prior draws from the prior\n" in said
+    assert midi == sample(folder)[1]
+    said, from_prior = sample(folder, "--latents=prior")
+    assert "latents " not in said
+    assert midi != from_prior == sample(exported)[1]
+
+
+def test_a_mixture_that_is_not_there_is_told_and_an_old_one_goes(exported, exported_with_latents, tiny_runs, tmp_path):
+    _, config = resolution.resolve_config(RunFolder(tiny_runs[NAME]), None, "")
+    with pytest.raises(
+        FileNotFoundError, match=r"--latents=mixture: there is no .*latents.npz; python -m pipelines.export"
+    ):
+        resolution.resolve_latents(str(exported / "drums.tar"), config, "mixture")
+    shutil.copytree(exported_with_latents, tmp_path / "drums")
+    export.export_run(str(tiny_runs[NAME]), str(tmp_path / "drums"))
+    assert not (tmp_path / "drums" / "latents.npz").exists()
 
 
 def test_it_is_not_trained_on(exported, monkeypatch):
