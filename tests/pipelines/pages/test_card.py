@@ -29,6 +29,7 @@ def rendered(**changes):
             "dataset": "groove",
             "hours": 1.25,
             "is_told_little": False,
+            "has_mixture": False,
             "machine": "CPU, 2 cores",
         },
         **{"changed": {"batch_size": 64}, "evaluations": {"validation": METRICS}, "notes": "Good at funk."},
@@ -77,6 +78,15 @@ def test_what_is_not_known_is_not_said():
     assert "Groove MIDI" not in text and "hours" not in text and "machine" not in text
     assert "It has not been evaluated." in text
     assert "| hparams that the config has otherwise | none |" in text
+
+
+def test_where_samples_come_from_is_said_of_a_mixture():
+    assert "`latents.npz` is a mixture of normal distributions" in rendered(has_mixture=True)
+    assert "latents" not in rendered()
+
+
+def test_less_than_an_hour_is_said_in_minutes():
+    assert "| time until then | 5 minutes |\n" in rendered(hours=0.076)
 
 
 def test_what_was_changed_on_the_way_is_said():
