@@ -1,4 +1,4 @@
-"""Samples beside data: descriptors of what a model draws from the prior, of validation and of training; and copies.
+"""Samples beside data: descriptors of what a model draws, of validation and of training; and copies.
 
     python -m pipelines.compare --run_dir=runs/first --output=comparison.json \\
         --train_path=data/tfrecord/starter/train.tfrecord --examples_path=data/tfrecord/starter/validation.tfrecord

@@ -1,6 +1,6 @@
-"""Samples beside data: does what a model draws from the prior look like what drummers play?
+"""Samples beside data: does what a model draws look like what drummers play?
 
-`compare` gives one flat dictionary. It speaks of four sets of windows: `samples`, drawn from the prior and decoded;
+`compare` gives one flat dictionary. It speaks of four sets of windows: `samples`, drawn from the model and decoded;
 `validation`, the target that each is compared with; `train`, the ceiling, as other drummers' grooves are no more like
 the target than that; `shuffled`, the floor: validation's windows with each hit moved to a cell of its window at random.
 A name that ends in none of them is of the samples.
@@ -71,7 +71,7 @@ def has_feel(config: configs.Config) -> bool:
 
 
 def draw(model: TrainedModel, n: int, temperature: float) -> Windows:
-    """Returns `n` windows decoded from latent vectors that are drawn from the prior; the model has the seed."""
+    """Returns `n` windows decoded from latent vectors that the model draws; it has the seed."""
     return _windows(model.config, model.decode(model.draw(n), temperature))
 
 

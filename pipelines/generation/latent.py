@@ -1,4 +1,4 @@
-"""Drums out of latent space: sampled from the prior, or on the way from one MIDI to another."""
+"""Drums out of latent space: drawn, or on the way from one MIDI to another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipelines.generation import outputs
 
 
 def sample(model: TrainedModel, n: int, temperature: float) -> list[note_seq.NoteSequence]:
-    """Returns `n` NoteSequences decoded from latent vectors that are drawn from the prior; errors as `interpolate`."""
+    """Returns `n` NoteSequences decoded from latent vectors that the model draws; errors as `interpolate`."""
     _check(model)
     return outputs.to_sequences(model, model.decode(model.draw(n), temperature))
 
