@@ -96,27 +96,23 @@ def export_run(
     if not settings:
         raise ValueError(f"{run.path}: has no {run_folder.SETTINGS_NAME}; give a run that this project has trained")
 
-    import configs
-    from models import checkpoint_files, converters
+    from models import checkpoint_files
     from models.inference import TrainedModel
     from pipelines.examples import loading
     from pipelines.runs import resolution
 
-    name, config, checkpoint = resolution.resolve_model(str(run_dir), None, None, "")
+    _, config, checkpoint = resolution.resolve_model(str(run_dir), None, None, "")
     settings |= {"step": checkpoint_files.step_of(checkpoint), "command": portable(settings.get("command", ""))}
     for path, metrics in evaluations.items():
         _check_metrics(path, metrics, settings)
     examples = loading.load(config, "train", examples_path) if examples_path else None
-    usual = configs.CONFIG_MAP[name].hparams.values()
     text = card.render(
         folder.name,
+        **_of_settings(settings),
         title=title or folder.name,
-        settings=settings,
         dataset=dataset,
-        is_told_little=converters.hides_something(config.data_converter),
         hours=_hours(run.path, settings["step"]),
         machine=machine or ", ".join(settings.get("devices", [])),
-        changed={hparam: value for hparam, value in settings["hparams"].items() if usual.get(hparam) != value},
         has_mixture=examples is not None,
         evaluations={pathlib.Path(path).stem: metrics for path, metrics in evaluations.items()},
         notes=notes,
@@ -130,8 +126,22 @@ def export_run(
     print(f"{folder}: {len(values)} variables, {num_values:,} values, {size_mb:.1f} MB")
 
 
+def _of_settings(settings: dict) -> dict[str, object]:
+    """Returns those facts of `card.render` that follow from a run's settings."""
+    import configs
+    from models import converters
+
+    config = configs.CONFIG_MAP[settings["config"]]
+    usual = config.hparams.values()
+    return {
+        "settings": settings,
+        "is_told_little": converters.hides_something(config.data_converter),
+        "changed": {hparam: value for hparam, value in settings["hparams"].items() if usual.get(hparam) != value},
+    }
+
+
 def _fit(model: TrainedModel, examples: loading.Examples) -> latents.Mixture:
-    """Returns a mixture of the latent vectors of all examples."""
+    """Returns a mixture fitted to the posteriors of all examples, which are encoded some at a time."""
     batches = np.array_split(np.arange(len(examples)), -(-len(examples) // FITTED_AT_ONCE))
     posteriors = []
     for rows in batches:
