@@ -4,7 +4,7 @@
 #   ./run_tests.sh                               # all of them, what trains for minutes too
 #   ./run_tests.sh -m "not slow"
 set -euo pipefail
-extra_lock=beam # The tests run its local runner.
+extra_lock=tests
 source "$(dirname "${BASH_SOURCE[0]}")/setup/environment.sh"
 cd "$project"
 exec "$python" -m pytest "$@"

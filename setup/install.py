@@ -166,9 +166,10 @@ def _locked(extra: str, cuda: bool) -> list[str]:
 
 
 def _fill(python: Path, lines: list[str], advice: str, extra: str, lock_fd: int) -> None:
-    """Installs `lines` and checks that all works; FluidSynth is installed meanwhile, or the user told to."""
+    """Installs `lines` and checks that all works; what the system has to give is installed meanwhile, or asked for."""
+    provides = [system.provide_fluidsynth, *([system.provide_chromium] if extra == "tests" else [])]
     notes: list[str] = []
-    thread = threading.Thread(target=lambda: notes.append(system.provide_fluidsynth()))
+    thread = threading.Thread(target=lambda: notes.extend(provide() for provide in provides))
     thread.start()
     try:
         packages.install(python, lines, lock_fd)

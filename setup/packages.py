@@ -44,9 +44,11 @@ os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBL
 import tensorflow as tf
 tf.compat.v1.keras.layers.Dense
 import magenta.models.music_vae.configs, magenta.models.music_vae.trained_model
-import google_crc32c, matplotlib.pyplot, note_seq, pebble, pretty_midi, pytest, tensorflow_datasets, tqdm
+import google_crc32c, matplotlib.pyplot, note_seq, pebble, pretty_midi, pyloudnorm, pytest, soundfile
+import tensorflow_datasets, tqdm
 """
-EXTRA_IMPORTS = {"": "", "beam": "import apache_beam"}  # The same of each further lock, by its name.
+# The same of each further lock, by its name.
+EXTRA_IMPORTS = {"": "", "beam": "import apache_beam", "tests": "import apache_beam, ipywidgets, nbclient, selenium"}
 
 
 def lock_path(name: str = "") -> Path:

@@ -1,4 +1,4 @@
-"""What the set-up finds out about the machine, and the one library it asks the system for: FluidSynth."""
+"""What the set-up finds out about the machine, and what it asks the system for: FluidSynth, for the tests Chromium."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 FLUIDSYNTH_PACKAGES = ("libfluidsynth3", "libfluidsynth2", "libfluidsynth1")  # One of them, by age of the system.
+CHROMIUM_PACKAGES = ("chromium-driver",)  # Brings the browser.
 DRIVER_PATH = Path("/proc/driver/nvidia/version")
 APT_LISTS_DIR = Path("/var/lib/apt/lists")
 APT_TIMEOUT_SECS = 300
@@ -46,6 +47,13 @@ def provide_fluidsynth() -> str:
     if _provide(has_fluidsynth, FLUIDSYNTH_PACKAGES):
         return ""
     return f"FluidSynth is missing, so there will be MIDI and pictures but no sound; {fluidsynth_advice()}"
+
+
+def provide_chromium() -> str:
+    """Installs Chromium and its driver as `provide_fluidsynth` does."""
+    if _provide(lambda: shutil.which("chromedriver") is not None, CHROMIUM_PACKAGES):
+        return ""
+    return "chromedriver is missing, so the tests of pages in a browser are skipped; Debian: chromium-driver"
 
 
 def fluidsynth_advice() -> str:

@@ -23,7 +23,7 @@ import packages  # noqa: E402
 import system  # noqa: E402
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
-LOCKS = tuple(PROJECT_DIR / f"requirements{extra}.txt" for extra in ("", "-cuda", "-beam"))
+LOCKS = tuple(PROJECT_DIR / f"requirements{extra}.txt" for extra in ("", "-cuda", "-beam", "-tests"))
 TOOLS = ("bash", "cksum", "dirname", "env")  # What a bare machine has, besides Python.
 
 
@@ -79,11 +79,12 @@ class TestLock:
         assert pins["protobuf"].startswith("==6.")
 
     @pytest.mark.parametrize("version", PYTHONS)
-    def test_the_beam_lock_adds_packages_and_changes_none(self, version):
+    @pytest.mark.parametrize("lock", LOCKS[2:], ids=lambda path: path.name)
+    def test_the_other_locks_add_packages_and_change_none(self, lock, version):
         pins = {r.name: str(r.specifier) for r in applying(packages.locked(LOCKS[0]), version)}
-        added = {r.name: str(r.specifier) for r in applying(packages.locked(LOCKS[2]), version)}
+        added = {r.name: str(r.specifier) for r in applying(packages.locked(lock), version)}
         assert added["apache-beam"].startswith("==2.")
-        assert len(added) == len(applying(packages.locked(LOCKS[2]), version))
+        assert len(added) == len(applying(packages.locked(lock), version))
         assert {name: pins.get(name, pin) for name, pin in added.items()} == added
 
     def test_the_cuda_lock_has_only_nvidias_libraries_and_none_for_other_machines(self):
