@@ -6,7 +6,7 @@ import copy
 
 import numpy as np
 
-from grooves import drums, groove, timing, tokens, transforms, windows
+from grooves import drums, groove, timing, tokens, transforms, views, windows
 from models.magenta import data, note_seq
 
 # What a performance can have that keeps Magenta's GrooveConverter from converting it.
@@ -52,8 +52,7 @@ class DrumsConverter(data.DrumsConverter):
 
     def encoder_inputs(self, played: groove.Groove) -> np.ndarray:
         """Returns what the encoder sees of windows, `[…, 64, 10]` booleans."""
-        hits = played.hits.astype(bool)
-        return np.concatenate([hits, ~hits.any(axis=-1, keepdims=True)], axis=-1)
+        return views.see(views.DRUMS, played)
 
 
 class GrooveConverter(data.GrooveConverter):
@@ -114,10 +113,51 @@ class GrooveConverter(data.GrooveConverter):
 
     def encoder_inputs(self, played: groove.Groove) -> np.ndarray:
         """Returns what the encoder sees of grooves, `[…, steps, 27]`: all of them, or what the options leave."""
+        if view := view_of(self):
+            return views.see(view, played)
         seen = transforms.tapped(played) if self._tapify else played
         if self._humanize:
             return transforms.only_hits(seen).join()
         return (transforms.with_fixed_velocities(seen) if self._fixed_velocities else seen).join()
+
+
+def view_of(converter: data.BaseNoteSequenceConverter) -> str:
+    """Returns which of `grooves.views` the encoder sees; empty where it is none of them, or no four-four drums."""
+    if isinstance(converter, data.DrumsConverter):
+        is_usual = len(converter._pitch_classes) == drums.NUM_CLASSES and not converter._roll_output
+        return views.DRUMS if is_usual and converter._roll_input and converter.end_token in (None, False) else ""
+    if not isinstance(converter, data.GrooveConverter) or not converter._split_bars:
+        return ""
+    others = ("_categorical_outputs", "_add_instruments", "_split_instruments", "_hits_as_controls")
+    is_usual = len(converter.pitch_classes) == drums.NUM_CLASSES and not any(getattr(converter, o) for o in others)
+    hidden = converter._humanize, converter._tapify, converter._fixed_velocities
+    views_of = {(False, False, False): views.GROOVE, (False, True, True): views.TAPS}
+    view = views.HITS if converter._humanize and not converter._tapify else views_of.get(hidden, "")
+    return view if is_usual else ""
+
+
+def kit_of(converter: data.BaseNoteSequenceConverter) -> str:
+    """Returns the drum map that the classes of a converter of drums are, "roland" or "gm"; empty where neither."""
+    classes = getattr(converter, "pitch_classes", None) or getattr(converter, "_pitch_classes", None) or ()
+    kits = {drums.ROLAND: drums.ROLAND_CLASSES, drums.GM: drums.GM_CLASSES}
+    ours = [set(pitches) for pitches in classes]
+    return next((name for name, theirs in kits.items() if ours == [set(pitches) for pitches in theirs]), "")
+
+
+def describe(config) -> dict[str, str]:
+    """Returns what has to be known of a config to compute its model without TensorFlow, beside a checkpoint.
+
+    That is what its encoder sees, one of `grooves.views.ALL`, and the kit that it plays, "roland" or "gm". Empty where
+    `models.numpy_vae` does not know its layers.
+    """
+    view, kit = view_of(config.data_converter), kit_of(config.data_converter)
+    if not view or not kit or config.hparams.residual_encoder or config.hparams.residual_decoder:
+        return {}
+    bars_of_steps = [timing.STEPS_PER_BAR, config.hparams.max_seq_len // timing.STEPS_PER_BAR]
+    in_bars = (getattr(config.model.encoder, "_level_lengths", bars_of_steps) == bars_of_steps) and (
+        getattr(config.model.decoder, "_level_lengths", bars_of_steps[::-1]) == bars_of_steps[::-1]
+    )
+    return {"encoder_sees": view, "kit": kit} if in_bars else {}
 
 
 def hides_something(converter: data.BaseNoteSequenceConverter) -> bool:

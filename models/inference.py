@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from models import checkpoints, drawing
+from models import checkpoints, drawing, restoring
 from models.latents import Mixture
 from models.magenta import session_config, tf
 
@@ -50,7 +50,7 @@ class TrainedModel:
             self._session = tf.Session(config=session_config())
             with checkpoints.unpacked(checkpoint) as path:
                 self.checkpoint = path
-                checkpoints.restore(self._session, path)
+                restoring.restore(self._session, path)
 
     def _build(self) -> None:
         config, batch_size = self.config, self._batch_size

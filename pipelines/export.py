@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from pipelines.examples import loading
 
 # Of a run's settings, those that say something elsewhere, too.
-KEPT_SETTINGS = ("config", "hparams", "step", "data", "seed", "precision", "devices", "changes", "command", "versions")
+KEPT_SETTINGS = (
+    *("config", "hparams", "drums", "step", "data", "seed"),
+    *("precision", "devices", "changes", "command", "versions"),
+)
 BATCH_SIZE, FITTED_AT_ONCE = 128, 1024  # Windows that are encoded at once; that are in memory at once.
 NUM_PATH_PARTS = 2  # Of a path in the command; where it is on one machine means nothing on others.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 import configs
 from grooves.groove import Groove
-from models import checkpoints, objective
+from models import objective, restoring
 from models.magenta import data, session_config, tf
 from pipelines.evaluation import decoding, metrics, registry
 from pipelines.examples import loading
@@ -76,7 +76,7 @@ class Evaluator:
         if self._sampled:  # A new session draws from the start.
             self._session.close()
             self._session = tf.Session(graph=self._graph, config=session_config())
-        self._saver = checkpoints.restore(self._session, checkpoint, self._saver)
+        self._saver = restoring.restore(self._session, checkpoint, self._saver)
         hparams, parts = self._config.hparams, []
         batches = range(0, self.num_examples, hparams.batch_size)
         for start in progress.track(batches, len(batches), "batches"):

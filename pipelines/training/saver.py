@@ -6,7 +6,7 @@ import pathlib
 import shutil
 import time
 
-from models import checkpoint_files, checkpoints
+from models import checkpoint_files, restoring
 from models.magenta import tf
 from pipelines.training import options
 
@@ -47,7 +47,7 @@ class CheckpointWriter:
             OSError: the disk is too full.
         """
         if checkpoint:
-            checkpoints.check(checkpoint, self._variables)
+            restoring.check(checkpoint, self._variables)
         free = free_bytes(self._train_dir)
         if free < self._num_bytes:
             raise OSError(

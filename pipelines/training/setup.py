@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable
 
 import configs
-from models import checkpoints, magenta, vae
+from models import checkpoints, converters, magenta, vae
 from models import precision as precisions
 from models.magenta import tf
 from pipelines.examples import batches, note_sequences
@@ -81,6 +81,7 @@ def write_settings(prepared: Setup) -> None:
         {
             "config": run.name,
             "hparams": run.config.hparams.values(),
+            "drums": converters.describe(run.config),
             "examples": run.where,
             "data": prepared.data,
             "seed": state.seed,
