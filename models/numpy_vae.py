@@ -153,7 +153,7 @@ class NumpyVae:
         spread = np.logaddexp(0, self._variables.dense("encoder/sigma", encoding))
         return np.stack([self._variables.dense("encoder/mu", encoding), spread])
 
-    def decode(self, z: np.ndarray, temperature: float, random: np.random.Generator) -> Groove:
+    def decode(self, z: np.ndarray, temperature: float, random: np.random.Generator, alike: bool = False) -> Groove:
         """Draws a groove from each latent vector `[n, z_size]`.
 
         Args:
@@ -161,12 +161,16 @@ class NumpyVae:
             temperature: At 1 hits have the learnt probabilities, the lower the likelier they are, at `LIKELIEST`
                 nothing is drawn.
             random: Where hits are drawn from. What is drawn for a vector does not depend on those after it.
+            alike: The same numbers are drawn for all vectors, so that near ones give grooves that differ little.
 
         Returns:
             Grooves `[n, steps, 9]`.
         """
         width = NUM_CLASSES if self.knows_feel else 1
-        uniform = random.random([len(z), self.steps, width]) if temperature != LIKELIEST else None
+        uniform = None
+        if temperature != LIKELIEST:
+            drawn = random.random([1 if alike else len(z), self.steps, width])
+            uniform = np.broadcast_to(drawn, [len(z), self.steps, width])
         return self._decode(z, temperature, uniform, None)
 
     def play(self, z: np.ndarray, hits: np.ndarray) -> Groove:
@@ -237,8 +241,8 @@ class NumpyVae:
         """Returns a token for each row of logits `[n, tokens]`, where `uniform` `[n, 1]` lies among the likely ones."""
         if uniform is None:
             return logits.argmax(axis=1)
-        scaled = logits.astype(np.float64) / temperature
-        heights = np.exp(scaled - scaled.max(axis=1, keepdims=True)).cumsum(axis=1)
+        scaled = logits / np.float32(temperature)
+        heights = np.exp(scaled - scaled.max(axis=1, keepdims=True)).cumsum(axis=1, dtype=np.float64)
         return (heights > uniform * heights[:, -1:]).argmax(axis=1)
 
     @staticmethod

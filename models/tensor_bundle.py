@@ -56,7 +56,9 @@ def read(prefix: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     shards = [pathlib.Path(f"{prefix}.data-{n:05d}-of-{num_shards:05d}").read_bytes() for n in range(num_shards)]
     variables = {}
     for name, entry in entries.items():
-        content = shards[entry.shard][entry.offset : entry.offset + entry.num_bytes] if entry.shard < num_shards else b""
+        content = (
+            shards[entry.shard][entry.offset : entry.offset + entry.num_bytes] if entry.shard < num_shards else b""
+        )
         if len(content) != entry.num_bytes or _masked_crc(content) != entry.crc:
             raise ValueError(f"{prefix}: the checkpoint cannot be read ({name} is damaged)")
         variables[name] = np.frombuffer(content, entry.dtype).reshape(entry.shape)

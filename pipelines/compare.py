@@ -61,11 +61,11 @@ def main() -> None:
     from models.inference import TrainedModel
     from pipelines.evaluation import samples
     from pipelines.examples import loading
-    from pipelines.runs import resolution
+    from pipelines.runs import resolution, trained
 
     if has_model:
         name, config, checkpoint = resolution.resolve_model(run_dir, args.checkpoint_file, args.config, args.hparams)
-        mixture = resolution.resolve_latents(checkpoint, config, args.latents)
+        mixture = trained.latents_of(checkpoint, config.hparams.z_size, args.latents)
         described = {"config": name, "checkpoint": str(checkpoint), "temperature": args.temperature}
         described["latents"] = latents.MIXTURE if mixture else latents.PRIOR
     else:

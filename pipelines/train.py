@@ -116,11 +116,11 @@ def evaluate_run(run: Run, num_batches: int | None, suffix: str = "", interval_s
     from pipelines.evaluation import results
     from pipelines.examples import loading, note_sequences
     from pipelines.review import page
-    from pipelines.runs import resolution
+    from pipelines.runs import trained
     from pipelines.training import curves
 
     eval_dir, curves_path = run.folder.path / f"eval{suffix}", run.folder.path / curves.FILE_NAME
-    checkpoint = None if interval_secs else resolution.newest_checkpoint(run.folder, run.checkpoint_dir)
+    checkpoint = None if interval_secs else trained.newest_checkpoint(run.folder, run.checkpoint_dir)
     atomic.check_folder(eval_dir)
     performances = note_sequences.find(run.config, "validation", run.examples_path, run.tfds_data_dir)
     examples = loading.load(run.config, "validation", run.examples_path, run.cache_dir, run.tfds_data_dir)

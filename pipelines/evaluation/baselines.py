@@ -56,7 +56,7 @@ def of_grooves(train: Groove, hits: np.ndarray) -> Iterator[tuple[str, Groove]]:
     yield QUANTIZED, Groove(hits, hits * train.velocities[train.hits > 0.5].mean(), np.zeros_like(hits))
     yield "linear", _regress(_ridge(RIDGE), train, hits)
     yield "mlp", _regress(_mlp(), train, hits)
-    yield f"knn{NUM_NEIGHBOURS}", _mean_of_neighbours(train, hits)
+    yield f"knn{NUM_NEIGHBOURS}", nearest.mean_of_neighbours(train, hits, NUM_NEIGHBOURS)
 
 
 def judge(
@@ -114,7 +114,7 @@ def _regress(model, train: Groove, hits: np.ndarray) -> Groove:
     What it learns is how far hits are from their drum's mean: of velocities themselves, which are 0 without a hit, it
     would make too quiet ones wherever hits are rare.
     """
-    parts, means = (train.velocities, train.offsets), _means_of_drums(train)
+    parts, means = (train.velocities, train.offsets), nearest.means_of_drums(train)
     targets = [((part - mean) * train.hits).reshape(len(part), -1) for part, mean in zip(parts, means, strict=True)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # It says that a fixed number of epochs may not be the best one.
@@ -126,12 +126,6 @@ def _regress(model, train: Groove, hits: np.ndarray) -> Groove:
 
 def _flat(hits: np.ndarray) -> np.ndarray:
     return hits.reshape(len(hits), -1).astype(np.float32)
-
-
-def _means_of_drums(train: Groove) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the mean velocity and the mean offset of each drum's hits, `[9]`; 0 of one that is never hit."""
-    num_hits = np.maximum(train.hits.sum(axis=(0, 1)), 1)
-    return train.velocities.sum(axis=(0, 1)) / num_hits, train.offsets.sum(axis=(0, 1)) / num_hits
 
 
 def _ridge(alpha: float):
@@ -146,18 +140,3 @@ def _mlp():
     return neural_network.MLPRegressor(
         hidden_layer_sizes=[MLP_UNITS], batch_size=128, max_iter=MLP_EPOCHS, tol=0.0, random_state=SEED
     )
-
-
-def _mean_of_neighbours(train: Groove, hits: np.ndarray) -> Groove:
-    neighbours, _ = nearest.nearest_k(hits, train.hits, min(NUM_NEIGHBOURS, len(train.hits)))
-    answers = [
-        np.stack([_mean_of_hits(train.hits[rows], part[rows], otherwise) for rows in neighbours]) * hits
-        for part, otherwise in zip((train.velocities, train.offsets), _means_of_drums(train), strict=True)
-    ]
-    return Groove(hits, *answers)
-
-
-def _mean_of_hits(hits: np.ndarray, values: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
-    """Returns the mean of the values `[k, steps, 9]` in each cell over those with a hit there, `[steps, 9]`."""
-    counts = hits.sum(axis=0)
-    return np.where(counts > 0, values.sum(axis=0) / np.maximum(counts, 1), otherwise)

@@ -1,8 +1,10 @@
-"""The nearest of many grooves: which of them has most of its hits where another has its own, and how many differ."""
+"""The nearest of many grooves: which of them has most of its hits where another has its own, and how it is played."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from grooves.groove import Groove
 
 CHUNK_BYTES = 64 * 2**20  # Of distances at once: 1,000 windows against 15,629 are 63 MB.
 
@@ -47,6 +49,40 @@ def nearest_k(hits: np.ndarray, among: np.ndarray, k: int) -> tuple[np.ndarray, 
         apart = part.sum(axis=1, keepdims=True) + num_hits - 2 * (part @ targets.T)
         rows[start : start + size], distances[start : start + size] = _smallest(apart, k)
     return rows, distances
+
+
+def mean_of_neighbours(among: Groove, hits: np.ndarray, k: int) -> Groove:
+    """Returns how given hits are played by the nearest of many grooves on average.
+
+    Of the `k` nearest, those that have a hit in a cell give it the mean of their velocities and offsets; where none
+    has, the cell gets the mean of its drum.
+
+    Args:
+        among: `[m, steps, 9]`; all of them are neighbours where there are fewer than `k`.
+        hits: `[n, steps, 9]`.
+        k: How many neighbours.
+
+    Returns:
+        Grooves `[n, steps, 9]`.
+    """
+    neighbours, _ = nearest_k(hits, among.hits, min(k, len(among.hits)))
+    answers = [
+        np.stack([_mean_of_hits(among.hits[rows], part[rows], otherwise) for rows in neighbours]) * hits
+        for part, otherwise in zip((among.velocities, among.offsets), means_of_drums(among), strict=True)
+    ]
+    return Groove(hits, *answers)
+
+
+def means_of_drums(played: Groove) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the mean velocity and the mean offset of each drum's hits, `[9]`; 0 of one that is never hit."""
+    num_hits = np.maximum(played.hits.sum(axis=(0, 1)), 1)
+    return played.velocities.sum(axis=(0, 1)) / num_hits, played.offsets.sum(axis=(0, 1)) / num_hits
+
+
+def _mean_of_hits(hits: np.ndarray, values: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    """Returns the mean of the values `[k, steps, 9]` in each cell over those with a hit there, `[steps, 9]`."""
+    counts = hits.sum(axis=0)
+    return np.where(counts > 0, values.sum(axis=0) / np.maximum(counts, 1), otherwise)
 
 
 def _smallest(values: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,113 +1,145 @@
-"""From a MIDI file to what an encoder takes: bars counted, cut out, laid on a constant tempo."""
+"""What `--input` names: MIDI files with drums, rhythms to be made a kit, recordings of tapping."""
 
 from __future__ import annotations
 
-import copy
-import io
+import dataclasses
 import pathlib
+from collections.abc import Iterator, Sequence
 
-import configs
-from grooves import drums, timing
-from grooves.timing import QPM, STEPS_PER_BAR, STEPS_PER_QUARTER
-from models.magenta import data
-from pipelines.dataset.formats import midi
-from pipelines.dataset.formats.midi import note_seq, pretty_midi  # Imported there without their noise.
-from pipelines.examples import loading
+import mido
+import numpy as np
+
+from grooves import timing, transforms
+from grooves.groove import Groove
+from grooves.timing import STEPS_PER_BAR
+from pipelines.files import midi_files
+from pipelines.generation import selection, song
+from pipelines.generation.song import Notes, Song
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+TAP_PITCH = 37  # General MIDI's side stick, which taps are heard on.
+MAX_BARS_OF_TAPS = 1000
 
 
-def read_at_constant_tempo(file: bytes) -> note_seq.NoteSequence:
-    """Parses a MIDI file and lays it on its beats: `QPM` throughout, whatever its tempo map does.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Reading:
+    """How inputs are read.
 
-    Raises:
-        ValueError: it is not a MIDI file, or a damaged one.
+    Attributes:
+        start_bar: The first bar that is taken, from 1; None begins where the drums do.
+        num_bars: How many bars; None takes all.
+        drum_channel: As `song.read` takes it; None is channel 10 for drums, and all channels for rhythms.
+        classes: `[128]`, the drum class of each pitch; None finds out.
+        qpm: The tempo, in place of the file's; of a recording, in place of an estimate.
     """
-    sequence = midi.read_midi(file)
-    if len(sequence.tempos) <= 1:
-        return sequence
-    parsed = pretty_midi.PrettyMIDI(io.BytesIO(file))
-    secs_per_tick = 60 / QPM / parsed.resolution
-    for event in [*sequence.notes, *sequence.time_signatures]:
-        if hasattr(event, "start_time"):
-            event.start_time, event.end_time = (
-                parsed.time_to_tick(secs) * secs_per_tick for secs in (event.start_time, event.end_time)
-            )
-        else:
-            event.time = parsed.time_to_tick(event.time) * secs_per_tick
-    sequence.total_time = parsed.time_to_tick(sequence.total_time) * secs_per_tick
-    del sequence.tempos[:]
-    sequence.tempos.add(qpm=QPM)
-    return sequence
+
+    start_bar: int | None = None
+    num_bars: int | None = None
+    drum_channel: str | None = None
+    classes: np.ndarray | None = None
+    qpm: float | None = None
+
+    def drums(self, path: pathlib.Path, from_the_first_bar: bool = False) -> Song:
+        """Returns the bars of drums that are asked for.
+
+        Args:
+            path: A MIDI file.
+            from_the_first_bar: Where no `start_bar` is given, empty bars at the beginning are kept.
+
+        Raises:
+            OSError: there is no such file.
+            ValueError: it has no such bars of drums; why.
+        """
+        whole = song.read(path, self.drum_channel or song.DRUM_CHANNEL, self.classes)
+        return self._chosen(path, whole, 1 if from_the_first_bar and self.start_bar is None else self.start_bar)
+
+    def rhythm(self, path: pathlib.Path) -> tuple[Song, str]:
+        """Returns a rhythm of MIDI or of a recording as taps on one drum, and what was found out about it.
+
+        Raises:
+            OSError: there is no such file, or what reads it is missing.
+            ValueError: it cannot be read, or has no rhythm in it; why.
+        """
+        if path.suffix.lower() in AUDIO_SUFFIXES:
+            return self._recording(path)
+        taps = song.read(path, self.drum_channel or song.ALL_CHANNELS, np.full(128, transforms.TAP_CLASS, np.int8))
+        on_one_drum = dataclasses.replace(taps.notes, pitches=np.full(len(taps.notes), TAP_PITCH))
+        taps = dataclasses.replace(taps, notes=on_one_drum, drum_channel=self.drum_channel or song.DRUM_CHANNEL)
+        return self._chosen(path, taps, self.start_bar), ""
+
+    def _recording(self, path: pathlib.Path) -> tuple[Song, str]:
+        from pipelines.audio import recording  # librosa takes seconds to import.
+
+        heard = recording.read(path, self.qpm)
+        quarters = heard.start_secs * heard.qpm / 60
+        velocities = np.clip(np.round(heard.velocities * 127), 1, 127).astype(np.int64)
+        notes = Notes(quarters, np.full(len(quarters), 0.25), np.full(len(quarters), TAP_PITCH), velocities)
+        classes = np.full(len(quarters), transforms.TAP_CLASS, np.int8)
+        num_bars = timing.bar_after(notes.steps.max()) // STEPS_PER_BAR
+        if num_bars > MAX_BARS_OF_TAPS:
+            raise ValueError(f"{path}: {num_bars} bars of taps; {MAX_BARS_OF_TAPS} at most are taken")
+        taps = Song(path.stem, notes, classes, ((0.0, heard.qpm),), num_bars, mido.MidiFile())
+        how = "estimated; --qpm sets it" if heard.is_estimated else "as given"
+        return self._chosen(path, taps, self.start_bar), f"{len(notes)} taps at {heard.qpm:.1f} qpm, {how}"
+
+    def _chosen(self, path: pathlib.Path, whole: Song, start_bar: int | None) -> Song:
+        try:
+            chosen = selection.choose(whole, start_bar, self.num_bars)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        return chosen if self.qpm is None else dataclasses.replace(chosen, tempos=((0.0, self.qpm),))
 
 
-def count_bars(sequence: note_seq.NoteSequence) -> int:
-    """Returns the number of 4/4 bars until the last hit's, the bars before the first one included."""
-    last_secs = max((note.start_time for note in sequence.notes if note.is_drum), default=0.0)
-    last_step = timing.nearest_steps(last_secs, timing.qpm_of(sequence))
-    return timing.bar_after(last_step) // STEPS_PER_BAR
-
-
-def cut_bars(sequence: note_seq.NoteSequence, first_bar: int, bars: int) -> note_seq.NoteSequence:
-    """Returns `bars` bars of drums from `first_bar` on (counted from 1), moved to time 0.
-
-    A hit belongs to the bar of the sixteenth that it is nearest to: one a little before the bar line opens the bar.
-
-    Raises:
-        ValueError: the metre is not 4/4.
-    """
-    metres = {(metre.numerator, metre.denominator) for metre in sequence.time_signatures} or {(4, 4)}
-    if metres != {(4, 4)}:
-        raise ValueError(f"in {', '.join(f'{n}/{d}' for n, d in sorted(metres))}; four bars of 4/4 are needed")
-    quantized = note_seq.quantize_note_sequence(sequence, STEPS_PER_QUARTER)
-    first_step, last_step = (first_bar - 1) * STEPS_PER_BAR, (first_bar - 1 + bars) * STEPS_PER_BAR
-    shift_secs = timing.steps_to_secs(first_step, timing.qpm_of(sequence))
-
-    window = copy.copy(sequence)
-    del window.notes[:]
-    for note, quantized_note in zip(sequence.notes, quantized.notes, strict=True):
-        if note.is_drum and first_step <= quantized_note.quantized_start_step < last_step:
-            moved = window.notes.add()
-            moved.CopyFrom(note)
-            moved.start_time = max(0.0, note.start_time - shift_secs)
-            moved.end_time = max(moved.start_time, note.end_time - shift_secs)
-    window.total_time = max((note.end_time for note in window.notes), default=0.0)
-    return window
-
-
-def read_example(config: configs.Config, path: str, start_bar: int | None) -> data.ConverterTensors:
-    """Returns the one example that a MIDI file gives.
+def files(paths: Sequence[str], with_audio: bool = False) -> list[pathlib.Path]:
+    """Returns the files that are named, those of folders and all folders below included.
 
     Args:
-        config: Whose encoder it is for.
-        path: A MIDI file; for drum configs with at least four bars of drums.
-        start_bar: Which four bars, counted from 1; None takes the first four that have drums in them.
+        paths: Files and folders.
+        with_audio: Whether recordings count, too.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it gives no example, and why.
+        FileNotFoundError: there is no such file or folder.
+        ValueError: a file is of no kind that is read, or a folder has none.
     """
-    content = pathlib.Path(path).expanduser().read_bytes()
+    suffixes = (*midi_files.SUFFIXES, *(AUDIO_SUFFIXES if with_audio else ()))
+    kinds = f"{'MIDI files and recordings' if with_audio else 'MIDI files'} ({', '.join(suffixes)})"
+    found: list[pathlib.Path] = []
+    for path in (pathlib.Path(named).expanduser() for named in paths):
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+            inside = [p for p in inside if not any(midi_files.is_hidden(part) for part in p.relative_to(path).parts)]
+            if not inside:
+                raise ValueError(f"{path}: this folder has no {kinds}, nor have its subfolders")
+            found += inside
+        elif not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file or folder")
+        elif path.suffix.lower() not in suffixes:
+            raise ValueError(f"{path}: not of a kind that is read here: {kinds}")
+        else:
+            found.append(path)
+    return found
+
+
+def windows_of(paths: Sequence[pathlib.Path], num_bars: int) -> Groove:
+    """Returns all windows of so many bars, a bar after each other, of MIDI files, `[n, steps, 9]`.
+
+    Files without drums in 4/4, or shorter than a window, are passed over.
+
+    Raises:
+        ValueError: none has any.
+    """
+    cut = [window for path in paths for window in _windows(path, num_bars)]
+    if not cut:
+        raise ValueError(f"no {num_bars} bars of drums in 4/4 in {len(paths)} MIDI files")
+    return Groove.split(np.stack(cut))
+
+
+def _windows(path: pathlib.Path, num_bars: int) -> Iterator[np.ndarray]:
     try:
-        sequence = read_at_constant_tempo(content)
-        if not isinstance(config.data_converter, data.DrumsConverter | data.GrooveConverter):
-            return _only_example(loading.tensors_of(config.data_converter, sequence))
-        reason = drums.reason_to_skip(sequence)
-        if reason:
-            raise ValueError(reason)
-        num_bars = config.hparams.max_seq_len // timing.STEPS_PER_BAR
-        for first_bar in [start_bar] if start_bar else range(1, count_bars(sequence) + 1):
-            tensors = loading.tensors_of(config.data_converter, cut_bars(sequence, first_bar, num_bars))
-            if tensors.inputs:
-                return tensors
-        place = f"bars {start_bar} to {start_bar + num_bars - 1}" if start_bar else f"any {num_bars} bars in a row"
-        raise ValueError(
-            f"no drums throughout {place} of its {count_bars(sequence)};"
-            f" {num_bars} bars without a bar of silence are needed, --start_bar chooses where they begin"
-        )
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def _only_example(tensors: data.ConverterTensors) -> data.ConverterTensors:
-    if len(tensors.inputs) != 1:
-        raise ValueError(f"gives {len(tensors.inputs)} examples for this config; one is needed, so cut the MIDI to it")
-    return tensors
+        steps = song.read(path).groove().join()
+    except ValueError:
+        return
+    for start in range(0, len(steps) - num_bars * STEPS_PER_BAR + 1, STEPS_PER_BAR):
+        window = steps[start : start + num_bars * STEPS_PER_BAR]
+        if window.any():
+            yield window

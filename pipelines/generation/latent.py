@@ -1,50 +1,55 @@
-"""Drums out of latent space: drawn, or on the way from one MIDI to another."""
+"""Places in latent space: between vectors, on a plane of four, near one, and along the form of a longer piece."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from models.inference import TrainedModel
-from models.magenta import data, note_seq
-from pipelines.generation import outputs
-
-
-def sample(model: TrainedModel, n: int, temperature: float) -> list[note_seq.NoteSequence]:
-    """Returns `n` NoteSequences decoded from latent vectors that the model draws; errors as `interpolate`."""
-    _check(model)
-    return outputs.to_sequences(model, model.decode(model.draw(n), temperature))
-
-
-def interpolate(
-    model: TrainedModel, start: data.ConverterTensors, end: data.ConverterTensors, n: int, temperature: float
-) -> list[note_seq.NoteSequence]:
-    """Returns `n` NoteSequences on the way from one example to the other, both reconstructions included.
-
-    The way is along the great circle between the posteriors' means (White, arXiv 1609.04468), as in Magenta.
-
-    Raises:
-        ValueError: the config decodes under controls, which nobody gave.
-    """
-    _check(model)
-    steps = max(len(start.inputs[0]), len(end.inputs[0]))
-    inputs, controls = (
-        np.stack([np.pad(field[0], [(0, steps - len(field[0])), (0, 0)]) for field in fields])
-        for fields in ((start.inputs, end.inputs), (start.controls, end.controls))
-    )
-    means = model.encode(inputs, np.array([start.lengths[0], end.lengths[0]]), controls)
-    z = np.stack([slerp(means[0], means[1], t) for t in np.linspace(0, 1, n)])
-    return outputs.to_sequences(model, model.decode(z, temperature))
-
-
-def _check(model: TrainedModel) -> None:
-    if model.config.data_converter.control_depth:
-        raise ValueError("this config decodes under controls (hits or chords), which sampling does not have")
+REPEAT_DISTANCE = 0.1  # How far a section that comes again is from where it was, between the same and another.
+MAX_SECTIONS = 256
 
 
 def slerp(start: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
-    """Returns the point at `t` in [0, 1] on the great circle between two vectors; on the line if they are parallel."""
+    """Returns the point at `t` in [0, 1] on the great circle between two vectors; on the line if they are parallel.
+
+    Source: White, "Sampling Generative Networks" (arXiv 1609.04468); Magenta's interpolation.
+    """
     cosine = np.dot(start, end) / (np.linalg.norm(start) * np.linalg.norm(end))
     omega = np.arccos(np.clip(cosine, -1, 1))
     if not np.sin(omega) > 1e-6:
         return (1 - t) * start + t * end
     return (np.sin((1 - t) * omega) * start + np.sin(t * omega) * end) / np.sin(omega)
+
+
+def way(start: np.ndarray, end: np.ndarray, n: int) -> np.ndarray:
+    """Returns `n` vectors `[n, z_size]` on the great circle from one vector to another, both included."""
+    return np.stack([slerp(start, end, t) for t in np.linspace(0, 1, n)])
+
+
+def plane(corners: np.ndarray, size: int) -> np.ndarray:
+    """Returns the vectors `[size, size, z_size]` between corners `[4, z_size]`: top left, top right, and below."""
+    left, right = way(corners[0], corners[2], size), way(corners[1], corners[3], size)
+    return np.stack([way(a, b, size) for a, b in zip(left, right, strict=True)])
+
+
+def along(form: str, themes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns a vector for each section of a form, `[sections, z_size]`.
+
+    The same letter is the same theme; where it comes again it lies a little off, so that nothing is a mere copy.
+
+    Args:
+        form: Letters, a section each, as AABA.
+        themes: `[letters, z_size]`, a vector for each letter in the order of their first appearance.
+        others: `[sections, z_size]`, where a section that comes again goes a little towards.
+    """
+    letters = list(dict.fromkeys(form))
+    return np.stack(
+        [
+            slerp(themes[letters.index(letter)], others[number], REPEAT_DISTANCE if letter in form[:number] else 0.0)
+            for number, letter in enumerate(form)
+        ]
+    )
+
+
+def ends_a_phrase(form: str) -> np.ndarray:
+    """Returns which sections end with a fill, `[sections]` booleans: the last one, and those before another letter."""
+    return np.array([after != letter for letter, after in zip(form, f"{form[1:]} ", strict=True)])

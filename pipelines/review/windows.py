@@ -18,7 +18,7 @@ from models.magenta import note_seq
 from pipelines.audio import rendering
 from pipelines.evaluation import metrics
 from pipelines.evaluation.ranking import Ranked
-from pipelines.generation import outputs as midi_outputs
+from pipelines.generation import sequences
 from pipelines.pages import listening, pianoroll
 from pipelines.review import figures
 
@@ -100,7 +100,7 @@ def to_sequence(config: configs.Config, groove: Groove, is_tokens: bool, qpm: fl
     tensor = tokens.to_one_hot(tokens.from_hits(groove.hits)) if is_tokens else groove.join()
     (sequence,) = config.data_converter.from_tensors(tensor[np.newaxis])
     sequence = note_seq.sequences_lib.stretch_note_sequence(sequence, timing.QPM / qpm)
-    midi_outputs.make_playable(sequence)
+    sequences.make_playable(sequence)
     return sequence
 
 

@@ -11,7 +11,7 @@ from models.inference import TrainedModel
 from models.magenta import tf
 from pipelines import train
 from pipelines.examples import loading
-from pipelines.runs import resolution
+from pipelines.runs import resolution, trained
 from pipelines.runs.run_folder import RunFolder
 from tests.tiny import TINY_HPARAMS
 
@@ -64,4 +64,4 @@ def test_we_load_what_magenta_trained(tmp_path, starter_records, name, monkeypat
     records = str(starter_records / "train.tfrecord")
     run = train.check_run(tmp_path, name, TINY_HPARAMS, records, None)
     assert train.train_run(run, 3, None) == 0
-    assert resolution.newest_checkpoint(RunFolder(tmp_path)).endswith("model.ckpt-3")
+    assert trained.newest_checkpoint(RunFolder(tmp_path)).endswith("model.ckpt-3")

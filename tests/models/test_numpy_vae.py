@@ -88,8 +88,7 @@ def test_it_computes_what_tensorflow_computes(checkpoint_of, name):
 def test_hits_are_drawn_with_the_learnt_probabilities(checkpoint_of):
     """Of the first step, whose probabilities TensorFlow's decoder gives: hits and tokens, at two temperatures."""
     for name in ("groovae_4bar", "hier-drums_4bar_small"):
-        checkpoint, config = checkpoint_of(name), small(name)
-        ours = numpy_model(name, checkpoint)
+        ours = numpy_model(name, checkpoint_of(name))
         z = np.tile(np.float32([[0.3, -1, 0.5, 1, 0, 2]]), [4000, 1])
         embedding = next(ours._conduct(z[:1]))
         logits = next(ours._outputs(embedding, None))[0].astype(np.float64)

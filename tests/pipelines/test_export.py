@@ -15,7 +15,7 @@ from models.magenta import tf
 from pipelines import export
 from pipelines.evaluation import evaluator
 from pipelines.examples import loading
-from pipelines.runs import pretrained, resolution
+from pipelines.runs import pretrained, resolution, trained
 from pipelines.runs.run_folder import RunFolder
 from tests.models.test_interchange import upstream_config
 from tests.tiny import TINY_HPARAMS, model_of, train_tiny
@@ -102,7 +102,7 @@ def test_rounding_leaves_the_metrics_as_they_are(starter_records, tmp_path):
     assert path == str(tmp_path / "drums" / "drums.tar")
     examples = loading.load(config, "validation", str(starter_records / "validation.tfrecord"))
     opened = evaluator.Evaluator(config, examples, sampled=False)
-    before = opened.evaluate(resolution.newest_checkpoint(RunFolder(tmp_path / "run")))
+    before = opened.evaluate(trained.newest_checkpoint(RunFolder(tmp_path / "run")))
     with checkpoints.unpacked(path) as prefix:
         after = opened.evaluate(prefix)
     opened.close()
@@ -160,7 +160,7 @@ def test_the_mixture_is_that_of_the_training_windows(exported_with_latents, tiny
     examples = loading.load(config, "train", str(starter_records / "train.tfrecord"))
     inputs, _, controls, lengths = examples.dense(np.arange(len(examples)))
     means, stddevs = model_of(tiny_runs[NAME]).posterior(inputs, lengths, controls)
-    mixture = resolution.resolve_latents(str(exported_with_latents / "drums.tar"), config, None)
+    mixture = trained.latents_of(str(exported_with_latents / "drums.tar"), config.hparams.z_size, None)
     drawn = mixture.draw(20000, np.random.default_rng(0))
     np.testing.assert_allclose(drawn.mean(axis=0), means.mean(axis=0), atol=0.1)
     np.testing.assert_allclose(drawn.var(axis=0), means.var(axis=0) + (stddevs**2).mean(axis=0), rtol=0.2)
@@ -194,7 +194,7 @@ def test_a_mixture_that_is_not_there_is_told_and_an_old_one_goes(exported, expor
     with pytest.raises(
         FileNotFoundError, match=r"--latents=mixture: there is no .*latents.npz; python -m pipelines.export"
     ):
-        resolution.resolve_latents(str(exported / "drums.tar"), config, "mixture")
+        trained.latents_of(str(exported / "drums.tar"), config.hparams.z_size, "mixture")
     shutil.copytree(exported_with_latents, tmp_path / "drums")
     export.export_run(str(tiny_runs[NAME]), str(tmp_path / "drums"))
     assert not (tmp_path / "drums" / "latents.npz").exists()

@@ -10,7 +10,7 @@ import configs
 from models.magenta import tf
 from pipelines.evaluation import evaluator, metrics
 from pipelines.examples import loading
-from pipelines.runs import resolution
+from pipelines.runs import resolution, trained
 from pipelines.runs.run_folder import RunFolder
 from tests.tiny import model_of
 
@@ -29,7 +29,7 @@ def test_hier_drums_metrics(tiny_runs, validation, n):
     run_dir = tiny_runs["hier-drums_4bar_small"]
     _, config = resolution.resolve_config(RunFolder(run_dir), None, "")
     found = evaluator.evaluate(
-        config, validation("hier-drums_4bar_small", n), resolution.newest_checkpoint(RunFolder(run_dir))
+        config, validation("hier-drums_4bar_small", n), trained.newest_checkpoint(RunFolder(run_dir))
     )
     assert {name for name in found if not name.startswith("hit_")} == {
         *("loss", "r_loss", "kl_loss", "kl_bits", "active_units"),
@@ -43,7 +43,7 @@ def test_hier_drums_metrics(tiny_runs, validation, n):
 def test_groove_metrics(tiny_runs, validation):
     run_dir = tiny_runs["groovae_4bar"]
     _, config = resolution.resolve_config(RunFolder(run_dir), None, "")
-    found = evaluator.evaluate(config, validation("groovae_4bar", 3), resolution.newest_checkpoint(RunFolder(run_dir)))
+    found = evaluator.evaluate(config, validation("groovae_4bar", 3), trained.newest_checkpoint(RunFolder(run_dir)))
     losses = {"loss", "r_loss", "kl_loss", "kl_bits", "hits_loss", "velocities_loss", "offsets_loss"}
     errors = {"velocity_mae", "timing_mae_ms", "timing_mse", "velocity_spread_data", "offset_spread_data"}
     assert losses | errors | {"active_units", "hit_recall"} <= set(found)
@@ -60,7 +60,7 @@ def test_the_last_batch_may_be_smaller(tiny_runs, validation, monkeypatch):
         monkeypatch.setattr(evaluator, "MAX_BATCH_SIZE", batch_size)
         _, config = resolution.resolve_config(RunFolder(run_dir), None, "")
         examples = validation("hier-drums_4bar_small", 5)
-        found.append(evaluator.evaluate(config, examples, resolution.newest_checkpoint(RunFolder(run_dir))))
+        found.append(evaluator.evaluate(config, examples, trained.newest_checkpoint(RunFolder(run_dir))))
     for name in ("kl_bits", "teacher_forced_accuracy_mean", "sampled_accuracy_mean"):  # These draw nothing.
         assert found[0][name] == pytest.approx(found[1][name], rel=1e-6)
 
@@ -72,7 +72,7 @@ def test_the_same_checkpoint_gives_the_same_metrics(tiny_runs, validation):
     for times in (2, 1):
         _, config = resolution.resolve_config(RunFolder(run_dir), None, "")
         with contextlib.closing(evaluator.Evaluator(config, validation("hier-drums_4bar_small", 4))) as opened:
-            found += [opened.outputs(resolution.newest_checkpoint(RunFolder(run_dir))) for _ in range(times)]
+            found += [opened.outputs(trained.newest_checkpoint(RunFolder(run_dir))) for _ in range(times)]
     for outputs in found[1:]:
         for name, tokens in outputs.decoded_tokens.items():
             np.testing.assert_array_equal(tokens, found[0].decoded_tokens[name], name)
@@ -85,7 +85,7 @@ def test_the_likeliest_is_what_is_decoded_near_temperature_0(tiny_runs, validati
     run_dir, examples = tiny_runs[name], validation(name, 5)
     _, config = resolution.resolve_config(RunFolder(run_dir), None, "")
     with contextlib.closing(evaluator.Evaluator(config, examples)) as opened:
-        outputs = opened.outputs(resolution.newest_checkpoint(RunFolder(run_dir)))
+        outputs = opened.outputs(trained.newest_checkpoint(RunFolder(run_dir)))
     cold = model_of(run_dir).decode(outputs.posterior_means, temperature=1e-6)
     if outputs.tokens is None:
         np.testing.assert_allclose(outputs.decoded_groove.join(), cold, atol=1e-5)
@@ -105,7 +105,7 @@ def test_upstreams_loss_is_ours(tiny_runs, validation, tmp_path):
         )
         session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
         saver = tf.train.Saver([*tf.trainable_variables(), tf.train.get_global_step()])
-        saver.restore(session, resolution.newest_checkpoint(RunFolder(run_dir)))
+        saver.restore(session, trained.newest_checkpoint(RunFolder(run_dir)))
         (sigma_bias,) = (v for v in tf.trainable_variables() if v.op.name == "encoder/sigma/bias")
         sigma_bias.load(np.full(sigma_bias.shape, -15), session)
         path = saver.save(session, str(tmp_path / "model.ckpt"), global_step=2)

@@ -24,10 +24,3 @@ def test_another_config_than_the_runs_is_refused(tiny_runs):
 def test_without_a_run_a_config_has_to_be_named(tmp_path, run):
     with pytest.raises(ValueError, match="which config"):
         resolution.resolve_config(run and RunFolder(tmp_path / run), None, "")
-
-
-def test_the_newest_checkpoint_is_named_or_asked_for(tiny_runs, tmp_path):
-    run = RunFolder(tiny_runs["groovae_4bar"])
-    assert resolution.newest_checkpoint(run).startswith(str(run.train_dir / "model.ckpt-"))
-    with pytest.raises(FileNotFoundError, match=r"no checkpoint in .*train; train first: \./run_train\.sh --run_dir="):
-        resolution.newest_checkpoint(RunFolder(tmp_path))

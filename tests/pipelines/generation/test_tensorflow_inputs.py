@@ -8,7 +8,7 @@ import pytest
 
 from grooves import timing
 from pipelines.dataset.formats import midi
-from pipelines.generation import inputs
+from pipelines.generation import tensorflow_inputs as inputs
 from pipelines.runs import resolution
 from pipelines.runs.run_folder import RunFolder
 from tests import midi_files

@@ -3,12 +3,12 @@
 import note_seq
 import pytest
 
-from pipelines.generation import latent, outputs
+from pipelines.generation import sequences, tensorflow_models
 from tests.tiny import model_of
 
 
 def midis(model, folder, n=3):
-    paths = outputs.write_midi(latent.sample(model, n, temperature=1.0), folder, "sample")
+    paths = sequences.write_midi(tensorflow_models.sample(model, n, temperature=1.0), folder, "sample")
     return [path.read_bytes() for path in paths]
 
 
@@ -20,13 +20,13 @@ def test_the_same_seed_gives_the_same_midi_byte_for_byte(tiny_runs, tmp_path, na
 
 
 def test_files_are_named_as_upstream_names_them(tiny_runs, tmp_path):
-    sequences = latent.sample(model_of(tiny_runs["groovae_4bar"], 1), 3, 1.0)
-    names = [path.name for path in outputs.write_midi(sequences, tmp_path, "groovae_4bar_sample_x")]
+    drawn = tensorflow_models.sample(model_of(tiny_runs["groovae_4bar"], 1), 3, 1.0)
+    names = [path.name for path in sequences.write_midi(drawn, tmp_path, "groovae_4bar_sample_x")]
     assert names == [f"groovae_4bar_sample_x-{number:03d}-of-003.mid" for number in range(3)]
 
 
 def test_samples_are_drums_that_midi_can_hold(tiny_runs, tmp_path):
-    for sequence in latent.sample(model_of(tiny_runs["groovae_4bar"], 1), 4, 1.0):
+    for sequence in tensorflow_models.sample(model_of(tiny_runs["groovae_4bar"], 1), 4, 1.0):
         assert sequence.notes
         for note in sequence.notes:
             assert note.is_drum
@@ -37,6 +37,6 @@ def test_samples_are_drums_that_midi_can_hold(tiny_runs, tmp_path):
 def test_make_playable_mends_early_and_silent_hits():
     sequence = note_seq.NoteSequence()
     sequence.notes.add(start_time=-0.05, end_time=0.01, velocity=0, is_drum=True, pitch=36)
-    outputs.make_playable(sequence)
+    sequences.make_playable(sequence)
     note = sequence.notes[0]
     assert (note.start_time, note.velocity, sequence.total_time) == (0, 1, note.end_time)

@@ -1,0 +1,117 @@
+"""`manifest.json`: what made the files of an output folder, enough to make them again.
+
+    {"mode": …, "config": …, "checkpoint": …, "checkpoint_sha256": …, "seed": …, "temperature": …, "flags": {…},
+     "models": {…}, "inputs": […], "outputs": […], "versions": {…}, "created": …, "earlier": […]}
+
+The newest command is at the top, those before it in `earlier`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import pathlib
+import platform
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pipelines.files import atomic
+from pipelines.generation.piece import Piece
+from pipelines.generation.player import Player
+from pipelines.runs import trained
+
+NAME = "manifest.json"
+EARLIER = "earlier"
+_PROJECT_DIR = pathlib.Path(__file__).resolve().parents[2]
+_PACKAGES = ("numpy", "mido")
+
+
+def describe(player: Player) -> dict[str, str]:
+    """Returns which model played."""
+    path = pathlib.Path(player.checkpoint).expanduser().absolute()
+    shown = path.relative_to(_PROJECT_DIR) if path.is_relative_to(_PROJECT_DIR) else path
+    checksum = trained.checksum(player.checkpoint)
+    return {"config": player.config, "checkpoint": str(shown), "checkpoint_sha256": checksum}
+
+
+def describe_output(piece: Piece, path: pathlib.Path, original: pathlib.Path | None, folder: pathlib.Path) -> dict:
+    """Returns what is to be said of a piece that was written."""
+    described = {
+        "midi": path.relative_to(folder).as_posix(),
+        "sha256": trained.file_checksum(path),
+        "label": piece.label,
+        "original": original and original.relative_to(folder).as_posix(),
+        "qpm": round(piece.tempos[0][1], 3),
+        "num_bars": piece.num_bars,
+        "facts": dict(piece.facts),
+    }
+    if piece.place:
+        described["row"], described["column"] = piece.place
+    if piece.latent is not None:
+        described["latent"] = [[float(str(value)) for value in vector] for vector in piece.latent.astype(np.float32)]
+    return described
+
+
+def describe_inputs(paths: Sequence[pathlib.Path]) -> list[dict[str, str]]:
+    """Returns which files went in."""
+    return [{"path": str(path), "sha256": trained.file_checksum(path)} for path in dict.fromkeys(paths)]
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of what computes."""
+    found = {package: importlib.metadata.version(package) for package in _PACKAGES}
+    return {"python": platform.python_version(), **found, "machine": platform.machine()}
+
+
+def write(folder: pathlib.Path, made: Mapping[str, object]) -> None:
+    """Writes what a command has made into its folder's manifest, above what earlier commands have."""
+    path = folder / NAME
+    earlier: list[dict] = []
+    if path.is_file():
+        try:
+            before = read(path)
+            earlier = [{key: value for key, value in before.items() if key != EARLIER}, *before.get(EARLIER, [])]
+        except ValueError:  # Damaged: what it said is lost, what was made is there.
+            earlier = []
+    atomic.write_text(path, json.dumps({**made, EARLIER: earlier}, indent=1, ensure_ascii=False) + "\n")
+
+
+def read(path: pathlib.Path) -> dict:
+    """Reads a manifest.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        ValueError: it is damaged, or no manifest.
+    """
+    path = path / NAME if path.is_dir() else path
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{path}: no such manifest; pipelines.generate writes one beside what it makes"
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"{path}: damaged ({error}); it cannot be made again from this") from error
+    if not isinstance(manifest, dict) or not {"mode", "flags", "outputs"} <= manifest.keys():
+        raise ValueError(f"{path}: no manifest of pipelines.generate")
+    return manifest
+
+
+def check_model(player: Player, said: Mapping[str, object], path: pathlib.Path) -> None:
+    """Refuses to make a manifest's files again with another model.
+
+    Raises:
+        ValueError: the checkpoint is another one.
+    """
+    if said.get("checkpoint_sha256") not in (None, trained.checksum(player.checkpoint)):
+        raise ValueError(
+            f"{path}: made with another checkpoint than {player.checkpoint} is now (their SHA-256 differ);"
+            " the same bytes need the same one"
+        )
+
+
+def differing(made: Sequence[Mapping], said: Sequence[Mapping]) -> list[str]:
+    """Returns the names of outputs that are not, byte for byte, what a manifest says of them."""
+    known = {output["midi"]: output.get("sha256") for output in said}
+    return [output["midi"] for output in made if known.get(output["midi"]) != output["sha256"]]
