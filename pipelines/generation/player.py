@@ -122,14 +122,9 @@ def find(named: str) -> tuple[str | None, str | None]:
     Raises:
         ValueError: it is none of these.
     """
-
     path = pathlib.Path(named).expanduser()
     if path.is_dir():
         return named, None
     if path.exists() or pathlib.Path(f"{path}.index").exists():
-        return (
-            (named, None)
-            if (path / "config.json").is_file() or (not path.is_file() and path.is_dir())
-            else (None, named)
-        )
+        return None, named
     return str(pretrained.locate(named)), None
