@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pipelines.files import atomic
+from pipelines.files import atomic, locks
 from pipelines.generation.piece import Piece
 from pipelines.generation.player import Player
 from pipelines.runs import trained
@@ -25,6 +25,7 @@ NAME = "manifest.json"
 EARLIER = "earlier"
 _PROJECT_DIR = pathlib.Path(__file__).resolve().parents[2]
 _PACKAGES = ("numpy", "mido")
+_NEEDED = {"mode": str, "flags": dict, "seed": int, "outputs": list}  # To make files again.
 
 
 def describe(player: Player) -> dict[str, str]:
@@ -65,35 +66,54 @@ def versions() -> dict[str, str]:
 
 
 def write(folder: pathlib.Path, made: Mapping[str, object]) -> None:
-    """Writes what a command has made into its folder's manifest, above what earlier commands have."""
+    """Writes what a command has made into its folder's manifest, above what earlier commands have.
+
+    Raises:
+        OSError: it cannot be written, or another process writes there for long.
+    """
     path = folder / NAME
-    earlier: list[dict] = []
-    if path.is_file():
+    with locks.held(folder, lambda: f"{folder}: another process is writing its {NAME}; run the command again"):
         try:
-            before = read(path)
-            earlier = [{key: value for key, value in before.items() if key != EARLIER}, *before.get(EARLIER, [])]
-        except ValueError:  # Damaged: what it said is lost, what was made is there.
-            earlier = []
-    atomic.write_text(path, json.dumps({**made, EARLIER: earlier}, indent=1, ensure_ascii=False) + "\n")
+            before = _parse(path)
+        except (FileNotFoundError, ValueError):  # Of a damaged one, what it said is lost; what was made is there.
+            before = {}
+        older = before.pop(EARLIER, [])
+        earlier = [*([before] if before else []), *(older if isinstance(older, list) else [])]
+        # Names of files need not be text; in ASCII, JSON keeps them whatever they are.
+        atomic.write_text(path, json.dumps({**made, EARLIER: earlier}, indent=1) + "\n")
 
 
 def read(path: pathlib.Path) -> dict:
-    """Reads a manifest.
+    """Reads a manifest whose files are to be made again.
+
+    Args:
+        path: The file, or the folder that it lies in.
 
     Raises:
         FileNotFoundError: it is not there.
-        ValueError: it is damaged, or no manifest.
+        ValueError: it is damaged, or no manifest, or lacks what is needed.
     """
     path = path / NAME if path.is_dir() else path
+    manifest = _parse(path)
+    for name, kind in _NEEDED.items():
+        if not isinstance(manifest.get(name), kind):
+            raise ValueError(f"{path}: has no {name}, or a damaged one; nothing can be made again from this")
+    if not all(isinstance(output, dict) and isinstance(output.get("midi"), str) for output in manifest["outputs"]):
+        raise ValueError(f"{path}: has outputs without names; nothing can be made again from this")
+    return manifest
+
+
+def _parse(path: pathlib.Path) -> dict:
+    """Returns what a manifest says; errors as `read`."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"{path}: no such manifest; pipelines.generate writes one beside what it makes"
         ) from error
-    except ValueError as error:
-        raise ValueError(f"{path}: damaged ({error}); it cannot be made again from this") from error
-    if not isinstance(manifest, dict) or not {"mode", "flags", "outputs"} <= manifest.keys():
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: damaged ({error}); nothing can be made again from this") from error
+    if not isinstance(manifest, dict) or "outputs" not in manifest:
         raise ValueError(f"{path}: no manifest of pipelines.generate")
     return manifest
 
