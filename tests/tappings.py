@@ -13,6 +13,8 @@ from pipelines.audio import synthesizer
 SAMPLE_RATE_HZ = 44100
 LEAD_SECS = 0.7  # Silence before the first tap.
 TAIL_SECS = 0.5
+DOUBLE_SECS = 0.07
+MIN_GAP_SECS = 0.055  # Nobody's hands are faster, however much a tap is off.
 KICK, SIDE_STICK, SNARE, CLAP, CLOSED_HAT = 36, 37, 38, 39, 42
 KIT = (KICK, SNARE, CLOSED_HAT)
 
@@ -52,8 +54,10 @@ def play(
     velocities = np.array([*rhythm.values()] * num_bars)
     secs = LEAD_SECS + steps * 15 / qpm + np.clip(rng.normal(0, 1, len(steps)), -2.5, 2.5) * jitter_secs
     velocities = np.clip(velocities * rng.normal(1, 0.07, len(steps)), 0.05, 1)
-    order = np.argsort(secs)
-    return Tapping(secs[order], velocities[order], qpm)
+    secs = np.sort(secs)
+    for index in range(1, len(secs)):
+        secs[index] = max(secs[index], secs[index - 1] + MIN_GAP_SECS)
+    return Tapping(secs, velocities, qpm)
 
 
 def doubled(tapping: Tapping, every: int, secs: float = 0.06) -> Tapping:
@@ -65,18 +69,27 @@ def doubled(tapping: Tapping, every: int, secs: float = 0.06) -> Tapping:
     return Tapping(all_secs[order], velocities[order], tapping.qpm)
 
 
+def _turns(tapping: Tapping, num_sounds: int) -> np.ndarray:
+    """Returns which sound each tap has, `[n]`: they take turns, but a double stroke is on one drum."""
+    is_double = np.diff(tapping.secs, prepend=-np.inf) < DOUBLE_SECS
+    return np.cumsum(~is_double) % num_sounds
+
+
 def with_fluidsynth(tapping: Tapping, pitches: tuple[int, ...], midi_path, font) -> np.ndarray:
     """Returns float64 `[samples]` of FluidSynth playing the taps, on drums that take turns."""
     midi = mido.MidiFile(ticks_per_beat=10000)
     track = midi.add_track()
     track.append(mido.MetaMessage("set_tempo", tempo=1_000_000))
-    last = 0
-    for index, (secs, velocity) in enumerate(zip(tapping.secs, tapping.velocities, strict=True)):
+    events = []
+    turns = _turns(tapping, len(pitches))
+    for turn, secs, velocity in zip(turns, tapping.secs, tapping.velocities, strict=True):
+        note = {"channel": 9, "note": pitches[turn]}
         tick = round(secs * 10000)
-        note = {"channel": 9, "note": pitches[index % len(pitches)]}
-        track.append(mido.Message("note_on", velocity=max(1, round(127 * velocity)), time=tick - last, **note))
-        track.append(mido.Message("note_off", time=200, **note))
-        last = tick + 200
+        events.append((tick, mido.Message("note_on", velocity=max(1, round(127 * velocity)), **note)))
+        events.append((tick + 200, mido.Message("note_off", **note)))
+    events.sort(key=lambda event: event[0])
+    ticks = [0, *(tick for tick, _ in events)]
+    track.extend(message.copy(time=tick - last) for last, (tick, message) in zip(ticks, events, strict=False))
     midi.save(midi_path)
     return normalised(synthesizer.synthesize(midi_path, font, SAMPLE_RATE_HZ).mean(axis=1))
 
@@ -84,8 +97,9 @@ def with_fluidsynth(tapping: Tapping, pitches: tuple[int, ...], midi_path, font)
 def with_numpy(tapping: Tapping, sounds: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:
     """Returns float64 `[samples]` of the taps with sounds of `SOUNDS`, which take turns."""
     samples = np.zeros(round((tapping.secs[-1] + TAIL_SECS) * SAMPLE_RATE_HZ))
-    for index, (secs, velocity) in enumerate(zip(tapping.secs, tapping.velocities, strict=True)):
-        sound = SOUNDS[sounds[index % len(sounds)]](np.arange(round(0.3 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ, rng)
+    turns = _turns(tapping, len(sounds))
+    for turn, secs, velocity in zip(turns, tapping.secs, tapping.velocities, strict=True):
+        sound = SOUNDS[sounds[turn]](np.arange(round(0.3 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ, rng)
         start = round(secs * SAMPLE_RATE_HZ)
         part = samples[start : start + len(sound)]
         part += velocity**2 * sound[: len(part)]  # As soundfonts do: 40 log10(velocity) decibels.
@@ -131,7 +145,7 @@ def _mouth_snare(t, rng):
 
 def _mouth_hat(t, rng):
     noise = np.diff(rng.normal(0, 1, len(t) + 2), 2)
-    return 0.15 * noise * np.minimum(t / 0.006, 1) * np.exp(-t / 0.025)
+    return 0.3 * noise * np.minimum(t / 0.006, 1) * np.exp(-t / 0.025)
 
 
 SOUNDS = {
