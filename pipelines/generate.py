@@ -89,7 +89,7 @@ def _define_input_flags() -> None:
 
 def _define_musical_flags() -> None:
     flags.DEFINE_string("output_dir", "/tmp/music_vae/generated", "Folder for the MIDI files.")
-    flags.DEFINE_enum("mode", "sample", [*command.MODES], _mode_help())
+    flags.DEFINE_enum("mode", "sample", [*command.MODES], f"What to do. {command.modes_help()}")
     flags.DEFINE_integer(
         "num_outputs",
         None,
@@ -136,11 +136,6 @@ def _define_musical_flags() -> None:
         400.0,
     )
     flags.DEFINE_integer("seed", None, "The same seed gives the same MIDI; default: another each time.", lower_bound=0)
-
-
-def _mode_help() -> str:
-    lines = "; ".join(f"{name}: {mode.says}" for name, mode in command.MODES.items())
-    return f"What to do. {lines}."
 
 
 def main() -> int:

@@ -69,6 +69,11 @@ MODES: Mapping[str, Mode] = {
 }
 
 
+def modes_help() -> str:
+    """Returns a sentence of all modes, for `--help`."""
+    return "; ".join(f"{name}: {mode.says}" for name, mode in MODES.items())
+
+
 @dataclasses.dataclass(frozen=True)
 class Request:
     """What a command asks for: the flags of `pipelines.generate`, by their names, checked and with their defaults."""

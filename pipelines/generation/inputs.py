@@ -68,9 +68,9 @@ class Reading:
         return self._chosen(path, taps, self.start_bar), ""
 
     def _recording(self, path: pathlib.Path) -> tuple[Song, str]:
-        from pipelines.audio import recording  # librosa takes seconds to import.
+        from pipelines.audio import taps as recordings  # librosa takes seconds to import.
 
-        heard = recording.read(path, self.qpm)
+        heard = recordings.read(path, self.qpm)
         quarters = heard.start_secs * heard.qpm / 60
         velocities = np.clip(np.round(heard.velocities * 127), 1, 127).astype(np.int64)
         notes = Notes(quarters, np.full(len(quarters), 0.25), np.full(len(quarters), TAP_PITCH), velocities)
