@@ -37,7 +37,7 @@ DEFAULT_CONFIG = "hier-drums_4bar_groove"  # What learns best, docs/experiments.
 # Of run_train.sh's flags, those that are the conversion's; the last one is the training's, too.
 CONVERT_FLAGS = (
     *("styles", "drummers", "beat_types", "min_bpm", "max_bpm", "time_signatures"),
-    *("drum_map", "tfds_data_dir", "stride_bars"),
+    *("drum_channel", "drum_map", "tfds_data_dir", "stride_bars"),
 )
 
 VALIDATE_EVERY_STEPS = 500  # Where there is a validation split; some two percent of the time on Groove.

@@ -213,6 +213,20 @@ class TestConvert:
         workflow.convert(["starter", str(zip_path)], ["--styles=funk"])
         assert len(stages) == 2
 
+    def test_a_drum_map_that_was_edited_is_converted_with_again(self, stages, zip_path, tmp_path):
+        path = tmp_path / "kit.txt"
+        path.write_text("36: kick")
+        flags = ["--drum_channel=1", f"--drum_map={path}"]
+        for _ in range(2):
+            workflow.train([f"--dataset={zip_path}", *flags])
+        assert [stage[0] for stage in stages].count("convert") == 1
+        assert set(flags) <= set(stages[0])
+        assert not any(flag.startswith("--drum_") for stage in stages[1:] for flag in stage)
+        path.write_text("36: ride")
+        workflow.train([f"--dataset={zip_path}", *flags])
+        workflow.train([f"--dataset={zip_path}", "--drum_channel=all", flags[1]])
+        assert [stage[0] for stage in stages].count("convert") == 3
+
     def test_filters_are_the_conversions_and_the_stride_is_both(self, stages):
         workflow.train(["--styles=rock", "--min_bpm=90", "--stride_bars=2", "--num_steps=1"])
         convert, train, evaluate = stages
