@@ -56,6 +56,8 @@ class Reading:
     def rhythm(self, path: pathlib.Path) -> tuple[Song, str]:
         """Returns a rhythm of MIDI or of a recording as taps on one drum, and what was found out about it.
 
+        Notes that begin at once, as a chord's, are one tap, as loud as the loudest.
+
         Raises:
             OSError: there is no such file, or what reads it is missing.
             ValueError: it cannot be read, or has no rhythm in it; why.
@@ -63,8 +65,12 @@ class Reading:
         if path.suffix.lower() in AUDIO_SUFFIXES:
             return self._recording(path)
         taps = song.read(path, self.drum_channel or song.ALL_CHANNELS, np.full(128, transforms.TAP_CLASS, np.int8))
-        on_one_drum = dataclasses.replace(taps.notes, pitches=np.full(len(taps.notes), TAP_PITCH))
-        taps = dataclasses.replace(taps, notes=on_one_drum, drum_channel=self.drum_channel or song.DRUM_CHANNEL)
+        notes = _one_at_a_time(taps.notes)
+        notes = dataclasses.replace(notes, pitches=np.full(len(notes), TAP_PITCH))
+        classes = taps.classes[: len(notes)]
+        taps = dataclasses.replace(
+            taps, notes=notes, classes=classes, drum_channel=self.drum_channel or song.DRUM_CHANNEL
+        )
         return self._chosen(path, taps, self.start_bar), ""
 
     def _recording(self, path: pathlib.Path) -> tuple[Song, str]:
@@ -90,16 +96,24 @@ class Reading:
         return chosen if self.qpm is None else dataclasses.replace(chosen, tempos=((0.0, self.qpm),))
 
 
-def files(paths: Sequence[str], with_audio: bool = False) -> list[pathlib.Path]:
+def _one_at_a_time(notes: Notes) -> Notes:
+    """Returns of the notes that begin at once the loudest."""
+    loudest_first = notes.taken(np.lexsort((-notes.velocities, notes.quarters)))
+    _, firsts = np.unique(loudest_first.quarters, return_index=True)
+    return loudest_first.taken(firsts)
+
+
+def files(paths: Sequence[str], with_audio: bool = False, without: pathlib.Path | None = None) -> list[pathlib.Path]:
     """Returns the files that are named, those of folders and all folders below included.
 
     Args:
         paths: Files and folders.
         with_audio: Whether recordings count, too.
+        without: A folder, as that of outputs, whose files do not count where a folder around it is named.
 
     Raises:
         FileNotFoundError: there is no such file or folder.
-        ValueError: a file is of no kind that is read, or a folder has none.
+        ValueError: a file is of no kind that is read, or a folder has none, or is `without` itself.
     """
     suffixes = (*midi_files.SUFFIXES, *(AUDIO_SUFFIXES if with_audio else ()))
     kinds = f"{'MIDI files and recordings' if with_audio else 'MIDI files'} ({', '.join(suffixes)})"
@@ -108,6 +122,8 @@ def files(paths: Sequence[str], with_audio: bool = False) -> list[pathlib.Path]:
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
             inside = [p for p in inside if not any(midi_files.is_hidden(part) for part in p.relative_to(path).parts)]
+            if without:
+                inside = _outside(without, path, inside)
             if not inside:
                 raise ValueError(f"{path}: this folder has no {kinds}, nor have its subfolders")
             found += inside
@@ -118,6 +134,12 @@ def files(paths: Sequence[str], with_audio: bool = False) -> list[pathlib.Path]:
         else:
             found.append(path)
     return found
+
+
+def _outside(outputs: pathlib.Path, folder: pathlib.Path, inside: list[pathlib.Path]) -> list[pathlib.Path]:
+    if outputs.resolve() == folder.resolve():
+        raise ValueError(f"{folder}: what is written there would be an input next time; give another --output_dir")
+    return [path for path in inside if not path.resolve().is_relative_to(outputs.resolve())]
 
 
 def windows_of(paths: Sequence[pathlib.Path], num_bars: int) -> Groove:

@@ -19,7 +19,6 @@ ALL_CHANNELS = "all"
 DRUM_CHANNEL = "10"
 CHANNELS = (ALL_CHANNELS, *(str(number) for number in range(1, 17)))
 MAX_BARS = 10_000
-_MAX_MICROS = 16_777_215  # Three bytes hold a quarter's length, in microseconds.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,6 +67,7 @@ class Song:
         midi: The file that it is from.
         first_bar: Which bar of the file its first one is, from 0.
         drum_channel: Which channel of the file has the drums, one of `CHANNELS`.
+        ends_early: Whether it ends where somebody said so; else what is in the file besides may go on after it.
     """
 
     label: str
@@ -78,6 +78,7 @@ class Song:
     midi: mido.MidiFile
     first_bar: int = 0
     drum_channel: str = DRUM_CHANNEL
+    ends_early: bool = False
 
     @property
     def qpm(self) -> float:
@@ -143,14 +144,12 @@ def read(path: pathlib.Path, drum_channel: str = DRUM_CHANNEL, classes: np.ndarr
     if not notes:
         raise ValueError(f"{path}: {_no_drums({n: len(found) for n, found in of_channels.items()}, drum_channel)}")
     _check_metre(path, midi)
-    ticks, ends, pitches, velocities = np.array(notes, np.int64).T
-    tempos = _tempos(midi)
-    found = Notes(ticks / midi.ticks_per_beat, (ends - ticks) / midi.ticks_per_beat, pitches, velocities).in_order()
-    num_bars = timing.bar_after(found.steps[-1]) // STEPS_PER_BAR
-    if num_bars > MAX_BARS:
-        raise ValueError(f"{path}: has {num_bars} bars; {MAX_BARS} are read. Is a note at its end a mistake?")
-    table = drums.CLASS_BY_PITCH[_map_of(pitches)] if classes is None else classes
-    return Song(path.stem, found, table[found.pitches], tempos, num_bars, midi, drum_channel=drum_channel)
+    found = _in_quarters(notes, midi)
+    if found is None or (num_bars := timing.bar_after(found.steps[-1]) // STEPS_PER_BAR) > MAX_BARS:
+        raise ValueError(f"{path}: has more than {MAX_BARS} bars, which are not read; is a note at its end a mistake?")
+    table = drums.CLASS_BY_PITCH[_map_of(found.pitches)] if classes is None else classes
+    label = midi_files.printable(path.stem)
+    return Song(label, found, table[found.pitches], _tempos(midi), num_bars, midi, drum_channel=drum_channel)
 
 
 def parse(path: pathlib.Path) -> mido.MidiFile:
@@ -159,11 +158,19 @@ def parse(path: pathlib.Path) -> mido.MidiFile:
         raise FileNotFoundError(f"{path}: no such MIDI file" if not path.is_dir() else f"{path}: this is a folder")
     with midi_files.reading(path):
         midi = mido.MidiFile(path)
-    if midi.type == 2:
-        raise ValueError(f"{path}: a MIDI file of type 2, in which each track is a song; export it as type 0 or 1")
-    if not 0 < midi.ticks_per_beat < 0x8000:
+    if midi.type not in (0, 1):
+        what = "in which each track is a song" if midi.type == 2 else "which MIDI does not have"
+        raise ValueError(f"{path}: a MIDI file of type {midi.type}, {what}; export it as type 0 or 1")
+    if midi.ticks_per_beat < 0:
         raise ValueError(f"{path}: counts time in SMPTE frames, not in beats; export it with ticks per quarter note")
+    if midi.ticks_per_beat == 0:
+        raise ValueError(f"{path}: damaged: it has 0 ticks per quarter note; export it again")
     return midi
+
+
+def last_tick(midi: mido.MidiFile) -> int:
+    """Returns where the last bar that is read ends; what comes later in a file is a mistake or damage."""
+    return MAX_BARS * QUARTERS_PER_BAR * midi.ticks_per_beat
 
 
 def _map_of(pitches: np.ndarray) -> str:
@@ -185,6 +192,16 @@ def _notes(midi: mido.MidiFile) -> dict[int, list[tuple[int, int, int, int]]]:
         for (channel, pitch), starts in sounding.items():  # Nothing ends them.
             found[channel] += [(start, tick, pitch, velocity) for start, velocity in starts]
     return dict(sorted(found.items()))
+
+
+def _in_quarters(notes: list[tuple[int, int, int, int]], midi: mido.MidiFile) -> Notes | None:
+    """Returns notes as `_notes` does in order; None where one begins after the last bar that is read."""
+    last = last_tick(midi)
+    if max(notes)[0] > last:  # Damaged files have ticks that no array holds.
+        return None
+    kept = [(start, min(end, last), *rest) for start, end, *rest in notes]
+    starts, ends, pitches, velocities = np.array(kept, np.int64).T
+    return Notes(starts / midi.ticks_per_beat, (ends - starts) / midi.ticks_per_beat, pitches, velocities).in_order()
 
 
 def _no_drums(counts: dict[int, int], drum_channel: str) -> str:
@@ -212,7 +229,7 @@ def _tempos(midi: mido.MidiFile) -> tuple[tuple[float, float], ...]:
         tick = 0
         for message in track:
             tick += message.time
-            if message.type == "set_tempo" and message.tempo:
+            if message.type == "set_tempo" and message.tempo and tick <= last_tick(midi):
                 changes[tick] = 60e6 / message.tempo
     tempos: list[tuple[float, float]] = []
     for tick, qpm in sorted(changes.items()):
