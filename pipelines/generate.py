@@ -13,9 +13,10 @@ import sys
 
 from absl import flags
 
+from grooves import channels
 from models import latents
 from pipelines import cli
-from pipelines.generation import command, song
+from pipelines.generation import command
 
 
 def define_flags() -> None:
@@ -70,7 +71,7 @@ def _define_input_flags() -> None:
     flags.DEFINE_enum(
         "drum_channel",
         None,
-        song.CHANNELS,
+        channels.CHOICES,
         "The MIDI channel that has the drums; default: 10, and for tap all.",
     )
     flags.DEFINE_string(
