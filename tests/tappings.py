@@ -16,7 +16,7 @@ TAIL_SECS = 0.5
 DOUBLE_SECS = 0.07
 MIN_GAP_SECS = 0.055  # Nobody's hands are faster, however much a tap is off.
 KICK, SIDE_STICK, SNARE, CLAP, CLOSED_HAT = 36, 37, 38, 39, 42
-KIT = (KICK, SNARE, CLOSED_HAT)
+KIT = (KICK, CLOSED_HAT, SNARE, CLOSED_HAT)
 
 # Rhythms: the steps (sixteenths) of a bar that are tapped, and how hard.
 QUARTERS = {0: 0.9, 4: 0.8, 8: 0.9, 12: 0.8}

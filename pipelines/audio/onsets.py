@@ -71,7 +71,8 @@ def _band_power(samples: np.ndarray) -> np.ndarray:
     """Returns float32 `[bands, frames]`, the power in mel bands, as loud as ears find them (A-weighting, IEC 61672)."""
     import librosa
 
-    padded = np.pad(samples, (_FFT // 2, max(0, _FFT // 2 - len(samples))))  # The first frame is around sample 0.
+    # The first frame is around sample 0; mirrored, a hum has no edge there.
+    padded = np.pad(samples, (_FFT // 2, max(0, _FFT // 2 - len(samples))), mode="reflect")
     starts = range(0, (len(padded) - _FFT) // _HOP + 1, _CHUNK_FRAMES)
     parts = [
         librosa.feature.melspectrogram(
@@ -93,7 +94,7 @@ def _decibels(power: np.ndarray, rest: np.ndarray) -> np.ndarray:
     floor = rest * 10 ** (_REST_DB / 10)
     floor = np.maximum(floor, power.max(axis=1, keepdims=True) * 10 ** (-_BAND_RANGE_DB / 10))
     floor = np.maximum(floor, power.max() * 10 ** (-_RANGE_DB / 10))
-    return 10 * np.log10(1 + power / floor)
+    return 10 * np.log10(1 + power / (floor + np.finfo(np.float32).tiny))
 
 
 def _gains(power: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -105,7 +106,8 @@ def _gains(power: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarra
         return power[:, np.clip(columns, 0, power.shape[1] - 1)].mean(axis=2)
 
     before = mean(*_BEFORE_SECS)
-    return before.sum(axis=0), np.maximum(mean(*_AFTER_SECS) - before, 0).sum(axis=0)
+    gained = np.maximum(mean(*_AFTER_SECS) - before, 0)
+    return before.sum(axis=0, dtype=np.float64), gained.sum(axis=0, dtype=np.float64)
 
 
 def _without_echoes(secs: np.ndarray, levels_db: np.ndarray) -> Onsets:

@@ -60,7 +60,7 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
 def peak_dbfs(samples: np.ndarray) -> float:
     """Returns how loud the loudest of `samples` is in dBFS; -inf for digital silence."""
     peak = float(np.abs(samples).max(initial=0.0))
-    return 20 * np.log10(peak) if peak else -np.inf
+    return float(20 * np.log10(peak)) if peak else -np.inf
 
 
 def _check_file(path: pathlib.Path) -> None:

@@ -19,13 +19,14 @@ MIN_GIVEN_QPM, MAX_GIVEN_QPM = 20.0, 400.0
 
 _STEPS = timing.STEPS_PER_QUARTER
 _TEMPO_RATIO = 1.01  # From one tempo to the next that is followed.
+_SAME_TEMPO = 0.04  # Tempos that differ by less, as a share, are one.
 _GIVEN_RATIO_SD = 0.02  # How far people are from the tempo that they say.
 _PRIOR_QPM, _PRIOR_OCTAVES = 113.0, 0.6
 _TAP_SD_SECS = 0.016  # Of a tap from where it was meant; 10 to 15 ms are usual.
 _DRIFT = 0.005  # Of the tempo from bar to bar, as a share of it.
 _STRAY_CHANCE = 0.05  # Of a tap to be on no sixteenth: a flam, the second of a double stroke, a noise.
 _DRIFT_WINDOW_SECS = 4.0
-_OCTAVE_MARGIN = (5.0, 1.0)  # Nats, in all and for each tap, that taps must speak for an unusual tempo.
+_OCTAVE_MARGIN = (5.0, 0.8)  # Nats, in all and for each tap, that taps must speak for an unusual tempo.
 
 # Where the four sixteenths of a beat are, in sixteenths: even, swung eighths (lightly, as triplets), swung sixteenths.
 _GRIDS = np.array([[0, 1, 2, 3], [0, 1, 7 / 3, 3], [0, np.inf, 8 / 3, np.inf], [0, 1.2, 2, 3.2], [0, 4 / 3, 2, 10 / 3]])
@@ -44,7 +45,7 @@ class Pulse:
     Attributes:
         qpm: The tempo, quarters a minute: the one that was given, or the one that was found.
         played_qpm: The tempo that was played, which differs from a given one a little.
-        other_qpm: The tempo that explains the taps next best.
+        other_qpm: The tempo that explains the taps next best; None where one was given.
         start_secs: `[n]` from the first beat of the first bar on, with a steady tempo of `qpm`; 0 at least.
         drift_secs: How far the taps went from a steady tempo at most.
         num_strays: How many taps are more likely on no sixteenth than on one.
@@ -52,7 +53,7 @@ class Pulse:
 
     qpm: float
     played_qpm: float
-    other_qpm: float
+    other_qpm: float | None
     start_secs: np.ndarray
     drift_secs: float
     num_strays: int
@@ -77,7 +78,7 @@ def find(secs: np.ndarray, levels_db: np.ndarray, qpm: float | None = None) -> P
     if len(secs) < (1 if qpm else 2):
         raise ValueError("a tempo cannot be told from a single tap; say it with --qpm")
     if len(secs) == 1:
-        return Pulse(qpm, qpm, qpm, np.zeros(1), 0.0, 0)
+        return Pulse(float(qpm), float(qpm), None, np.zeros(1), 0.0, 0)
     tempos, prior = _tempos(qpm)
     tempos = np.repeat(tempos, len(_GRIDS))
     grids = np.tile(np.arange(len(_GRIDS)), len(tempos) // len(_GRIDS))
@@ -85,11 +86,12 @@ def find(secs: np.ndarray, levels_db: np.ndarray, qpm: float | None = None) -> P
     evidence = tracks.timing + _rhythm(tracks.steps) + _ACCENT_WEIGHT * _accents(tracks.steps, levels_db)
     evidence += np.repeat(prior, len(_GRIDS)) + _GRID_NATS[grids]
     best = int(evidence.argmax())
+    other_qpm = None
     if qpm is None:
         best = _in_usual_octave(best, tracks, evidence, len(secs))
-    elsewhere = np.abs(np.log(tracks.qpm / tracks.qpm[best])) > 0.04
-    other = int(np.where(elsewhere, evidence, -np.inf).argmax())
-    return _straighten(secs, tracks.positions[best], tracks.belief[best], qpm, tracks.qpm[other])
+        elsewhere = np.abs(np.log(tracks.qpm / tracks.qpm[best])) > _SAME_TEMPO
+        other_qpm = float(tracks.qpm[np.where(elsewhere, evidence, -np.inf).argmax()])
+    return _straighten(secs, tracks.positions[best], tracks.belief[best], qpm, other_qpm)
 
 
 def check(qpm: float) -> None:
@@ -212,7 +214,7 @@ def _in_usual_octave(best: int, tracks: _Tracks, evidence: np.ndarray, num_taps:
 
 
 def _straighten(
-    secs: np.ndarray, positions: np.ndarray, belief: np.ndarray, qpm: float | None, other_qpm: float
+    secs: np.ndarray, positions: np.ndarray, belief: np.ndarray, qpm: float | None, other_qpm: float | None
 ) -> Pulse:
     """Lays taps on a steady tempo: what is left is how far each is from where the tempo of the moment puts it."""
     first, length = _line(positions, secs, belief)
@@ -223,7 +225,7 @@ def _straighten(
     return Pulse(
         qpm=float(qpm or played_qpm),
         played_qpm=float(played_qpm),
-        other_qpm=float(other_qpm),
+        other_qpm=other_qpm,
         start_secs=np.maximum(start_secs, 0),
         drift_secs=float(np.abs(drift).max()),
         num_strays=int(np.sum(belief < 0.5)),

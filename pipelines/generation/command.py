@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from grooves import drums
+from grooves import channels, drum_map_file
 from grooves.groove import Groove
 from models.numpy_vae import LIKELIEST
 from pipelines.files import atomic, midi_files, progress
@@ -72,6 +72,11 @@ MODES: Mapping[str, Mode] = {
 }
 
 
+def modes_help() -> str:
+    """Returns a sentence of all modes, for `--help`."""
+    return "; ".join(f"{name}: {mode.says}" for name, mode in MODES.items())
+
+
 @dataclasses.dataclass(frozen=True)
 class Request:
     """What a command asks for: the flags of `pipelines.generate`, by their names, checked and with their defaults."""
@@ -103,8 +108,9 @@ class Request:
 
     @property
     def reading(self) -> Reading:
-        classes = _classes(self.drum_map)
-        return Reading(self.start_bar, self.num_bars, self.drum_channel, classes, self.qpm)
+        drum_channel = self.drum_channel and channels.parse(self.drum_channel)
+        drum_map = self.drum_map and drum_map_file.choose(self.drum_map)
+        return Reading(self.start_bar, self.num_bars, drum_channel, drum_map, self.qpm)
 
 
 def run(given: Mapping[str, object], asked: Sequence[str]) -> int:
@@ -399,11 +405,6 @@ def _tap(band: modes.Band, reading: Reading, path: pathlib.Path, dynamics: float
     if found:
         print(f"{path}: {found}")
     return modes.tap(band, rhythm, dynamics)
-
-
-def _classes(drum_map: str | None) -> np.ndarray | None:
-    """Returns the drum class of each pitch, `[128]`; None finds out."""
-    return None if drum_map in (None, drums.AUTO) else drums.CLASS_BY_PITCH[drum_map]
 
 
 def _inputs(request: Request) -> list[pathlib.Path]:

@@ -1,4 +1,4 @@
-"""Directions of attributes in latent space: found on labelled windows, and how much of what is asked of them arrives."""
+"""Directions of attributes in latent space: found on labelled windows, and how much of an asked change arrives."""
 
 from __future__ import annotations
 

@@ -10,10 +10,11 @@ import mido
 import numpy as np
 
 from grooves.timing import STEPS_PER_QUARTER
+from grooves import channels
 from pipelines.files import atomic
 from pipelines.generation import song
 from pipelines.generation.piece import Piece
-from pipelines.generation.song import ALL_CHANNELS, DRUM_CHANNEL, QUARTERS_PER_BAR, Notes, Song
+from pipelines.generation.song import QUARTERS_PER_BAR, Notes, Song
 
 TICKS_PER_QUARTER = 960  # Half a millisecond at 120 qpm.
 _TICKS_PER_STEP = TICKS_PER_QUARTER // STEPS_PER_QUARTER
@@ -72,7 +73,7 @@ def _hits(notes: Notes, end_tick: int) -> Iterator[tuple[int, mido.Message]]:
         until = np.maximum(ends[rows], begins + 1)
         until[:-1] = np.minimum(until[:-1], begins[1:])
         for start, stop, velocity in zip(begins, until, notes.velocities[rows], strict=True):
-            note = {"channel": int(DRUM_CHANNEL) - 1, "note": int(pitch)}
+            note = {"channel": channels.PERCUSSION - 1, "note": int(pitch)}
             yield int(start), mido.Message("note_on", velocity=int(velocity), **note)
             yield int(stop), mido.Message("note_off", velocity=0, **note)
 
@@ -85,7 +86,7 @@ def _apart(ticks: np.ndarray) -> np.ndarray:
 
 def _kit_of(backing: Song) -> Iterator[tuple[int, mido.Message]]:
     """Yields, with their ticks, what a song's file has on the drums' channel besides notes: which kit, how loud."""
-    if backing.drum_channel != DRUM_CHANNEL:
+    if backing.drum_channel != channels.PERCUSSION:
         return
     for track in backing.midi.tracks:
         for tick, message in _moved(track, backing):
@@ -144,7 +145,7 @@ def _rescaled(ticks: int, midi: mido.MidiFile) -> int:
 def _is_drums(message: mido.Message, backing: Song) -> bool:
     """Whether a message is for the song's drums, notes and other messages."""
     channel = _channel(message)
-    return channel is not None and backing.drum_channel in (ALL_CHANNELS, str(channel + 1))
+    return channel is not None and channels.has_drums(channel + 1, backing.drum_channel)
 
 
 def _channel(message: mido.Message) -> int | None:

@@ -11,7 +11,7 @@ import mido
 import numpy as np
 import pytest
 
-from grooves import drums
+from grooves import channels, drums
 from pipelines.generation import outputs, song
 from pipelines.generation.piece import Piece
 from tests import songs
@@ -58,22 +58,22 @@ def test_the_drums_are_on_channel_10_unless_another_one_is_named(tmp_path):
     tracks = [songs.conductor(480), songs.notes_track(on_10, 480), songs.notes_track(on_1, 480, 0)]
     path = songs.write(tmp_path / "a.mid", tracks)
     assert sorted(read_notes(path)) == on_10
-    assert read_notes(path, "1") == on_1
-    assert sorted(read_notes(path, song.ALL_CHANNELS)) == sorted(on_10 + on_1)
+    assert read_notes(path, 1) == on_1
+    assert sorted(read_notes(path, channels.ALL)) == sorted(on_10 + on_1)
 
 
 def test_a_file_without_drums_says_which_channels_have_how_many_notes(tmp_path):
     tracks = [songs.notes_track(songs.beat(1), 480, 0), songs.notes_track([(0, 60, 1), (1, 61, 1)], 480, 15)]
     path = songs.write(tmp_path / "a.mid", tracks)
     message = (
-        f"{path}: no drums on MIDI channel 10; it has notes on channels 1 ({len(songs.beat(1))}), 16 (2):"
-        " --drum_channel=1 takes those for drums"
+        f"{path}: no drums: nothing on MIDI channel 10; notes are on channels 1 ({len(songs.beat(1))}) and 16 (2);"
+        " --drum_channel=1 takes those on 1 as drums"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         song.read(path)
     path = songs.write(tmp_path / "b.mid", tracks[1:])
-    with pytest.raises(ValueError, match=r"no drums on MIDI channel 3; it has notes on channel 16 \(2\): --drum_ch"):
-        song.read(path, "3")
+    with pytest.raises(ValueError, match=r"nothing on MIDI channel 3; notes are on channel 16 \(2\); --drum_ch"):
+        song.read(path, 3)
 
 
 def test_the_drum_map_is_the_one_that_the_notes_speak_for(tmp_path):
@@ -82,7 +82,7 @@ def test_the_drum_map_is_the_one_that_the_notes_speak_for(tmp_path):
     gm = songs.write_beat(tmp_path / "b.mid", [(0, 45, 9), (1, 54, 9)])
     assert song.read(roland).classes.tolist() == [5, 2]
     assert song.read(gm).classes.tolist() == [4, 2]
-    assert song.read(gm, classes=drums.CLASS_BY_PITCH[drums.ROLAND]).classes.tolist() == [5, 2]
+    assert song.read(gm, drum_map=drums.ROLAND).classes.tolist() == [5, 2]
 
 
 def test_running_status_is_read(tmp_path):
