@@ -155,7 +155,7 @@ def _shown_section(section: Section, folder: pathlib.Path, prefix: str) -> dict:
     return {
         "title": section.title,
         "when": command.created.replace("T", " ") if command else "",
-        "made": _made(command) if command else {},
+        "made": _made(command, bool(grid)) if command else {},
         "details": _details(command) if command else {},
         "num_missing": section.num_missing,
         "samples": samples,
@@ -164,17 +164,17 @@ def _shown_section(section: Section, folder: pathlib.Path, prefix: str) -> dict:
     }
 
 
-def _made(command: Command) -> dict[str, str]:
-    """Returns what one wants to know first of a command."""
+def _made(command: Command, has_grid: bool) -> dict[str, str]:
+    """Returns what one wants to know first of a command; a grid has its sources at its corners."""
     facts = {key: command.facts[key] for key in ("config", "temperature", "seed") if key in command.facts}
-    sources = ", ".join(pathlib.PurePath(path).name for path in command.inputs)
+    sources = "" if has_grid else ", ".join(pathlib.PurePath(path).name for path in command.inputs)
     return facts | dict(command.flags) | ({"from": sources} if sources else {})
 
 
 def _details(command: Command) -> dict[str, str]:
     """Returns what makes a command's outputs again: checkpoints by their hashes, inputs by their paths, versions."""
     checkpoint = {key: text for key, text in command.facts.items() if key.startswith("checkpoint")}
-    models = {f"{name}, {key}": text for name, facts in command.models.items() for key, text in facts.items()}
+    models = {f"{name}: {key}": text for name, facts in command.models.items() for key, text in facts.items()}
     inputs = {f"input {number}": path for number, path in enumerate(command.inputs, start=1)}
     named = {key.replace("_", " "): text for key, text in (checkpoint | models).items()}
     return named | inputs | dict(command.versions)
@@ -212,9 +212,7 @@ def _shown(sample: Sample, folder: pathlib.Path, sample_id: str) -> dict:
         "name": "" if name.startswith(f"{label}.") else name,
         "sides": sides,
         "players": [
-            (f"{label}, {side['kind']}" if side["letter"] else label, side["links"]["WAV"], side["script"])
-            for side in sides
-            if side["script"]
+            (f"{label}, {side['kind']}" if side["letter"] else label, side) for side in sides if side["script"]
         ],
         "facts": {**sample.facts, **sample.entry.facts},
         "note": _note(sample.entry.facts),

@@ -25,7 +25,7 @@ from pipelines.pages import notes
 from pipelines.pages.notes import Score
 
 # Inches. The margins are fixed, so that a page knows where in the picture a time is.
-MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 1.05, 0.12, 0.12, 0.34
+MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 1.2, 0.12, 0.1, 0.34
 BAR_WIDTH, MIN_WIDTH, MAX_WIDTH = 2.7, 5.4, 43.2
 ROW_HEIGHT = 0.29
 DOTS_PER_INCH = 160
@@ -220,15 +220,15 @@ def _draw_labels(axes: Axes, score: Score, labels: list[str], palette: Palette, 
     # With many pitches, only the Cs have room for their names.
     shown = [x if len(labels) <= MAX_LABELS or re.fullmatch(r"C-?\d+", x) else "" for x in labels]
     for y, label in enumerate(shown):
-        _write(axes, (0, y), (-6, 0), label, ha="right", va="center", fontsize=9, color=palette.ink)
+        _write(axes, (0, y), (-6, 0), label, ha="right", va="center", fontsize=10.5, color=palette.ink)
     every = max(1, round(0.5 / inches_per_bar))  # Bar numbers half an inch apart or more.
     place = {"ha": "left", "va": "top"}
     for bar in range(0, score.num_bars, every):
         at = (score.bar_secs[bar], -0.5)
-        _write(axes, at, (0, -4), str(bar + 1), **place, fontsize=9.5, fontweight="bold", color=palette.ink)
+        _write(axes, at, (0, -3.5), str(bar + 1), **place, fontsize=11, fontweight="bold", color=palette.ink)
     if inches_per_bar >= BEAT_LABELS_NEED:
         for secs, name in beat_names(score):
-            _write(axes, (secs, -0.5), (0, -5), name, **place, fontsize=7.5, color=palette.soft_ink)
+            _write(axes, (secs, -0.5), (0, -4.5), name, **place, fontsize=9, color=palette.soft_ink)
 
 
 def _write(axes: Axes, xy: tuple[float, float], points: tuple[float, float], text: str, **style: object) -> None:

@@ -8,6 +8,15 @@ for (const grid of document.querySelectorAll("[role=grid]")) {
   let shown = pads[0];  // Its sample's picture stands large below the grid.
   let pressed = null;  // The pad that the pointer went down on, and whether it was heard.
 
+  let isPrepared = false;
+
+  /* Loads the other pads' sounds, one after the other, so that none is waited for when pads are dragged over. */
+  const prepare = async () => {
+    isPrepared = true;
+    for (const sample of sampleOf.values()) {
+      if (sample && loops.hasRoom) await loops.load(sideOf(sample).track).catch(() => {});
+    }
+  };
   const isHeard = (pad) => sampleOf.get(pad) === current && loops.isPlaying;
   const mark = () => {
     for (const pad of pads) {
@@ -27,13 +36,12 @@ for (const grid of document.querySelectorAll("[role=grid]")) {
   grid.addEventListener("pointerdown", (event) => {
     const pad = event.target.closest("button");
     if (!pad || event.button) return;
-    // Touch sends all that follows to where it began, unless it is told not to.
-    if (event.target.hasPointerCapture(event.pointerId)) event.target.releasePointerCapture(event.pointerId);
     pressed = { pad, wasHeard: isHeard(pad) };
     press(pad);
   });
   grid.addEventListener("pointermove", (event) => {
     if (!pressed) return;
+    // Not the event's target: for a finger that is the pad where it came down.
     const pad = document.elementFromPoint(event.clientX, event.clientY)?.closest("[role=grid] button");
     if (!pads.includes(pad) || (pad === pressed.pad && !pressed.moved)) return;
     pressed.moved = true;
@@ -59,8 +67,10 @@ for (const grid of document.querySelectorAll("[role=grid]")) {
     choosePad(pad);
   });
   document.addEventListener("shown", () => {
-    shown = pads.find((pad) => sampleOf.get(pad) === current) ?? shown;
+    const mine = pads.find((pad) => sampleOf.get(pad) === current);
+    shown = mine ?? shown;
     mark();
+    if (mine && loops.isPlaying && !isPrepared) prepare();
   });
   mark();
 }

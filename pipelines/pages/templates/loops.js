@@ -19,12 +19,18 @@ function loadSound(url) {
     const end = () => {
       script.remove();
       if (!script.sound) return reject(new Error(`${decodeURIComponent(url)} is missing or damaged`));
-      resolve(Uint8Array.from(atob(script.sound), (letter) => letter.charCodeAt(0)).buffer);
+      resolve(bytesOf(script.sound));
     };
     script.onload = script.onerror = end;
     script.src = url;
     document.head.append(script);
   });
+}
+
+function bytesOf(base64) {
+  const letters = atob(base64), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+  return bytes.buffer;
 }
 
 /* Folds the tail of a sound, what it has beyond its last bar, onto its beginning; returns whole frames of one pass. */
@@ -36,7 +42,7 @@ function fold(context, sound, secs) {
   for (const channel of channels) {
     const from = sound.getChannelData(channel), to = loop.getChannelData(channel);
     for (let i = 0, at = 0; i < from.length; i++, at = at + 1 < length ? at + 1 : 0) to[at] += from[i];
-    for (const sample of to) peak = Math.max(peak, Math.abs(sample));
+    for (let at = 0; at < length; at++) peak = Math.max(peak, Math.abs(to[at]));
   }
   if (peak > 1) channels.forEach((channel) => loop.getChannelData(channel).forEach((x, i, all) => { all[i] = x / peak; }));
   return loop;
@@ -89,8 +95,17 @@ class Loops {
     return loading;
   }
 
+  get size() {
+    return [...this.loaded.values()].reduce((sum, loading) => sum + (loading.size ?? 0), 0);
+  }
+
+  /* Whether something can be loaded before it is asked for without that anything is forgotten. */
+  get hasRoom() {
+    return this.size < KEPT_BYTES / 2;
+  }
+
   forget() {
-    let size = [...this.loaded.values()].reduce((sum, loading) => sum + (loading.size ?? 0), 0);
+    let { size } = this;
     for (const [url, loading] of this.loaded) {
       if (size <= KEPT_BYTES || this.loaded.size <= 2) return;
       this.loaded.delete(url);
@@ -121,7 +136,9 @@ class Loops {
     const asked = ++this.asked;
     const { context } = this;
     if (context.state === "suspended" && context.resume && !(context instanceof OfflineAudioContext)) context.resume();
-    const loop = await this.load(track);
+    const loop = await this.load(track).catch((error) => {
+      if (asked === this.asked) throw error;
+    });
     if (asked !== this.asked) return false;
     const when = Math.ceil((context.currentTime + AHEAD_SECS) * context.sampleRate) / context.sampleRate;
     const start = bars ?? (this.now ? this.barsAt(when) : 0);

@@ -5,6 +5,7 @@
 const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
 const transport = document.querySelector(".transport");
 const inTransport = (name) => transport.querySelector(name);
+const hint = matchMedia("(hover: none)").matches ? "" : "Space starts the loop";
 const loops = new Loops();
 const samples = [...document.querySelectorAll("article.sample")].map(makeSample).filter((sample) => sample.sides.length);
 let current = samples[0];
@@ -79,7 +80,7 @@ function show(said) {
   }
   inTransport(".toggle").setAttribute("aria-pressed", loops.isPlaying);
   inTransport(".name").textContent = current.label;
-  inTransport(".note").textContent = loops.isPlaying ? current.article.dataset.note : "Space starts the loop";
+  inTransport(".note").textContent = loops.isPlaying ? current.article.dataset.note : hint;
   inTransport(".note").classList.remove("failed");
   inTransport(".sides").hidden = current.sides.length < 2;
   showSides(transport, current);
@@ -161,8 +162,10 @@ function playOnce(side) {
   move();
 }
 
-if (transport && samples.length) {
-  document.documentElement.classList.add("js");
+document.documentElement.classList.add("js");
+if (!samples.length) {
+  transport?.remove();
+} else {
   inTransport(".toggle").addEventListener("click", () => toggle(current));
   inTransport(".previous").addEventListener("click", () => step(-1));
   inTransport(".next").addEventListener("click", () => step(1));
@@ -176,8 +179,7 @@ if (transport && samples.length) {
     if (target.closest("input, audio")) return;
     if (event.key === " " && !target.closest("button, a, summary")) {
       toggle(samples.find(({ article }) => article.contains(target)) ?? current);
-    }
-    else if (event.key === "ArrowLeft" && !canScroll(target)) step(-1);
+    } else if (event.key === "ArrowLeft" && !canScroll(target)) step(-1);
     else if (event.key === "ArrowRight" && !canScroll(target)) step(1);
     else return;
     event.preventDefault();

@@ -11,7 +11,7 @@ import soundfile
 from pipelines.pages import listening
 from tests import generated, midi_files
 
-VOID = ("meta", "img", "link", "br", "input", "path", "rect")
+VOID = ("meta", "img", "link", "br", "input", "path", "rect", "wbr")
 
 
 class Page(html.parser.HTMLParser):
@@ -171,7 +171,7 @@ def test_what_made_the_files_is_said(tmp_path):
     assert page.after("humanize", "2026-11-27 01:33:00", "config", "groovae_4bar", "temperature", "0.5", "seed", "7")
     assert page.after("amount", "0.3", "from", "beat.mid", "checkpoint", "pretrained/groovae/groovae.tar")
     assert page.after(
-        "checkpoint sha256", "0123abcd", "humanize with, checkpoint", "other.tar", "input 1", "in/beat.mid"
+        "checkpoint sha256", "0123abcd", "humanize with: checkpoint", "other.tar", "input 1", "in/beat.mid"
     )
     assert page.after("python", "3.11.7", "softly", "a.mid", "closeness", "0.9", "bars", "2")
 

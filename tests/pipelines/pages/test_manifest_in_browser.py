@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from pipelines.pages import listening
@@ -40,6 +42,16 @@ class TestSides:
 
 
 class TestGrid:
+    def test_pads_without_sound_show_their_pictures(self, browser, made, tmp_path):
+        shutil.copytree(made, tmp_path / "silent", ignore=shutil.ignore_patterns("*.wav", "sounds"))
+        listening.write_page(tmp_path / "silent", "Drums")
+        browser.open(tmp_path / "silent" / listening.PAGE_NAME)
+        self.pads(browser)[2].click()
+        browser.press(keys.ARROW_RIGHT)
+        articles = browser.find_all("article")
+        assert [article.is_displayed() for article in articles] == [False, False, False, True, True]
+        assert browser.js("samples.length + document.querySelectorAll('.transport, .hear').length") == 0
+
     def pads(self, browser):
         return browser.find_all("[role=grid] button")
 
@@ -52,6 +64,9 @@ class TestGrid:
         assert shown == ["cell11"]
         assert browser.js("sideOf(current).picture.getBoundingClientRect().width") > 600
         assert [pad.get_attribute("aria-pressed") for pad in pads] == ["false", "false", "false", "true"]
+        browser.wait(
+            "samples.slice(0, 4).every(({ sides }) => loops.loaded.has(sides[0].track.url))"
+        )  # The others too.
         pads[3].click()
         browser.wait("!loops.isPlaying")
 

@@ -69,7 +69,7 @@ def test_picture_shows_the_hits_where_they_are(tmp_path):
 def test_an_early_hit_lies_across_its_line_and_a_late_one_leaves_it(tmp_path):
     """The line is seen in the mark, and the mark's dark edge as far from it as the hit is."""
     early = 0.25
-    image, roll = draw(tmp_path, [(4 - early, 36, 127), (8 + early, 36, 127)])
+    image, roll = draw(tmp_path, [(4 - early, 36, 64), (8 + early, 36, 64)])
     width = image.shape[1]
     row = image[np.flatnonzero(is_warm(image).any(axis=1)).mean().astype(int)]
     line, late_line = (int((roll.left + (roll.right - roll.left) * step / 16) * width) for step in (4, 8))
