@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 import mido
 import numpy as np
 
-from grooves.timing import STEPS_PER_QUARTER
 from grooves import channels
+from grooves.timing import STEPS_PER_QUARTER
 from pipelines.files import atomic
 from pipelines.generation import song
 from pipelines.generation.piece import Piece
