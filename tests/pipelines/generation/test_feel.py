@@ -34,9 +34,9 @@ def hard_song(tmp_path, ppq: int = 480) -> song.Song:
         (2, SNARE, 100), (2.03, SNARE, 40), (2.05, SNARE, 70),
         (3, CLOSED_HAT, 50), (3, PEDAL_HAT, 90),
         (3.75, COWBELL, 77), (4.1, COWBELL, 78),
-        *((float(quarter), int(pitch), int(velocity)) for quarter, pitch, velocity in zip(
-            random.uniform(4, 11.8, 60), random.choice([36, 38, 42, 46, 49, 51, 3], 60), random.integers(1, 128, 60),
-            strict=True)),
+        *((quarter + late, int(pitch), int(velocity)) for quarter, late, pitch, velocity in zip(
+            np.arange(4, 11.8, 0.13), random.uniform(-0.04, 0.04, 60), random.choice([36, 38, 42, 46, 49, 51, 3], 60),
+            random.integers(1, 128, 60), strict=True)),
     ]  # fmt: skip
     return song.read(songs.write_beat(tmp_path / f"hard{ppq}.mid", notes, ppq))
 
