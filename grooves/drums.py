@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from grooves import channels
 
 if TYPE_CHECKING:
     from note_seq import NoteSequence
@@ -40,43 +45,68 @@ GM_CLASSES = (
     (49, 52, 55, 57, 58),
     (51, 53, 59, 82),
 )
-ROLAND, GM, AUTO = "roland", "gm", "auto"
-DRUM_MAPS = (ROLAND, GM)
+NUM_PITCHES = 128  # Of MIDI.
 
-_ROLAND_PITCHES = frozenset(pitch for pitches in ROLAND_CLASSES for pitch in pitches)
-_GM_PITCHES = frozenset(pitch for pitches in GM_CLASSES for pitch in pitches)
+
+@dataclasses.dataclass(frozen=True)
+class DrumMap:
+    """How the pitches of drums are read.
+
+    Attributes:
+        name: "roland", "gm", or what a map of one's own is called.
+        classes: The class of each of MIDI's 128 pitches, -1 for none.
+    """
+
+    name: str
+    classes: tuple[int, ...] = dataclasses.field(repr=False)
+
+    @classmethod
+    def of(cls, name: str, class_by_pitch: Mapping[int, int]) -> DrumMap:
+        """Returns the map in which pitches that are not given are in no class."""
+        return cls(name, tuple(class_by_pitch.get(pitch, -1) for pitch in range(NUM_PITCHES)))
+
+    @functools.cached_property
+    def table(self) -> np.ndarray:
+        """The class of each pitch, `[128]` int8, -1 for none."""
+        return np.array(self.classes, np.int8)
+
+    @functools.cached_property
+    def pitch_on_kit(self) -> dict[int, int]:
+        """The Roland kit's pitch for each that is in a class: itself, or the first one of the class."""
+        return {
+            pitch: pitch if pitch in ROLAND_CLASSES[number] else ROLAND_CLASSES[number][0]
+            for pitch, number in enumerate(self.classes)
+            if number >= 0
+        }
+
+    @property
+    def label(self) -> str:
+        """What tells this map from all others: the name, of one's own map also a digest of the classes."""
+        if self in DRUM_MAPS:
+            return self.name
+        return f"{self.name} (content {hashlib.sha256(self.table.tobytes()).hexdigest()[:8]})"
+
+
+def _class_by_pitch(*kits: Sequence[Sequence[int]]) -> dict[int, int]:
+    """Returns the class of each pitch of the kits; of a pitch that several have, the last one's."""
+    return {pitch: number for classes in kits for number, pitches in enumerate(classes) for pitch in pitches}
+
+
+# Pitches that the Roland kit lacks, such as kick 35, count as in General MIDI.
+ROLAND = DrumMap.of("roland", _class_by_pitch(GM_CLASSES, ROLAND_CLASSES))
+GM = DrumMap.of("gm", _class_by_pitch(GM_CLASSES))
+DRUM_MAPS = (ROLAND, GM)
+MAP_BY_NAME = {drum_map.name: drum_map for drum_map in DRUM_MAPS}
+
+_ROLAND_PITCHES = frozenset(_class_by_pitch(ROLAND_CLASSES))
+_GM_PITCHES = frozenset(_class_by_pitch(GM_CLASSES))
 # The edges of the hi-hat, which every Roland player hits and General MIDI does not have.
 _ONLY_ROLAND_PLAYS = frozenset({22, 26})
 _ONLY_GM_PLAYS = _GM_PITCHES - _ROLAND_PITCHES
 
 
-def _class_by_pitch(drum_map: str) -> np.ndarray:
-    """Returns the class of each of MIDI's 128 pitches, -1 for none."""
-    table = np.full(128, -1, np.int8)
-    # Pitches that the Roland kit lacks, such as kick 35, count as in General MIDI.
-    for classes in (GM_CLASSES, ROLAND_CLASSES) if drum_map == ROLAND else (GM_CLASSES,):
-        for number, pitches in enumerate(classes):
-            table[list(pitches)] = number
-    return table
-
-
-CLASS_BY_PITCH: Mapping[str, np.ndarray] = {drum_map: _class_by_pitch(drum_map) for drum_map in DRUM_MAPS}
-
-
-def _pitch_on_kit(drum_map: str) -> dict[int, int]:
-    """Returns the Roland kit's pitch for each that is in a class: itself, or the first one of the class."""
-    return {
-        pitch: pitch if pitch in ROLAND_CLASSES[number] else ROLAND_CLASSES[number][0]
-        for pitch, number in enumerate(CLASS_BY_PITCH[drum_map])
-        if number >= 0
-    }
-
-
-_PITCH_ON_KIT = {drum_map: _pitch_on_kit(drum_map) for drum_map in DRUM_MAPS}
-
-
-def evidence(pitches: Iterable[int]) -> str:
-    """Returns the drum map that a performance's hits speak for: "roland", "gm", or "" where they fit both.
+def evidence(pitches: Iterable[int]) -> DrumMap | None:
+    """Returns the drum map that a performance's hits speak for: Roland's, General MIDI's, None where they fit both.
 
     The two differ in pitches 45, 48 and 58 alone; who plays those is told by the pitches that only one kit has.
     """
@@ -84,7 +114,7 @@ def evidence(pitches: Iterable[int]) -> str:
     roland = sum(pitch in _ONLY_ROLAND_PLAYS for pitch in pitches)
     gm = sum(pitch in _ONLY_GM_PLAYS for pitch in pitches)
     if roland == gm:
-        return ""
+        return None
     return ROLAND if roland > gm else GM
 
 
@@ -93,17 +123,27 @@ def drum_pitches(sequence: NoteSequence) -> list[int]:
     return [note.pitch for note in sequence.notes if note.is_drum]
 
 
-def choose_map(sequence: NoteSequence, otherwise: str = ROLAND) -> str:
+def choose_map(sequence: NoteSequence, otherwise: DrumMap = ROLAND) -> DrumMap:
     """Returns the drum map that a performance's own hits speak for, `otherwise` where they fit both."""
     return evidence(drum_pitches(sequence)) or otherwise
 
 
-def reason_to_skip(sequence: NoteSequence) -> str:
-    """Returns why a NoteSequence cannot give four-four drum examples, or "" if it can."""
+def reason_to_skip(
+    sequence: NoteSequence,
+    drum_channel: channels.DrumChannel = channels.PERCUSSION,
+    count_by_channel: Callable[[], Mapping[int, int]] | None = None,
+) -> str:
+    """Returns why a NoteSequence cannot give four-four drum examples, or "" if it can.
+
+    Args:
+        sequence: The performance.
+        drum_channel: Where its drums were looked for.
+        count_by_channel: Counts its notes by channel, which NoteSequences do not keep; asked where there are no drums.
+    """
     if not sequence.notes:
         return "no notes"
     if not any(note.is_drum for note in sequence.notes):
-        return "no drums: nothing on MIDI channel 10"
+        return f"no drums: {channels.where_notes_are(drum_channel, count_by_channel and count_by_channel())}"
     found = metres(sequence)
     if "4/4" not in found:
         return f"not in 4/4: {', '.join(found)}"
@@ -116,14 +156,14 @@ def metres(sequence: NoteSequence) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found)) or ("4/4",)
 
 
-def on_kit(sequence: NoteSequence, drum_map: str) -> NoteSequence:
+def on_kit(sequence: NoteSequence, drum_map: DrumMap) -> NoteSequence:
     """Returns the drum notes alone, on the Roland kit: pitches that it lacks, or has for another drum, are moved.
 
     Args:
         sequence: The performance.
-        drum_map: How its pitches are read, "roland" or "gm". Hits that are in no class are left out.
+        drum_map: How its pitches are read. Hits that are in no class are left out.
     """
-    pitch_on_kit = _PITCH_ON_KIT[drum_map]
+    pitch_on_kit = drum_map.pitch_on_kit
     kit = copy.copy(sequence)
     for field in ("control_changes", "pitch_bends"):
         kit.ClearField(field)

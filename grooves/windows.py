@@ -60,12 +60,12 @@ class Section:
         return np.frombuffer(b"".join(unique), np.uint16).reshape(-1, STEPS)
 
 
-def cut(sequence: NoteSequence, drum_map: str, stride_bars: int = 1) -> np.ndarray:
+def cut(sequence: NoteSequence, drum_map: drums.DrumMap, stride_bars: int = 1) -> np.ndarray:
     """Cuts the unique four-bar windows of drums out of a performance.
 
     Args:
         sequence: The performance. It is cut at changes of tempo and metre, and where a bar's length has no hit.
-        drum_map: How its pitches are read, "roland" or "gm".
+        drum_map: How its pitches are read.
         stride_bars: From the start of one window to the start of the next.
 
     Returns:
@@ -79,7 +79,7 @@ def of_sections(parts: Iterable[Section], stride_bars: int) -> np.ndarray:
     return np.concatenate([np.zeros([0, STEPS], np.uint16), *(part.windows(stride_bars) for part in parts)])
 
 
-def sections(sequence: NoteSequence, drum_map: str) -> Iterator[Section]:
+def sections(sequence: NoteSequence, drum_map: drums.DrumMap) -> Iterator[Section]:
     """Yields the parts of a performance between changes of tempo and metre, those of sixteen sixteenths a bar."""
     # Where the only tempo or metre comes after time 0, 120 and 4/4 hold until then.
     begins_late = any(change.time > 0 for change in (*sequence.tempos, *sequence.time_signatures))
@@ -95,7 +95,7 @@ def sections(sequence: NoteSequence, drum_map: str) -> Iterator[Section]:
             yield _quantize(part, end_secs, drum_map)
 
 
-def _quantize(part: NoteSequence, end_secs: float, drum_map: str) -> Section:
+def _quantize(part: NoteSequence, end_secs: float, drum_map: drums.DrumMap) -> Section:
     notes = np.array(
         [
             (note.start_time, note.pitch)
@@ -104,7 +104,7 @@ def _quantize(part: NoteSequence, end_secs: float, drum_map: str) -> Section:
         ],
         np.float64,
     ).reshape(-1, 2)
-    numbers = drums.CLASS_BY_PITCH[drum_map][notes[:, 1].astype(np.int64)]
+    numbers = drum_map.table[notes[:, 1].astype(np.int64)]
     steps = timing.nearest_steps(notes[:, 0], timing.qpm_of(part))
     usable = (numbers >= 0) & (steps >= 0) & (steps < MAX_STEPS)
     hit_steps, where = np.unique(steps[usable], return_inverse=True)

@@ -139,7 +139,7 @@ def view_of(converter: data.BaseNoteSequenceConverter) -> str:
 def kit_of(converter: data.BaseNoteSequenceConverter) -> str:
     """Returns the drum map that the classes of a converter of drums are, "roland" or "gm"; empty where neither."""
     classes = getattr(converter, "pitch_classes", None) or getattr(converter, "_pitch_classes", None) or ()
-    kits = {drums.ROLAND: drums.ROLAND_CLASSES, drums.GM: drums.GM_CLASSES}
+    kits = {drums.ROLAND.name: drums.ROLAND_CLASSES, drums.GM.name: drums.GM_CLASSES}
     ours = [set(pitches) for pitches in classes]
     return next((name for name, theirs in kits.items() if ours == [set(pitches) for pitches in theirs]), "")
 

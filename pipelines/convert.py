@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from grooves import drums
+from grooves import channels, drum_map_file
 from pipelines import cli
 from pipelines.dataset import conversion, record_set
 from pipelines.dataset.performance import Options
@@ -34,7 +34,16 @@ def define_flags() -> None:
     flags.DEFINE_string("output_dir", None, "Folder for the TFRecords and the report.", required=True)
     flags.DEFINE_bool("overwrite", False, "Replace what an earlier run with other settings wrote there.")
     flags.DEFINE_enum(
-        "drum_map", drums.AUTO, [*drums.DRUM_MAPS, drums.AUTO], "How pitches are read; auto: as the hits speak for."
+        "drum_channel",
+        str(channels.PERCUSSION),
+        channels.CHOICES,
+        "Which MIDI channel has the drums; all: every note is a drum. NoteSequences say themselves which notes are.",
+        case_sensitive=False,
+    )
+    flags.DEFINE_string(
+        "drum_map",
+        drum_map_file.AUTO,
+        "How pitches are read: roland, gm, auto (as the hits speak for), or a file with a line as 36: kick for each.",
     )
     flags.DEFINE_integer("stride_bars", 1, "Bars from one window to the next, for counting.", lower_bound=1)
     flags.DEFINE_list("styles", [], "Only these styles of info.csv, for instance funk,rock/folk.")
@@ -57,7 +66,12 @@ def main(beam_flags: Sequence[str] = ()) -> None:
     args = flags.FLAGS
     filters = (args.styles, args.drummers, args.beat_types, args.min_bpm, args.max_bpm, args.time_signatures)
     selection = Selection(*filters, args.splits)
-    options = Options(args.drum_map, stride_bars=args.stride_bars, selection=selection)
+    options = Options(
+        drum_map_file.choose(args.drum_map),
+        drum_channel=channels.parse(args.drum_channel),
+        stride_bars=args.stride_bars,
+        selection=selection,
+    )
     convert = conversion.convert
     if args.runner is not None:
         from pipelines.dataset.beam import runner

@@ -13,9 +13,10 @@ import sys
 
 from absl import flags
 
+from grooves import channels
 from models import latents
 from pipelines import cli
-from pipelines.generation import command, song
+from pipelines.generation import command
 
 
 def define_flags() -> None:
@@ -70,7 +71,7 @@ def _define_input_flags() -> None:
     flags.DEFINE_enum(
         "drum_channel",
         None,
-        song.CHANNELS,
+        channels.CHOICES,
         "The MIDI channel that has the drums; default: 10, and for tap all.",
     )
     flags.DEFINE_string(
@@ -89,7 +90,7 @@ def _define_input_flags() -> None:
 
 def _define_musical_flags() -> None:
     flags.DEFINE_string("output_dir", "/tmp/music_vae/generated", "Folder for the MIDI files.")
-    flags.DEFINE_enum("mode", "sample", [*command.MODES], _mode_help())
+    flags.DEFINE_enum("mode", "sample", [*command.MODES], f"What to do. {command.modes_help()}")
     flags.DEFINE_integer(
         "num_outputs",
         None,
@@ -136,11 +137,6 @@ def _define_musical_flags() -> None:
         400.0,
     )
     flags.DEFINE_integer("seed", None, "The same seed gives the same MIDI; default: another each time.", lower_bound=0)
-
-
-def _mode_help() -> str:
-    lines = "; ".join(f"{name}: {mode.says}" for name, mode in command.MODES.items())
-    return f"What to do. {lines}."
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ import sys
 from absl import flags
 
 from pipelines import cli
-from pipelines.pages import listening
+from pipelines.pages import listening, pianoroll
 
 FLAGS = flags.FLAGS
 
@@ -21,13 +21,14 @@ FLAGS = flags.FLAGS
 def define_flags() -> None:
     flags.DEFINE_string("input", None, "A folder with MIDI files; the page is written into it.", required=True)
     flags.DEFINE_string("title", None, "The page's heading (default: the folder's name).")
+    flags.DEFINE_enum("background", pianoroll.LIGHT, list(pianoroll.BACKGROUNDS), "Of the pictures.")
 
 
 def main() -> int:
     folder = pathlib.Path(FLAGS.input)
     if folder.is_file():
         raise ValueError(f"--input={folder}: this is a file; a folder is needed, for the page to be written into")
-    entries = listening.write_page(folder, FLAGS.title or folder.resolve().name)
+    entries = listening.write_page(folder, FLAGS.title or folder.resolve().name, FLAGS.background)
     failed = [entry for entry in entries if entry.error]
     for entry in failed:
         print(f"error: {entry.error}", file=sys.stderr)

@@ -24,6 +24,7 @@ from grooves import metadata
 from pipelines import cli
 from pipelines.dataset.inputs import sources
 from pipelines.files import atomic, freshness
+from pipelines.generation import command
 from pipelines.runs import pretrained
 from pipelines.runs.run_folder import SETTINGS_NAME, RunFolder
 
@@ -36,7 +37,7 @@ DEFAULT_CONFIG = "hier-drums_4bar_groove"  # What learns best, docs/experiments.
 # Of run_train.sh's flags, those that are the conversion's; the last one is the training's, too.
 CONVERT_FLAGS = (
     *("styles", "drummers", "beat_types", "min_bpm", "max_bpm", "time_signatures"),
-    *("drum_map", "tfds_data_dir", "stride_bars"),
+    *("drum_channel", "drum_map", "tfds_data_dir", "stride_bars"),
 )
 
 VALIDATE_EVERY_STEPS = 500  # Where there is a validation split; some two percent of the time on Groove.
@@ -52,7 +53,8 @@ QUICK_HPARAMS = f"{QUICK_SIZES},input_init_stddev=0.5,latent_init_stddev=0.05"
 QUICK_NUM_STEPS = 1000
 QUICK_FLAGS = (f"--hparams={QUICK_HPARAMS}", f"--num_steps={QUICK_NUM_STEPS}", "--seed=1")
 
-NUM_OUTPUTS = 5
+MODES_OF_RUNS = ("sample", "interpolate")  # In these a run of one's own plays, where no model is named.
+SOUND_FLAGS, PAGE_FLAGS = ("soundfont", "sample_rate"), ()
 
 
 def train(argv: list[str]) -> None:
@@ -131,24 +133,33 @@ def generate(argv: list[str]) -> None:
     parser.add_argument("--pretrained", help="a trained model of the clone: a folder's name in pretrained/")
     parser.add_argument("--checkpoint_file", help="a checkpoint, or a .tar of one, in place of a run")
     parser.add_argument("--config", help="the checkpoint's config (default: that of the run)")
+    parser.add_argument("--mode", help=f"what to do (default: sample); {command.modes_help()}")
+    parser.add_argument(
+        "--humanize_with", help="which model gives timing and dynamics to one without; none, or (default) auto"
+    )
+    parser.add_argument("--from_manifest", help="a manifest.json, whose files are made again, byte for byte the same")
     parser.add_argument("--output_dir", default=str(GENERATED_DIR), help="where to (default: generated)")
     parser.add_argument("--soundfont", help="the .sf2 to play (default: the first found)")
     parser.add_argument("--sample_rate", help="of the WAVs, in Hz")
     args, rest = _parse(parser, "generate", argv)
 
     silent_because = _why_silent(args.soundfont)
-    own_flags = _given(args, "config", "checkpoint_file", "output_dir")
-    stage_flags = [f"--num_outputs={NUM_OUTPUTS}", *own_flags, *rest]
+    own_flags = _given(args, "mode", "config", "checkpoint_file", "humanize_with", "from_manifest", "output_dir")
+    stage_flags = [*own_flags, *rest]
     _check_flags(parser.prog, "generate", [*stage_flags, *_given(args, "run_dir")])
+    if not args.from_manifest and not args.humanize_with:  # Else it is said already.
+        stage_flags.insert(0, "--humanize_with=auto")
     if args.run_dir or args.checkpoint_file or args.pretrained:
         run_dir = pretrained.choose(args.run_dir, args.checkpoint_file, args.pretrained)
-    else:
+    elif (args.mode or "sample") in MODES_OF_RUNS and not args.from_manifest:
         run_dir = _model_to_play(args.config)
+    else:  # The stage knows which trained model suits the mode.
+        run_dir = None
     run_stage("generate", *([f"--run_dir={run_dir}"] if run_dir else []), *stage_flags)
     if not silent_because:
-        sound_flags = _given(args, "soundfont", "sample_rate")
+        sound_flags = _given(args, *SOUND_FLAGS)
         run_stage("render", f"--input={args.output_dir}", *(sound_flags or ["--only_new"]))
-    run_stage("report", f"--input={args.output_dir}")
+    run_stage("report", f"--input={args.output_dir}", *_given(args, *PAGE_FLAGS))
     if silent_because:
         print(silent_because)
     print(f"see and hear them: {shown(Path(args.output_dir) / 'index.html')}")

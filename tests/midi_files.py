@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import mido
 import note_seq
@@ -51,6 +52,7 @@ def write(
     metre: tuple[int, int] | None = (4, 4),
     tempos: Iterable[tuple[float, float]] = ((0, 120),),
     channel: int = DRUM_CHANNEL,
+    also: Mapping[int, Iterable[Hit]] = MappingProxyType({}),
 ) -> pathlib.Path:
     """Writes a MIDI file.
 
@@ -59,15 +61,17 @@ def write(
         hits: What is played.
         metre: None writes none.
         tempos: Pairs of the sixteenth from which on a tempo holds, and the tempo in quarters a minute.
-        channel: The drums', or another one.
+        channel: The drums', or another one, counted from 0.
+        also: What is played on further channels.
     """
     events = [(0, mido.MetaMessage("time_signature", numerator=metre[0], denominator=metre[1]))] if metre else []
     for step, qpm in tempos:
         events.append((round(step * TICKS_PER_STEP), mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(qpm))))
-    for step, pitch, velocity in hits:
-        tick = round(step * TICKS_PER_STEP)
-        events.append((tick, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
-        events.append((tick + TICKS_PER_STEP // 2, mido.Message("note_off", channel=channel, note=pitch)))
+    for number, played in {channel: hits, **also}.items():
+        for step, pitch, velocity in played:
+            tick = round(step * TICKS_PER_STEP)
+            events.append((tick, mido.Message("note_on", channel=number, note=pitch, velocity=velocity)))
+            events.append((tick + TICKS_PER_STEP // 2, mido.Message("note_off", channel=number, note=pitch)))
     track, last_tick = mido.MidiTrack(), 0
     for tick, message in sorted(events, key=lambda event: (event[0], event[1].type != "note_off")):
         track.append(message.copy(time=tick - last_tick))

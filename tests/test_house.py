@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "configs": {"grooves", "models"},
     "pipelines/files": set(),
     "pipelines/pages": {"grooves", "pipelines/files"},
-    "pipelines/audio": {"pipelines/files"},
+    "pipelines/audio": {"grooves", "pipelines/files"},
     "pipelines/dataset": {"grooves", "models", "pipelines/files", "pipelines/pages"},
     "pipelines/examples": {"grooves", "models", "configs", "pipelines/files", "pipelines/dataset"},
     "pipelines/runs": {"models", "configs", "pipelines/files"},

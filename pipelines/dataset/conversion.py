@@ -15,12 +15,12 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from grooves import drums
+from grooves import channels, drum_map_file, drums
 from pipelines.dataset import record_set
 from pipelines.dataset.inputs import sources
 from pipelines.dataset.inputs.source import Source
 from pipelines.dataset.performance import PRELOAD, Converted, Options, convert_file, find_evidence
-from pipelines.dataset.report import page
+from pipelines.dataset.report import page, tally
 from pipelines.dataset.report.tally import Tally
 from pipelines.files import progress, workers
 from pipelines.files.midi_files import printable
@@ -56,10 +56,12 @@ class Job:
         paths = [pathlib.Path(name).expanduser() for name in self.inputs]
         inputs = [path.resolve() if path.exists() else name for name, path in zip(self.inputs, paths, strict=True)]
         selected = {name: value for name, value in dataclasses.asdict(self.options.selection).items() if value}
+        if self.options.drum_channel != channels.PERCUSSION:
+            selected["drum_channel"] = self.options.drum_channel
         return {
             "version": VERSION,
             "input": list(map(printable, inputs)),
-            "drum_map": self.options.drum_map,
+            "drum_map": self.options.drum_map.label if self.options.drum_map else drum_map_file.AUTO,
             "stride_bars": self.options.stride_bars,
             "num_shards": self.num_shards,
             **json.loads(json.dumps(selected)),
@@ -136,7 +138,7 @@ def convert_all(found: Iterable[Source], options: Options, pool: workers.Pool) -
 
 
 def settle_drum_map(options: Options, collection: sources.Collection, run: Callable) -> Options:
-    """Looks at a few files to say what holds, with "auto", for performances whose own hits fit both drum maps.
+    """Looks at a few files to say what holds, without a drum map, for performances whose own hits fit both.
 
     Args:
         options: As given.
@@ -146,11 +148,12 @@ def settle_drum_map(options: Options, collection: sources.Collection, run: Calla
     Returns:
         The options with `otherwise` set.
     """
-    if options.drum_map != drums.AUTO:
+    if options.drum_map:
         return options
     every = max(1, collection.size // SAMPLE_FILES)
     sample = itertools.islice(collection.walk(), 0, None, every)
-    votes = collections.Counter(outcome.result for outcome in run(find_evidence, sample))
+    find = functools.partial(find_evidence, drum_channel=options.drum_channel)
+    votes = collections.Counter(outcome.result for outcome in run(find, sample))
     return dataclasses.replace(options, otherwise=drums.ROLAND if votes[drums.ROLAND] > votes[drums.GM] else drums.GM)
 
 
@@ -159,4 +162,6 @@ def _explain_nothing(report: dict) -> str:
     if report["files_kept"]:
         return f"no usable examples: none of the {report['files_kept']} drum files has four bars without a pause"
     reasons = ", ".join(f"{reason} ({count})" for reason, count in report["skipped_by_reason"].items())
-    return f"no usable examples: all {report['files_found']} files were skipped: {reasons}"
+    where = tally.where_notes_are(report)
+    advice = f";\n  {where}" if where else ""
+    return f"no usable examples: all {report['files_found']} files were skipped: {reasons}{advice}"

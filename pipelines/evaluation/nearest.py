@@ -55,7 +55,7 @@ def mean_of_neighbours(among: Groove, hits: np.ndarray, k: int) -> Groove:
     """Returns how given hits are played by the nearest of many grooves on average.
 
     Of the `k` nearest, those that have a hit in a cell give it the mean of their velocities and offsets; where none
-    has, the cell gets the mean of its drum.
+    has, the cell gets the mean of its drum, as `means_of_drums` says.
 
     Args:
         among: `[m, steps, 9]`; all of them are neighbours where there are fewer than `k`.
@@ -74,9 +74,16 @@ def mean_of_neighbours(among: Groove, hits: np.ndarray, k: int) -> Groove:
 
 
 def means_of_drums(played: Groove) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the mean velocity and the mean offset of each drum's hits, `[9]`; 0 of one that is never hit."""
-    num_hits = np.maximum(played.hits.sum(axis=(0, 1)), 1)
-    return played.velocities.sum(axis=(0, 1)) / num_hits, played.offsets.sum(axis=(0, 1)) / num_hits
+    """Returns the mean velocity and the mean offset of each drum's hits, `[9]`; of one that is never hit, of all hits.
+
+    It would be silent otherwise. Without any hits, both are 0.
+    """
+    num_hits = played.hits.sum(axis=(0, 1))
+    velocities, offsets = (
+        np.where(num_hits > 0, part.sum(axis=(0, 1)) / np.maximum(num_hits, 1), part.sum() / max(num_hits.sum(), 1))
+        for part in (played.velocities, played.offsets)
+    )
+    return velocities, offsets
 
 
 def _mean_of_hits(hits: np.ndarray, values: np.ndarray, otherwise: np.ndarray) -> np.ndarray:

@@ -125,9 +125,7 @@ def tensors_of(converter: data.BaseNoteSequenceConverter, sequence: note_seq.Not
     """Converts one NoteSequence; drums are moved onto the Roland kit first, where every pitch has a class."""
     if isinstance(converter, data.DrumsConverter | data.GrooveConverter):
         _, drum_map = metadata.read(sequence)
-        if drum_map not in drums.DRUM_MAPS:
-            drum_map = drums.choose_map(sequence)
-        sequence = drums.on_kit(sequence, drum_map)
+        sequence = drums.on_kit(sequence, drum_map or drums.choose_map(sequence))
     return converter.to_tensors(sequence)
 
 

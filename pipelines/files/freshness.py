@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import pathlib
+import re
 from collections.abc import Iterable, Sequence
 
 from pipelines.files import midi_files
@@ -28,6 +29,8 @@ _EXAMPLE_CODE = (
     *(f"pipelines/examples/{module}.py" for module in ("loading", "note_sequences", "store")),
 )
 _EXAMPLE_PACKAGES = ("magenta", "note-seq")
+_FILE_FLAG = re.compile(r"--?drum_map=(.*)", re.DOTALL)  # Of the conversion's flags, the one that may name a file.
+_MAX_NAMED_BYTES = 2**20  # The conversion takes none that is larger.
 
 
 def of_records(inputs: Sequence[tuple[str, pathlib.Path]], flags: Iterable[str]) -> str:
@@ -37,7 +40,7 @@ def of_records(inputs: Sequence[tuple[str, pathlib.Path]], flags: Iterable[str])
         inputs: Each as `--input` takes it, with the path that it stands for, which need not exist (a TFDS name's).
         flags: Further flags of the conversion.
     """
-    lines = [f"code {_of_code(_RECORD_CODE)}", *(f"flag {flag}" for flag in flags)]
+    lines = [f"code {_of_code(_RECORD_CODE)}", *(f"flag {flag}{_of_named_file(flag)}" for flag in flags)]
     lines += [f"input {path.resolve() if path.exists() else name} {_of_files(path)}" for name, path in inputs]
     return midi_files.printable("\n".join(lines) + "\n")
 
@@ -51,6 +54,16 @@ def of_examples(records: str, converter: str) -> str:
     """
     versions = [f"{package} {importlib.metadata.version(package)}" for package in _EXAMPLE_PACKAGES]
     return _digest("\n".join([_of_code(_EXAMPLE_CODE), *versions, converter, records]).encode())
+
+
+def _of_named_file(flag: str) -> str:
+    """Returns what changes when the file that a flag names does; "" where it names none."""
+    named = _FILE_FLAG.fullmatch(flag)
+    path = pathlib.Path(named[1]).expanduser() if named else None
+    if path is None or not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return f" content {_digest(file.read(_MAX_NAMED_BYTES + 1))}"
 
 
 def _of_files(path: pathlib.Path) -> str:

@@ -66,8 +66,15 @@ class Attributes:
 
     def style_of(self, z: np.ndarray) -> str:
         """Returns the style whose mean lies nearest to latent vectors `[n, z_size]`, on average; empty without any."""
-        distances = np.square(z[:, np.newaxis] - self.style_means).sum(axis=-1).mean(axis=0)
-        return self.styles[int(np.argmin(distances))] if self.styles else ""
+        return self.styles[int(np.argmin(self._distances(z).mean(axis=0)))] if self.styles else ""
+
+    def styles_of(self, z: np.ndarray) -> np.ndarray:
+        """Returns the style whose mean lies nearest to each latent vector, `[n]`."""
+        return np.array(self.styles)[self._distances(z).argmin(axis=1)]
+
+    def _distances(self, z: np.ndarray) -> np.ndarray:
+        """Returns the squared distance of each latent vector to each style's mean, `[n, styles]`."""
+        return np.square(z[:, np.newaxis] - self.style_means).sum(axis=-1)
 
     def qpm_of(self, style: str) -> float:
         """Returns the median tempo of a style, quarters a minute."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 import pathlib
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from grooves import drums
+from grooves import channels, drum_map_file
 from grooves.groove import Groove
 from models.numpy_vae import LIKELIEST
-from pipelines.files import atomic, progress
+from pipelines.files import atomic, midi_files, progress
 from pipelines.generation import inputs, latent, manifest, modes, outputs, player
 from pipelines.generation.inputs import Reading
 from pipelines.generation.piece import USUAL_TEMPOS, Piece
@@ -23,6 +25,7 @@ from pipelines.runs import pretrained
 
 FAILED = 1
 USUAL_OUTPUTS, USUAL_TEMPERATURE = 5, 0.5
+MAX_SOURCE_CHARACTERS = 50  # Of an input's name that outputs are called after; file systems take 255 bytes.
 ORIGINALS = "originals"  # The folder of what pieces were made of.
 STARTER = "starter"  # What neighbours are called after where nothing else is named.
 STARTER_DIR = pathlib.Path(__file__).resolve().parents[2] / "data" / "starter"
@@ -69,6 +72,11 @@ MODES: Mapping[str, Mode] = {
 }
 
 
+def modes_help() -> str:
+    """Returns a sentence of all modes, for `--help`."""
+    return "; ".join(f"{name}: {mode.says}" for name, mode in MODES.items())
+
+
 @dataclasses.dataclass(frozen=True)
 class Request:
     """What a command asks for: the flags of `pipelines.generate`, by their names, checked and with their defaults."""
@@ -90,7 +98,7 @@ class Request:
     @property
     def kept_flags(self) -> dict[str, object]:
         """Those flags that a manifest keeps by their names."""
-        return {name: value for name, value in self.flags.items() if name not in _NOT_KEPT}
+        return manifest.with_whole_paths({name: value for name, value in self.flags.items() if name not in _NOT_KEPT})
 
     @property
     def dynamics_share(self) -> float:
@@ -100,8 +108,9 @@ class Request:
 
     @property
     def reading(self) -> Reading:
-        classes = _classes(self.drum_map)
-        return Reading(self.start_bar, self.num_bars, self.drum_channel, classes, self.qpm)
+        drum_channel = self.drum_channel and channels.parse(self.drum_channel)
+        drum_map = self.drum_map and drum_map_file.choose(self.drum_map)
+        return Reading(self.start_bar, self.num_bars, drum_channel, drum_map, self.qpm)
 
 
 def run(given: Mapping[str, object], asked: Sequence[str]) -> int:
@@ -131,6 +140,8 @@ def _run_again(given: Mapping[str, object], asked: Sequence[str]) -> int:
         raise ValueError(f"--from_manifest has all flags but --output_dir in it; leave out --{', --'.join(others)}")
     path = pathlib.Path(given["from_manifest"]).expanduser()
     said = manifest.read(path)
+    manifest.check_flags(said, given, path)
+    manifest.check_inputs(said, path)
     flags = {**given, **said["flags"], "output_dir": given["output_dir"], "seed": said["seed"], "from_manifest": None}
     request = _request(flags, said.get("stamp"))
     there = [output["midi"] for output in said["outputs"] if (request.output_dir / output["midi"]).exists()]
@@ -222,17 +233,21 @@ def _form(request: Request, bars: int) -> str:
     return "".join(letter * (sections // len(form)) for letter in form)
 
 
-def _make(request: Request, check: Callable[[Player], None] = lambda _: None) -> tuple[dict[str, object], int]:
-    """Makes the files; returns what the manifest says of them, and the exit status."""
+def _make(request: Request, check: Callable[[str], None] = lambda _: None) -> tuple[dict[str, object], int]:
+    """Makes the files; returns what the manifest says of them, and the exit status.
+
+    `check` raises an error where the model's checkpoint, which it is given, is not the one that is asked for.
+    """
     random = np.random.default_rng(request.seed)
     band = _band(request, random)
     if band is None and request.flags["mode"] != "knn":
         from pipelines.generation import tensorflow_command
 
-        return tensorflow_command.make(request)
+        return tensorflow_command.make(request, check)
     if band:
-        check(band.composer)
+        check(band.composer.checkpoint)
         _announce(request, band)
+    of_inputs = manifest.describe_inputs(_input_paths(request))
     writer = _Writer(request)
     status = 0
     for made in _pieces(request, band, random):
@@ -243,19 +258,23 @@ def _make(request: Request, check: Callable[[Player], None] = lambda _: None) ->
             writer.write(made)
     made = {
         "mode": request.flags["mode"],
-        **(manifest.describe(band.composer) if band else {}),
+        **(_described(band.composer) if band else {}),
         "seed": request.seed,
         "temperature": request.temperature,
         "stamp": request.stamp,
         "flags": request.kept_flags,
-        "models": {"humanize_with": manifest.describe(band.humanizer)} if band and band.humanizer else {},
-        "inputs": manifest.describe_inputs(_input_paths(request)),
+        "models": {"humanize_with": _described(band.humanizer)} if band and band.humanizer else {},
+        "inputs": of_inputs,
         **({"grid_size": request.grid_size} if request.flags["mode"] == "grid" else {}),
         "outputs": writer.outputs,
         "versions": manifest.versions(),
         "created": time.strftime("%Y-%m-%dT%H:%M:%S"),
     }
     return made, status
+
+
+def _described(found: Player) -> dict[str, str]:
+    return manifest.describe(found.config, found.checkpoint)
 
 
 def _band(request: Request, random: np.random.Generator) -> modes.Band | None:
@@ -319,17 +338,15 @@ def _pieces(request: Request, band: modes.Band | None, random: np.random.Generat
         source = band.composer.config if band else STARTER
         yield from (_Made(piece, source, number, len(pieces)) for number, piece in enumerate(pieces))
         return
-    paths = inputs.files(request.input, with_audio=name == "tap")
+    paths = _inputs(request)
     make = _of_input(request, band, paths)
-    for number, path in progress.track(enumerate(paths), len(paths), name if len(paths) > 1 else ""):
+    for path in progress.track(paths, len(paths), name if len(paths) > 1 else ""):
         try:
-            own = (
-                None
-                if band is None
-                else dataclasses.replace(band, random=np.random.default_rng([request.seed, number]))
-            )
+            # What is drawn for a file does not depend on those beside it.
+            own = [request.seed, zlib.crc32(os.fsencode(path.name))]
+            player_of_file = band and dataclasses.replace(band, random=np.random.default_rng(own))
             for output in range(request.num_outputs):
-                yield _Made(make(path, own), path.stem, output, request.num_outputs)
+                yield _Made(make(path, player_of_file), path.stem, output, request.num_outputs)
         except (ValueError, OSError) as error:
             if len(paths) == 1:
                 raise
@@ -346,7 +363,7 @@ def _of_latent_space(request: Request, band: modes.Band | None, random: np.rando
     if name == "interpolate":
         ends = (read(pathlib.Path(path).expanduser()) for path in (request.input_midi_1, request.input_midi_2))
         return modes.interpolate(band, *ends, request.num_outputs)
-    paths = inputs.files(request.input) if request.input else []
+    paths = _inputs(request)
     if len(paths) not in (0, 4):
         raise ValueError(f"--mode=grid lies between four MIDI files, and --input names {len(paths)}")
     return modes.grid(band, [read(path) for path in paths], request.grid_size)
@@ -390,15 +407,14 @@ def _tap(band: modes.Band, reading: Reading, path: pathlib.Path, dynamics: float
     return modes.tap(band, rhythm, dynamics)
 
 
-def _classes(drum_map: str | None) -> np.ndarray | None:
-    """Returns the drum class of each pitch, `[128]`; None finds out."""
-    return None if drum_map in (None, drums.AUTO) else drums.CLASS_BY_PITCH[drum_map]
+def _inputs(request: Request) -> list[pathlib.Path]:
+    """Returns the files that `--input` names; outputs that lie in a folder of them are none."""
+    return inputs.files(request.input, request.flags["mode"] == "tap", without=request.output_dir)
 
 
 def _input_paths(request: Request) -> list[pathlib.Path]:
-    paths = inputs.files(request.input, with_audio=True) if request.input else []
     named = [request.input_midi_1, request.input_midi_2, request.groove]
-    return [*paths, *(pathlib.Path(name).expanduser() for name in named if name)]
+    return [*_inputs(request), *(pathlib.Path(name).expanduser() for name in named if name)]
 
 
 def _neighbours(request: Request) -> Groove:
@@ -413,7 +429,7 @@ def _set_tempo(request: Request, band: modes.Band | None, pieces: list[Piece]) -
     if request.qpm is not None:
         qpm, why = request.qpm, ""
     elif request.input or request.input_midi_1:
-        first = request.input_midi_1 or str(inputs.files(request.input)[0])
+        first = request.input_midi_1 or str(_inputs(request)[0])
         qpm, why = request.reading.drums(pathlib.Path(first).expanduser()).qpm, f"that of {first}"
     elif band and band.composer.attributes and band.composer.attributes.styles:
         attributes = band.composer.attributes
@@ -453,6 +469,7 @@ class _Writer:
 
     def _new_stem(self, source: str) -> str:
         """Returns what files of a source are called but for their numbers; sources may have the same name."""
+        source = midi_files.printable(source)[:MAX_SOURCE_CHARACTERS]
         stem = f"{source}_{self._request.flags['mode']}_{self._request.stamp}"
         self._stems[stem] = self._stems.get(stem, 0) + 1
         return stem if self._stems[stem] == 1 else f"{stem}_{self._stems[stem]}"

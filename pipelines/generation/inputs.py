@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 import mido
 import numpy as np
 
-from grooves import timing, transforms
+from grooves import channels, drums, timing, transforms
+from grooves.channels import DrumChannel
 from grooves.groove import Groove
 from grooves.timing import STEPS_PER_BAR
 from pipelines.files import midi_files
@@ -19,6 +20,7 @@ from pipelines.generation.song import Notes, Song
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 TAP_PITCH = 37  # General MIDI's side stick, which taps are heard on.
 MAX_BARS_OF_TAPS = 1000
+_TAPS = drums.DrumMap.of("taps", dict.fromkeys(range(drums.NUM_PITCHES), transforms.TAP_CLASS))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,14 +31,14 @@ class Reading:
         start_bar: The first bar that is taken, from 1; None begins where the drums do.
         num_bars: How many bars; None takes all.
         drum_channel: As `song.read` takes it; None is channel 10 for drums, and all channels for rhythms.
-        classes: `[128]`, the drum class of each pitch; None finds out.
+        drum_map: How pitches are read; None finds out.
         qpm: The tempo, in place of the file's; of a recording, in place of an estimate.
     """
 
     start_bar: int | None = None
     num_bars: int | None = None
-    drum_channel: str | None = None
-    classes: np.ndarray | None = None
+    drum_channel: DrumChannel | None = None
+    drum_map: drums.DrumMap | None = None
     qpm: float | None = None
 
     def drums(self, path: pathlib.Path, from_the_first_bar: bool = False) -> Song:
@@ -50,11 +52,13 @@ class Reading:
             OSError: there is no such file.
             ValueError: it has no such bars of drums; why.
         """
-        whole = song.read(path, self.drum_channel or song.DRUM_CHANNEL, self.classes)
+        whole = song.read(path, self.drum_channel or channels.PERCUSSION, self.drum_map)
         return self._chosen(path, whole, 1 if from_the_first_bar and self.start_bar is None else self.start_bar)
 
     def rhythm(self, path: pathlib.Path) -> tuple[Song, str]:
         """Returns a rhythm of MIDI or of a recording as taps on one drum, and what was found out about it.
+
+        Notes that begin at once, as a chord's, are one tap, as loud as the loudest.
 
         Raises:
             OSError: there is no such file, or what reads it is missing.
@@ -62,15 +66,19 @@ class Reading:
         """
         if path.suffix.lower() in AUDIO_SUFFIXES:
             return self._recording(path)
-        taps = song.read(path, self.drum_channel or song.ALL_CHANNELS, np.full(128, transforms.TAP_CLASS, np.int8))
-        on_one_drum = dataclasses.replace(taps.notes, pitches=np.full(len(taps.notes), TAP_PITCH))
-        taps = dataclasses.replace(taps, notes=on_one_drum, drum_channel=self.drum_channel or song.DRUM_CHANNEL)
+        taps = song.read(path, self.drum_channel or channels.ALL, _TAPS)
+        notes = _one_at_a_time(taps.notes)
+        notes = dataclasses.replace(notes, pitches=np.full(len(notes), TAP_PITCH))
+        classes = taps.classes[: len(notes)]
+        taps = dataclasses.replace(
+            taps, notes=notes, classes=classes, drum_channel=self.drum_channel or channels.PERCUSSION
+        )
         return self._chosen(path, taps, self.start_bar), ""
 
     def _recording(self, path: pathlib.Path) -> tuple[Song, str]:
-        from pipelines.audio import recording  # librosa takes seconds to import.
+        from pipelines.audio import taps as recordings  # librosa takes seconds to import.
 
-        heard = recording.read(path, self.qpm)
+        heard = recordings.read(path, self.qpm)
         quarters = heard.start_secs * heard.qpm / 60
         velocities = np.clip(np.round(heard.velocities * 127), 1, 127).astype(np.int64)
         notes = Notes(quarters, np.full(len(quarters), 0.25), np.full(len(quarters), TAP_PITCH), velocities)
@@ -90,16 +98,24 @@ class Reading:
         return chosen if self.qpm is None else dataclasses.replace(chosen, tempos=((0.0, self.qpm),))
 
 
-def files(paths: Sequence[str], with_audio: bool = False) -> list[pathlib.Path]:
+def _one_at_a_time(notes: Notes) -> Notes:
+    """Returns of the notes that begin at once the loudest."""
+    loudest_first = notes.taken(np.lexsort((-notes.velocities, notes.quarters)))
+    _, firsts = np.unique(loudest_first.quarters, return_index=True)
+    return loudest_first.taken(firsts)
+
+
+def files(paths: Sequence[str], with_audio: bool = False, without: pathlib.Path | None = None) -> list[pathlib.Path]:
     """Returns the files that are named, those of folders and all folders below included.
 
     Args:
         paths: Files and folders.
         with_audio: Whether recordings count, too.
+        without: A folder, as that of outputs, whose files do not count where a folder around it is named.
 
     Raises:
         FileNotFoundError: there is no such file or folder.
-        ValueError: a file is of no kind that is read, or a folder has none.
+        ValueError: a file is of no kind that is read, or a folder has none, or is `without` itself.
     """
     suffixes = (*midi_files.SUFFIXES, *(AUDIO_SUFFIXES if with_audio else ()))
     kinds = f"{'MIDI files and recordings' if with_audio else 'MIDI files'} ({', '.join(suffixes)})"
@@ -108,6 +124,8 @@ def files(paths: Sequence[str], with_audio: bool = False) -> list[pathlib.Path]:
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
             inside = [p for p in inside if not any(midi_files.is_hidden(part) for part in p.relative_to(path).parts)]
+            if without:
+                inside = _outside(without, path, inside)
             if not inside:
                 raise ValueError(f"{path}: this folder has no {kinds}, nor have its subfolders")
             found += inside
@@ -118,6 +136,12 @@ def files(paths: Sequence[str], with_audio: bool = False) -> list[pathlib.Path]:
         else:
             found.append(path)
     return found
+
+
+def _outside(outputs: pathlib.Path, folder: pathlib.Path, inside: list[pathlib.Path]) -> list[pathlib.Path]:
+    if outputs.resolve() == folder.resolve():
+        raise ValueError(f"{folder}: what is written there would be an input next time; give another --output_dir")
+    return [path for path in inside if not path.resolve().is_relative_to(outputs.resolve())]
 
 
 def windows_of(paths: Sequence[pathlib.Path], num_bars: int) -> Groove:

@@ -11,8 +11,12 @@ MAX_SECTIONS = 256
 def slerp(start: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
     """Returns the point at `t` in [0, 1] on the great circle between two vectors; on the line if they are parallel.
 
+    At 0 and 1 that is `start` and `end` themselves, to the last digit.
+
     Source: White, "Sampling Generative Networks" (arXiv 1609.04468); Magenta's interpolation.
     """
+    if t in (0, 1):
+        return end if t else start
     cosine = np.dot(start, end) / (np.linalg.norm(start) * np.linalg.norm(end))
     omega = np.arccos(np.clip(cosine, -1, 1))
     if not np.sin(omega) > 1e-6:

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import collections
 import pathlib
 from collections.abc import Iterable, Iterator
 
 import mido
 import numpy as np
 
+from grooves import channels
+from grooves.timing import STEPS_PER_QUARTER
 from pipelines.files import atomic
+from pipelines.generation import song
 from pipelines.generation.piece import Piece
-from pipelines.generation.song import ALL_CHANNELS, QUARTERS_PER_BAR, Notes, Song
+from pipelines.generation.song import QUARTERS_PER_BAR, Notes, Song
 
 TICKS_PER_QUARTER = 960  # Half a millisecond at 120 qpm.
-_DRUM_CHANNEL = 9  # Counted from 0.
-_OF_THE_CONDUCTOR = ("set_tempo", "time_signature", "end_of_track")
+_TICKS_PER_STEP = TICKS_PER_QUARTER // STEPS_PER_QUARTER
+_NOTES = ("note_on", "note_off", "polytouch")
+_NAMES = ("track_name", "instrument_name")
+_OF_THE_CONDUCTOR = ("set_tempo", "time_signature", "end_of_track", "sequence_number", "smpte_offset")
 # What still holds in later bars.
-_KEPT_FROM_BEFORE = ("track_name", "instrument_name", "program_change", "control_change", "pitchwheel")
+_KEPT_FROM_BEFORE = (*_NAMES, "program_change", "control_change", "pitchwheel", "aftertouch", "sysex", "key_signature")
+_AT_ONE_TICK = {"note_off": 1, "note_on": 3}  # Notes end before others begin; programs and controllers lie between.
 
 
 def write(piece: Piece, path: pathlib.Path) -> None:
     """Writes a piece as a MIDI file: drums on channel 10, its tempos, 4/4; whole or not at all.
 
-    The same piece gives the same bytes. What is a little early at its beginning begins at tick 0.
+    The same piece gives the same bytes. What is a little early at its beginning begins at tick 0, and no note rings on
+    after its end.
 
     Raises:
         OSError: the file cannot be written.
     """
     midi = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER)
     midi.tracks.append(_conductor_track(piece))
-    midi.tracks.append(_drum_track(piece.notes))
+    midi.tracks.append(_drum_track(piece))
     if piece.backing:
         midi.tracks += _other_tracks(piece.backing)
     with atomic.replacing(path) as partial:
@@ -41,23 +49,33 @@ def _conductor_track(piece: Piece) -> mido.MidiTrack:
     events += [
         (_ticks(quarter), mido.MetaMessage("set_tempo", tempo=round(60e6 / qpm))) for quarter, qpm in piece.tempos
     ]
-    return _track(events, piece.num_bars * QUARTERS_PER_BAR * TICKS_PER_QUARTER)
+    return _track(events, _end(piece))
 
 
-def _drum_track(notes: Notes) -> mido.MidiTrack:
+def _drum_track(piece: Piece) -> mido.MidiTrack:
+    events = [(0, mido.MetaMessage("track_name", name="Drums")), *_hits(piece.notes, _end(piece))]
+    if piece.backing:
+        events += _kit_of(piece.backing)
+    # Stable: what is played at one tick keeps its order.
+    events.sort(key=lambda event: (event[0], not event[1].is_meta, _AT_ONE_TICK.get(event[1].type, 2)))
+    return _track(events)
+
+
+def _hits(notes: Notes, end_tick: int) -> Iterator[tuple[int, mido.Message]]:
+    """Yields the messages of notes, with their ticks; no two notes of a pitch overlap, which MIDI cannot hold."""
     starts = np.maximum(0, np.round(notes.quarters * TICKS_PER_QUARTER)).astype(np.int64)
-    ends = np.maximum(starts + 1, np.round((notes.quarters + notes.lengths) * TICKS_PER_QUARTER).astype(np.int64))
-    events = []
-    for pitch in np.unique(notes.pitches):  # A drum that is hit again ends: MIDI cannot hold two notes of one pitch.
+    ends = np.round((notes.quarters + notes.lengths) * TICKS_PER_QUARTER).astype(np.int64)
+    ends = np.minimum(ends, np.maximum(end_tick, starts + _TICKS_PER_STEP))
+    for pitch in np.unique(notes.pitches):
         (rows,) = np.nonzero(notes.pitches == pitch)
         rows = rows[np.argsort(starts[rows], kind="stable")]
         begins = _apart(starts[rows])
-        until = np.minimum(np.maximum(ends[rows], begins + 1), np.append(begins[1:], np.iinfo(np.int64).max))
-        for start, end, velocity in zip(begins, until, notes.velocities[rows], strict=True):
-            note = {"channel": _DRUM_CHANNEL, "note": int(pitch)}
-            events.append((int(start), mido.Message("note_on", velocity=int(velocity), **note)))
-            events.append((int(end), mido.Message("note_off", velocity=0, **note)))
-    return _track([(0, mido.MetaMessage("track_name", name="Drums")), *events])
+        until = np.maximum(ends[rows], begins + 1)
+        until[:-1] = np.minimum(until[:-1], begins[1:])
+        for start, stop, velocity in zip(begins, until, notes.velocities[rows], strict=True):
+            note = {"channel": channels.PERCUSSION - 1, "note": int(pitch)}
+            yield int(start), mido.Message("note_on", velocity=int(velocity), **note)
+            yield int(stop), mido.Message("note_off", velocity=0, **note)
 
 
 def _apart(ticks: np.ndarray) -> np.ndarray:
@@ -66,43 +84,88 @@ def _apart(ticks: np.ndarray) -> np.ndarray:
     return np.maximum.accumulate(ticks - order) + order
 
 
-def _other_tracks(song: Song) -> Iterator[mido.MidiTrack]:
-    """Yields what a song's file has besides drums, tempos and metres, in the bars of the song."""
-    midi = song.midi
-    first = song.first_bar * QUARTERS_PER_BAR * midi.ticks_per_beat
-    last = first + song.num_bars * QUARTERS_PER_BAR * midi.ticks_per_beat
-    for track in midi.tracks:
-        events, tick = [], 0
-        for message in track:
-            tick += message.time
-            is_kept = message.type in ("track_name", "instrument_name", *_KEPT_FROM_BEFORE)
-            if (
-                message.type in ("set_tempo", "time_signature", "end_of_track")
-                or tick >= last
-                or _is_drums(message, song)
-            ):
-                continue
-            if tick >= first or is_kept:
-                moved = round(max(0, tick - first) * TICKS_PER_QUARTER / midi.ticks_per_beat)
-                events.append((moved, message))
-        if any(message.type == "note_on" for _, message in events):
+def _kit_of(backing: Song) -> Iterator[tuple[int, mido.Message]]:
+    """Yields, with their ticks, what a song's file has on the drums' channel besides notes: which kit, how loud."""
+    if backing.drum_channel != channels.PERCUSSION:
+        return
+    for track in backing.midi.tracks:
+        for tick, message in _moved(track, backing):
+            if _is_drums(message, backing) and message.type not in _NOTES:
+                yield tick, message
+
+
+def _other_tracks(backing: Song) -> Iterator[mido.MidiTrack]:
+    """Yields what a song's file has besides drums, tempos and metres, in the bars of the song.
+
+    Where the song does not end early, that is all up to the end of the file.
+    """
+    for track in backing.midi.tracks:
+        events = [(tick, message) for tick, message in _moved(track, backing) if not _is_drums(message, backing)]
+        if any(message.type not in _NAMES for _, message in events):
             yield _track(events)
 
 
-def _is_drums(message: mido.Message, song: Song) -> bool:
-    is_note = message.type in ("note_on", "note_off", "polytouch")
-    return is_note and (song.drum_channel == ALL_CHANNELS or message.channel == int(song.drum_channel) - 1)
+def _moved(track: mido.MidiTrack, backing: Song) -> Iterator[tuple[int, mido.Message]]:
+    """Yields a track's messages in the bars of a song with their ticks here; notes that go on at its end, end there.
+
+    As drums do, a note belongs to the bar of the sixteenth that it is nearest to.
+    """
+    midi = backing.midi
+    first = backing.first_bar * QUARTERS_PER_BAR * midi.ticks_per_beat
+    last = first + backing.num_bars * QUARTERS_PER_BAR * midi.ticks_per_beat
+    last = last if backing.ends_early else max(last, song.last_tick(midi))
+    early = midi.ticks_per_beat // (2 * STEPS_PER_QUARTER)
+    sounding: collections.Counter[tuple[int, int]] = collections.Counter()
+    tick = 0
+    for message in track:
+        tick += message.time
+        if tick >= last:
+            break
+        is_system = not message.is_meta and message.type != "sysex" and _channel(message) is None
+        if is_system or message.type in _OF_THE_CONDUCTOR:  # Files have no place for messages of a running system.
+            continue
+        if message.type in ("note_on", "note_off"):
+            note = message.channel, message.note
+            begins = message.type == "note_on" and message.velocity > 0
+            if not first - early <= tick < last - early if begins else not sounding[note]:
+                continue
+            sounding[note] += 1 if begins else -1
+        elif tick < first and message.type not in _KEPT_FROM_BEFORE:
+            continue
+        yield _rescaled(tick - first, midi), message
+    for (channel, note), count in sounding.items():
+        for _ in range(count):
+            yield _rescaled(min(tick, last) - first, midi), mido.Message("note_off", channel=channel, note=note)
 
 
-def _track(events: Iterable[tuple[int, mido.Message]], end: int = 0) -> mido.MidiTrack:
-    """Returns a track of messages with their ticks; at one tick, notes end before others begin."""
-    events = sorted(events, key=lambda event: (event[0], not event[1].is_meta, event[1].type != "note_off"))
+def _rescaled(ticks: int, midi: mido.MidiFile) -> int:
+    return round(max(0, ticks) * TICKS_PER_QUARTER / midi.ticks_per_beat)
+
+
+def _is_drums(message: mido.Message, backing: Song) -> bool:
+    """Whether a message is for the song's drums, notes and other messages."""
+    channel = _channel(message)
+    return channel is not None and channels.has_drums(channel + 1, backing.drum_channel)
+
+
+def _channel(message: mido.Message) -> int | None:
+    return None if message.is_meta else getattr(message, "channel", None)
+
+
+def _track(events: Iterable[tuple[int, mido.Message]], end_tick: int = 0) -> mido.MidiTrack:
+    """Returns a track of messages in the order of their ticks."""
     track, now = mido.MidiTrack(), 0
     for tick, message in events:
-        track.append(message.copy(time=tick - now))
+        moved = message.copy()
+        moved.time = tick - now
+        track.append(moved)
         now = tick
-    track.append(mido.MetaMessage("end_of_track", time=max(0, end - now)))
+    track.append(mido.MetaMessage("end_of_track", time=max(0, end_tick - now)))
     return track
+
+
+def _end(piece: Piece) -> int:
+    return piece.num_bars * QUARTERS_PER_BAR * TICKS_PER_QUARTER
 
 
 def _ticks(quarters: float) -> int:

@@ -15,8 +15,8 @@ from pipelines.generation.feel import QUARTERS_PER_OFFSET
 from pipelines.generation.song import Notes, Song
 
 _FIRST_PITCHES = {
-    drums.ROLAND: np.array([pitches[0] for pitches in drums.ROLAND_CLASSES]),
-    drums.GM: np.array([pitches[0] for pitches in drums.GM_CLASSES]),
+    drums.ROLAND.name: np.array([pitches[0] for pitches in drums.ROLAND_CLASSES]),
+    drums.GM.name: np.array([pitches[0] for pitches in drums.GM_CLASSES]),
 }
 Tempos = tuple[tuple[float, float], ...]  # Where, in quarters, which tempo begins, in quarters a minute.
 USUAL_TEMPOS: Tempos = ((0.0, QPM),)
@@ -49,7 +49,7 @@ class Piece:
     place: tuple[int, int] | None = None
 
 
-def notes_of(played: Groove, kit: str = drums.ROLAND) -> Notes:
+def notes_of(played: Groove, kit: str = drums.ROLAND.name) -> Notes:
     """Returns the hits of a groove `[steps, 9]` as notes of a sixteenth each, with the first pitch of each class.
 
     Args:
@@ -63,8 +63,8 @@ def notes_of(played: Groove, kit: str = drums.ROLAND) -> Notes:
     return Notes(quarters, lengths, _FIRST_PITCHES[kit][classes], velocities).in_order()
 
 
-def song_of(played: Groove, qpm: float, label: str, kit: str = drums.ROLAND) -> Song:
+def song_of(played: Groove, qpm: float, label: str, kit: str = drums.ROLAND.name) -> Song:
     """Returns a groove `[steps, 9]` as a song, as if it had been read from a MIDI file."""
     notes = notes_of(played, kit)
-    classes = drums.CLASS_BY_PITCH[kit][notes.pitches]
+    classes = drums.MAP_BY_NAME[kit].table[notes.pitches]
     return Song(label, notes, classes, ((0.0, qpm),), len(played.hits) // STEPS_PER_BAR, mido.MidiFile())

@@ -65,10 +65,12 @@ def choose(song: Song, start_bar: int | None, num_bars: int | None) -> Song:
     hit_bars = song.notes.steps // STEPS_PER_BAR
     first = max(0, int(hit_bars.min())) if start_bar is None else start_bar - 1
     if first >= song.num_bars:
-        raise ValueError(f"has {song.num_bars} bars, so that --start_bar={start_bar} is behind its end")
+        length = "1 bar" if song.num_bars == 1 else f"{song.num_bars} bars"
+        raise ValueError(f"has {length}, so that --start_bar={start_bar} is behind its end")
     chosen = song.bars(first, min(num_bars or song.num_bars, song.num_bars - first))
+    chosen = dataclasses.replace(chosen, ends_early=num_bars is not None)
     if not (chosen.classes >= 0).any():
-        where = f"bars {first + 1} to {first + chosen.num_bars}"
+        where = f"bars {first + 1} to {first + chosen.num_bars}" if chosen.num_bars > 1 else f"bar {first + 1}"
         raise ValueError(f"has no hits in {where} that are in a class of the drum map; --start_bar chooses others")
     return chosen
 

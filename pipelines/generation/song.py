@@ -9,17 +9,14 @@ import pathlib
 import mido
 import numpy as np
 
-from grooves import drums, timing
+from grooves import channels, drums, timing
+from grooves.channels import DrumChannel
 from grooves.groove import Groove
 from grooves.timing import STEPS_PER_BAR, STEPS_PER_QUARTER
 from pipelines.files import midi_files
 
 QUARTERS_PER_BAR = STEPS_PER_BAR // STEPS_PER_QUARTER
-ALL_CHANNELS = "all"
-DRUM_CHANNEL = "10"
-CHANNELS = (ALL_CHANNELS, *(str(number) for number in range(1, 17)))
 MAX_BARS = 10_000
-_MAX_MICROS = 16_777_215  # Three bytes hold a quarter's length, in microseconds.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,7 +64,8 @@ class Song:
         num_bars: Its length.
         midi: The file that it is from.
         first_bar: Which bar of the file its first one is, from 0.
-        drum_channel: Which channel of the file has the drums, one of `CHANNELS`.
+        drum_channel: Which channel of the file has the drums, counted from 1, or all.
+        ends_early: Whether it ends where somebody said so; else what is in the file besides may go on after it.
     """
 
     label: str
@@ -77,7 +75,8 @@ class Song:
     num_bars: int
     midi: mido.MidiFile
     first_bar: int = 0
-    drum_channel: str = DRUM_CHANNEL
+    drum_channel: DrumChannel = channels.PERCUSSION
+    ends_early: bool = False
 
     @property
     def qpm(self) -> float:
@@ -120,14 +119,15 @@ class Song:
         )
 
 
-def read(path: pathlib.Path, drum_channel: str = DRUM_CHANNEL, classes: np.ndarray | None = None) -> Song:
+def read(
+    path: pathlib.Path, drum_channel: DrumChannel = channels.PERCUSSION, drum_map: drums.DrumMap | None = None
+) -> Song:
     """Reads the drums of a MIDI file.
 
     Args:
         path: The file.
-        drum_channel: Which of its channels has them, one of `CHANNELS`.
-        classes: `[128]`, the drum class of each pitch, -1 for none. None takes the Roland kit or General MIDI,
-            whichever the notes speak for.
+        drum_channel: Which of its channels has them.
+        drum_map: How its pitches are read. None takes the Roland kit or General MIDI, whichever the notes speak for.
 
     Returns:
         All of its bars, up to that of the last hit.
@@ -138,19 +138,19 @@ def read(path: pathlib.Path, drum_channel: str = DRUM_CHANNEL, classes: np.ndarr
     """
     midi = parse(path)
     of_channels = _notes(midi)
-    wanted = range(16) if drum_channel == ALL_CHANNELS else [int(drum_channel) - 1]
-    notes = [note for channel in wanted for note in of_channels.get(channel, [])]
+    notes = [n for channel, found in of_channels.items() if channels.has_drums(channel, drum_channel) for n in found]
+    if not of_channels:
+        raise ValueError(f"{path}: has no notes at all")
     if not notes:
-        raise ValueError(f"{path}: {_no_drums({n: len(found) for n, found in of_channels.items()}, drum_channel)}")
+        counts = {channel: len(found) for channel, found in of_channels.items()}
+        raise ValueError(f"{path}: no drums: {channels.where_notes_are(drum_channel, counts)}")
     _check_metre(path, midi)
-    ticks, ends, pitches, velocities = np.array(notes, np.int64).T
-    tempos = _tempos(midi)
-    found = Notes(ticks / midi.ticks_per_beat, (ends - ticks) / midi.ticks_per_beat, pitches, velocities).in_order()
-    num_bars = timing.bar_after(found.steps[-1]) // STEPS_PER_BAR
-    if num_bars > MAX_BARS:
-        raise ValueError(f"{path}: has {num_bars} bars; {MAX_BARS} are read. Is a note at its end a mistake?")
-    table = drums.CLASS_BY_PITCH[_map_of(pitches)] if classes is None else classes
-    return Song(path.stem, found, table[found.pitches], tempos, num_bars, midi, drum_channel=drum_channel)
+    found = _in_quarters(notes, midi)
+    if found is None or (num_bars := timing.bar_after(found.steps[-1]) // STEPS_PER_BAR) > MAX_BARS:
+        raise ValueError(f"{path}: has more than {MAX_BARS} bars, which are not read; is a note at its end a mistake?")
+    chosen = drum_map or drums.evidence(found.pitches.tolist()) or drums.ROLAND
+    label = midi_files.printable(path.stem)
+    return Song(label, found, chosen.table[found.pitches], _tempos(midi), num_bars, midi, drum_channel=drum_channel)
 
 
 def parse(path: pathlib.Path) -> mido.MidiFile:
@@ -159,19 +159,23 @@ def parse(path: pathlib.Path) -> mido.MidiFile:
         raise FileNotFoundError(f"{path}: no such MIDI file" if not path.is_dir() else f"{path}: this is a folder")
     with midi_files.reading(path):
         midi = mido.MidiFile(path)
-    if midi.type == 2:
-        raise ValueError(f"{path}: a MIDI file of type 2, in which each track is a song; export it as type 0 or 1")
-    if not 0 < midi.ticks_per_beat < 0x8000:
+    if midi.type not in (0, 1):
+        what = "in which each track is a song" if midi.type == 2 else "which MIDI does not have"
+        raise ValueError(f"{path}: a MIDI file of type {midi.type}, {what}; export it as type 0 or 1")
+    if midi.ticks_per_beat < 0:
         raise ValueError(f"{path}: counts time in SMPTE frames, not in beats; export it with ticks per quarter note")
+    if midi.ticks_per_beat == 0:
+        raise ValueError(f"{path}: damaged: it has 0 ticks per quarter note; export it again")
     return midi
 
 
-def _map_of(pitches: np.ndarray) -> str:
-    return drums.evidence(pitches.tolist()) or drums.ROLAND
+def last_tick(midi: mido.MidiFile) -> int:
+    """Returns where the last bar that is read ends; what comes later in a file is a mistake or damage."""
+    return MAX_BARS * QUARTERS_PER_BAR * midi.ticks_per_beat
 
 
 def _notes(midi: mido.MidiFile) -> dict[int, list[tuple[int, int, int, int]]]:
-    """Returns the notes of each channel that has any: start and end in ticks, pitch, velocity."""
+    """Returns the notes of each channel, from 1, that has any: start and end in ticks, pitch, velocity."""
     found = collections.defaultdict(list)
     for track in midi.tracks:
         tick, sounding = 0, collections.defaultdict(list)
@@ -181,21 +185,20 @@ def _notes(midi: mido.MidiFile) -> dict[int, list[tuple[int, int, int, int]]]:
                 sounding[message.channel, message.note].append((tick, message.velocity))
             elif message.type in ("note_on", "note_off") and sounding[message.channel, message.note]:
                 start, velocity = sounding[message.channel, message.note].pop(0)
-                found[message.channel].append((start, tick, message.note, velocity))
+                found[message.channel + 1].append((start, tick, message.note, velocity))
         for (channel, pitch), starts in sounding.items():  # Nothing ends them.
-            found[channel] += [(start, tick, pitch, velocity) for start, velocity in starts]
+            found[channel + 1] += [(start, tick, pitch, velocity) for start, velocity in starts]
     return dict(sorted(found.items()))
 
 
-def _no_drums(counts: dict[int, int], drum_channel: str) -> str:
-    if not counts:
-        return "has no notes at all"
-    listed = ", ".join(f"{channel + 1} ({count})" for channel, count in counts.items())
-    channels = f"channel{'s' if len(counts) > 1 else ''} {listed}"
-    return (
-        f"no drums on MIDI channel {drum_channel}; it has notes on {channels}:"
-        f" --drum_channel={next(iter(counts)) + 1} takes those for drums"
-    )
+def _in_quarters(notes: list[tuple[int, int, int, int]], midi: mido.MidiFile) -> Notes | None:
+    """Returns notes as `_notes` does in order; None where one begins after the last bar that is read."""
+    last = last_tick(midi)
+    if max(notes)[0] > last:  # Damaged files have ticks that no array holds.
+        return None
+    kept = [(start, min(end, last), *rest) for start, end, *rest in notes]
+    starts, ends, pitches, velocities = np.array(kept, np.int64).T
+    return Notes(starts / midi.ticks_per_beat, (ends - starts) / midi.ticks_per_beat, pitches, velocities).in_order()
 
 
 def _check_metre(path: pathlib.Path, midi: mido.MidiFile) -> None:
@@ -212,7 +215,7 @@ def _tempos(midi: mido.MidiFile) -> tuple[tuple[float, float], ...]:
         tick = 0
         for message in track:
             tick += message.time
-            if message.type == "set_tempo" and message.tempo:
+            if message.type == "set_tempo" and message.tempo and tick <= last_tick(midi):
                 changes[tick] = 60e6 / message.tempo
     tempos: list[tuple[float, float]] = []
     for tick, qpm in sorted(changes.items()):

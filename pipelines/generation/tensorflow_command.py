@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pathlib
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from models.inference import TrainedModel
@@ -15,8 +17,12 @@ if TYPE_CHECKING:
 MODES = ("sample", "interpolate")
 
 
-def make(request: Request) -> tuple[dict[str, object], int]:
+def make(request: Request, check: Callable[[str], None]) -> tuple[dict[str, object], int]:
     """Does what `command.run` does, and returns what the manifest says, and the exit status.
+
+    Args:
+        request: What is asked for.
+        check: Raises an error where the model's checkpoint, which it is given, is not the one that is asked for.
 
     Raises:
         ValueError: the mode needs a model of drums whose layers are known, or an input cannot be used.
@@ -29,10 +35,10 @@ def make(request: Request) -> tuple[dict[str, object], int]:
     if name not in MODES:
         raise ValueError(f"--mode={name} plays four-four drums; {config_name} is for {' and '.join(MODES)} alone")
     mixture = trained.latents_of(checkpoint, config.hparams.z_size, request.latents) if name == "sample" else None
-    ends = []
-    if name == "interpolate":
-        paths = (request.input_midi_1, request.input_midi_2)
-        ends = [tensorflow_inputs.read_example(config, path, request.start_bar) for path in paths]
+    check(checkpoint)
+    paths = [pathlib.Path(path) for path in (request.input_midi_1, request.input_midi_2) if name == "interpolate"]
+    inputs = manifest.describe_inputs(path.expanduser() for path in paths)
+    ends = [tensorflow_inputs.read_example(config, str(path), request.start_bar) for path in paths]
     temperature = max(request.temperature, 1e-3)  # Magenta's decoders divide by it.
     batch_size = min(request.max_batch_size, request.num_outputs)
     model = TrainedModel(config, checkpoint, batch_size, request.seed, mixture)
@@ -41,19 +47,18 @@ def make(request: Request) -> tuple[dict[str, object], int]:
         made = tensorflow_models.interpolate(model, *ends, request.num_outputs, temperature)
     else:
         made = tensorflow_models.sample(model, request.num_outputs, temperature)
-    paths = sequences.write_midi(made, request.output_dir, f"{config_name}_{name}_{request.stamp}")
-    for path, sequence in zip(paths, made, strict=True):
+    written = sequences.write_midi(made, request.output_dir, f"{config_name}_{name}_{request.stamp}")
+    for path, sequence in zip(written, made, strict=True):
         print(f"{path}  {len(sequence.notes)} notes")
     described = {
         "mode": name,
-        "config": config_name,
-        "checkpoint": checkpoint,
-        "checkpoint_sha256": trained.checksum(checkpoint),
+        **manifest.describe(config_name, checkpoint),
         "seed": request.seed,
         "temperature": temperature,
         "stamp": request.stamp,
         "flags": request.kept_flags,
-        "outputs": [{"midi": path.name, "sha256": trained.file_checksum(path), "label": path.stem} for path in paths],
+        "inputs": inputs,
+        "outputs": [{"midi": path.name, "sha256": trained.file_checksum(path), "label": path.stem} for path in written],
         "versions": manifest.versions(),
         "created": time.strftime("%Y-%m-%dT%H:%M:%S"),
     }

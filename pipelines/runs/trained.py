@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pathlib
+import tarfile
 
 from models import checkpoint_files, checkpoints, latents
 from pipelines.runs import pretrained, run_folder
@@ -91,9 +92,13 @@ def folder_of(checkpoint: str) -> pathlib.Path:
 
 
 def checksum(checkpoint: str | os.PathLike[str]) -> str:
-    """Returns the SHA-256 of a checkpoint, as `locate` returns it: of a tar's bytes, else of its files', in order."""
+    """Returns the SHA-256 of a checkpoint, as `locate` returns it: of a tar's bytes, else of its files', in order.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
     path = pathlib.Path(checkpoint).expanduser()
-    if path.is_file():
+    if path.is_file() and tarfile.is_tarfile(path):
         return file_checksum(path)
     with checkpoints.unpacked(path) as prefix:
         total = hashlib.sha256()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from note_seq import sequences_lib
 
-from grooves import metadata
+from grooves import drums, metadata
 from tests import midi_files
 
 ROW = {
@@ -30,9 +30,9 @@ ROW = {
 
 def test_what_is_written_is_read_back_and_lies_where_note_seq_has_fields_for_it():
     sequence = midi_files.sequence(midi_files.groove(4))
-    metadata.write(sequence, ROW, "roland")
+    metadata.write(sequence, ROW, drums.ROLAND)
     sequence = note_seq.NoteSequence.FromString(sequence.SerializeToString())
-    assert metadata.read(sequence) == (ROW, "roland")
+    assert metadata.read(sequence) == (ROW, drums.ROLAND)
     assert sequence.sequence_metadata.artist == "drummer1"
     assert list(sequence.sequence_metadata.genre) == ["jazz", "funk"]
     assert sequence.sequence_metadata.title == "drummer1/session1/10"
@@ -46,11 +46,11 @@ def test_writing_again_replaces_and_leaves_what_is_not_ours():
     sequence = note_seq.NoteSequence()
     sequence.text_annotations.add(time=1, text="Am", annotation_type=note_seq.NoteSequence.TextAnnotation.CHORD_SYMBOL)
     sequence.sequence_metadata.artist = "somebody"
-    metadata.write(sequence, {"style": "größe/鼓", "mood": '"a\\b"\n'}, "gm")
+    metadata.write(sequence, {"style": "größe/鼓", "mood": '"a\\b"\n'}, drums.GM)
     assert sequence.sequence_metadata.artist == "somebody"
-    assert metadata.read(sequence) == ({"style": "größe/鼓", "mood": '"a\\b"\n'}, "gm")
-    metadata.write(sequence, {"style": "rock"}, "roland")
-    assert metadata.read(sequence) == ({"style": "rock"}, "roland")
+    assert metadata.read(sequence) == ({"style": "größe/鼓", "mood": '"a\\b"\n'}, drums.GM)
+    metadata.write(sequence, {"style": "rock"}, drums.ROLAND)
+    assert metadata.read(sequence) == ({"style": "rock"}, drums.ROLAND)
     assert sequence.text_annotations[0].text == "Am"
     assert len(sequence.text_annotations) == 2
     assert list(sequence.sequence_metadata.genre) == ["rock"]
@@ -58,9 +58,38 @@ def test_writing_again_replaces_and_leaves_what_is_not_ours():
 
 def test_without_columns_only_the_drum_map_is_kept():
     sequence = note_seq.NoteSequence()
-    metadata.write(sequence, {}, "gm")
+    metadata.write(sequence, {}, drums.GM)
     assert not sequence.HasField("sequence_metadata")
-    assert metadata.read(sequence) == ({}, "gm")
+    assert metadata.read(sequence) == ({}, drums.GM)
+
+
+def test_of_a_map_of_ones_own_the_drums_are_kept_with_its_name():
+    own = drums.DrumMap.of("größe.txt", {60: 0, 38: 1, 100: 2})
+    sequence = note_seq.NoteSequence()
+    metadata.write(sequence, ROW, own)
+    (annotation,) = sequence.text_annotations
+    assert json.loads(annotation.text) == {
+        "columns": ROW,
+        "drum_map": "größe.txt",
+        "drums": {"60": "kick", "38": "snare", "100": "closed hi-hat"},
+    }
+    assert metadata.read(note_seq.NoteSequence.FromString(sequence.SerializeToString())) == (ROW, own)
+    metadata.write(sequence, ROW, drums.GM)
+    assert metadata.read(sequence) == (ROW, drums.GM)
+    assert len(sequence.text_annotations) == 1
+
+
+def test_a_map_of_ones_own_that_is_called_as_a_known_one_stays_ones_own():
+    own = drums.DrumMap.of("roland", {60: 0})
+    sequence = note_seq.NoteSequence()
+    metadata.write(sequence, {}, own)
+    assert metadata.read(sequence) == ({}, own)
+
+
+def test_columns_are_read_beside_the_name_of_a_map_that_is_not_known():
+    sequence = note_seq.NoteSequence()
+    sequence.text_annotations.add(time=0, text='{"columns": {"style": "rock"}, "drum_map": "of a later version"}')
+    assert metadata.read(sequence) == ({"style": "rock"}, None)
 
 
 @pytest.mark.parametrize(
@@ -68,14 +97,18 @@ def test_without_columns_only_the_drum_map_is_kept():
     [
         "", "verse", "{", "[1]", "{}", '{"columns": {}}', '{"columns": [], "drum_map": "gm"}',
         '{"columns": {"bpm": 90}, "drum_map": "gm"}', '{"columns": {}, "drum_map": null}', '{"a":' * 100_000,
+        '{"columns": {}, "drum_map": "x", "drums": 1}', '{"columns": {}, "drum_map": "x", "drums": {"C1": "kick"}}',
+        '{"columns": {}, "drum_map": "x", "drums": {"36": "kik"}}', '{"columns": {}, "drum_map": "x", "drums": [36]}',
+        '{"columns": {}, "drum_map": "x", "drums": {"36": null}}',
+        '{"columns": {}, "drum_map": "x", "drums": {"36": []}}',
     ],
 )  # fmt: skip
 def test_annotations_of_others_are_passed_over(text):
     sequence = note_seq.NoteSequence()
     sequence.text_annotations.add(time=0, text=text)
-    assert metadata.read(sequence) == ({}, "")
-    metadata.write(sequence, {"style": "rock"}, "gm")
-    assert metadata.read(sequence) == ({"style": "rock"}, "gm")
+    assert metadata.read(sequence) == ({}, None)
+    metadata.write(sequence, {"style": "rock"}, drums.GM)
+    assert metadata.read(sequence) == ({"style": "rock"}, drums.GM)
     assert sequence.text_annotations[0].text == text
 
 
@@ -84,7 +117,7 @@ def test_note_seq_and_magenta_make_the_same_of_a_sequence_with_columns():
 
     plain = midi_files.sequence(midi_files.groove(6))
     with_columns = copy.deepcopy(plain)
-    metadata.write(with_columns, ROW, "roland")
+    metadata.write(with_columns, ROW, drums.ROLAND)
     for change in (
         lambda sequence: note_seq.quantize_note_sequence(sequence, 4),
         lambda sequence: sequences_lib.extract_subsequence(sequence, 1.0, 5.0),
@@ -95,7 +128,7 @@ def test_note_seq_and_magenta_make_the_same_of_a_sequence_with_columns():
         sequences_lib.split_note_sequence_on_time_changes(sequence) for sequence in (with_columns, plain)
     )
     assert [part.notes for part in parts] == [part.notes for part in plain_parts]
-    assert metadata.read(note_seq.quantize_note_sequence(with_columns, 4)) == (ROW, "roland")
+    assert metadata.read(note_seq.quantize_note_sequence(with_columns, 4)) == (ROW, drums.ROLAND)
     for converter in (
         data.DrumsConverter(slice_bars=4, gap_bars=None),
         data.GrooveConverter(split_bars=4, hop_size=1, steps_per_quarter=4),

@@ -51,7 +51,10 @@ def played_at_random(seed):
     return sequence
 
 
-@pytest.mark.parametrize("drum_map", drums.DRUM_MAPS)
+OWN = drums.DrumMap.of("mine.txt", {pitch: number % 9 for number, pitch in enumerate(PITCHES[3:])})
+
+
+@pytest.mark.parametrize("drum_map", [*drums.DRUM_MAPS, OWN], ids=lambda drum_map: drum_map.name)
 def test_random_performances_give_magentas_windows(drum_map):
     total = 0
     for seed in range(150):

@@ -76,6 +76,55 @@ def test_command_line_end_to_end(mixed, tmp_path):
     assert len(sequences(*sorted((tmp_path / "o u t").glob("train.tfrecord-*")))) == 1
 
 
+def test_drums_of_another_channel_and_kit_on_the_command_line(tmp_path):
+    moved = [(step, {36: 60, 38: 61}.get(pitch, pitch), velocity) for step, pitch, velocity in midi_files.groove(6)]
+    midi_files.write(tmp_path / "in" / "a.mid", moved, channel=0)
+    (tmp_path / "my kit.txt").write_bytes(b"\xef\xbb\xbf60: Kick\r\n61: SNARE # rim too\r\n42: hihat\r\n")
+    flags = [f"--input={tmp_path}/in", f"--output_dir={tmp_path}/out", f"--drum_map={tmp_path}/my kit.txt"]
+    ended = run(*flags)
+    assert (ended.returncode, ended.stdout) == (cli.FAILED, "")
+    assert errors(ended)[1] == (
+        "  a.mid: nothing on MIDI channel 10; notes are on channel 1 (75); --drum_channel=1 takes them as drums"
+    )
+    for channel in ("1", "ALL"):
+        ended = run(*flags, f"--drum_channel={channel}", "--overwrite")
+        assert (ended.returncode, errors(ended)) == (0, [])
+        assert ended.stdout.startswith("1 file found, 1 kept, 0 skipped\n75 hits → 75 in the nine classes")
+        report = json.loads((tmp_path / "out" / "report.json").read_text())
+        assert report["hits_per_class"]["closed hi-hat"] == 48
+        assert report["hits_per_class"]["snare"] == 12
+        assert report["by_drum_map"] == {"my kit.txt": {"files": 1, "windows": 3}}
+        assert "my kit.txt (content " in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("flag", "content", "status", "expected"),
+    [
+        ("--drum_channel=0", b"", cli.USAGE, "flag --drum_channel=0: value should be one of <1|2|3|4|5|6|7|8|9|10|11|"),
+        ("--drum_channel=17", b"", cli.USAGE, "flag --drum_channel=17: value should be one of <1|2|3|4|5|6|7|8|9|10|"),
+        ("--drum_map=roalnd", b"", cli.FAILED, "--drum_map=roalnd: no such file, and none of roland, gm, auto; a drum"),
+        ("--drum_map={}", b"", cli.FAILED, "{}: has no drum in it; a drum map is a text file with a line such as 36:"),
+        (
+            "--drum_map={}",
+            b"36: kick\n38: snar",
+            cli.FAILED,
+            "{}, line 2: '38: snar': unknown drum; known, nearest fir",
+        ),
+        ("--drum_map={}", b"\x7fELF\2\1\1\0", cli.FAILED, "{}: is no text in UTF-8; a drum map is a text file with"),
+        ("--drum_map={}", b"36: kick\n" * 1_200_000, cli.FAILED, "{}: larger than 1 MiB; a drum map is a text file"),
+    ],
+)
+def test_drums_that_cannot_be_read_end_in_a_line_and_change_nothing(mixed, tmp_path, flag, content, status, expected):
+    (tmp_path / "kit.txt").write_bytes(content)
+    (tmp_path / "out").mkdir()
+    ended = run(f"--input={mixed}", f"--output_dir={tmp_path}/out", flag.format(tmp_path / "kit.txt"))
+    assert (ended.returncode, ended.stdout) == (status, "")
+    first, *more = errors(ended)
+    assert first.startswith("error: " + expected.format(tmp_path / "kit.txt"))
+    assert more == (["  python -m pipelines.convert --help lists the flags"] if status == cli.USAGE else [])
+    assert not list((tmp_path / "out").iterdir())
+
+
 @pytest.mark.slow
 def test_tfds_on_the_command_line(tmp_path):
     import tensorflow_datasets as tfds

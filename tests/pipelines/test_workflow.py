@@ -213,6 +213,20 @@ class TestConvert:
         workflow.convert(["starter", str(zip_path)], ["--styles=funk"])
         assert len(stages) == 2
 
+    def test_a_drum_map_that_was_edited_is_converted_with_again(self, stages, zip_path, tmp_path):
+        path = tmp_path / "kit.txt"
+        path.write_text("36: kick")
+        flags = ["--drum_channel=1", f"--drum_map={path}"]
+        for _ in range(2):
+            workflow.train([f"--dataset={zip_path}", *flags])
+        assert [stage[0] for stage in stages].count("convert") == 1
+        assert set(flags) <= set(stages[0])
+        assert not any(flag.startswith("--drum_") for stage in stages[1:] for flag in stage)
+        path.write_text("36: ride")
+        workflow.train([f"--dataset={zip_path}", *flags])
+        workflow.train([f"--dataset={zip_path}", "--drum_channel=all", flags[1]])
+        assert [stage[0] for stage in stages].count("convert") == 3
+
     def test_filters_are_the_conversions_and_the_stride_is_both(self, stages):
         workflow.train(["--styles=rock", "--min_bpm=90", "--stride_bars=2", "--num_steps=1"])
         convert, train, evaluate = stages
@@ -297,9 +311,22 @@ class TestGenerate:
         workflow.generate(["--run_dir", "r", *sound, "--output_dir=out", "--num_outputs=2", "--temperature", "0.5"])
         assert stages[0][0] == "generate"
         assert stages[0][-3:] == ["--num_outputs=2", "--temperature", "0.5"]
-        assert {"--run_dir=r", "--output_dir=out"} <= set(stages[0])
+        assert {"--run_dir=r", "--output_dir=out", "--humanize_with=auto"} <= set(stages[0])
         assert stages[1] == ["render", "--input=out", "--soundfont=a.sf2", "--sample_rate=8000"]
         assert stages[2] == ["report", "--input=out"]
+
+    def test_each_mode_has_the_model_that_suits_it_unless_one_is_named(self, stages):
+        make_run(workflow.RUNS_DIR / "mine", 5)
+        workflow.generate(["--mode=humanize", "--input=beat.mid"])
+        assert not any(flag.startswith("--run_dir") for flag in stages[0])
+        workflow.generate(["--mode=interpolate", "--humanize_with=none"])
+        assert f"--run_dir={workflow.RUNS_DIR / 'mine'}" in stages[3]
+        assert "--humanize_with=none" in stages[3] and "--humanize_with=auto" not in stages[3]
+
+    def test_a_manifest_says_all(self, stages):
+        make_run(workflow.RUNS_DIR / "mine", 5)
+        workflow.generate(["--from_manifest=old", "--output_dir=out"])
+        assert stages[0] == ["generate", "--from_manifest=old", "--output_dir=out"]
 
     def test_without_fluidsynth_everything_but_the_sound_is_made(self, stages, monkeypatch, capsys):
         def missing(_: str | None) -> pathlib.Path:

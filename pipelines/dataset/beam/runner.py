@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Any
 
 import absl.logging
 
-from grooves import drums
 from pipelines.dataset import conversion
 from pipelines.dataset.inputs import sources
 from pipelines.dataset.performance import PRELOAD, Options
@@ -166,7 +165,7 @@ def run(pipeline: apache_beam.Pipeline) -> None:
 
 
 def _settle_drum_map(job: conversion.Job, collection: sources.Collection) -> Options:
-    if job.options.drum_map != drums.AUTO:
+    if job.options.drum_map:
         return job.options
     from pipelines.dataset.beam import transforms
 

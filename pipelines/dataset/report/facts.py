@@ -21,7 +21,7 @@ class Facts:
     """What there is to count in a performance.
 
     Attributes:
-        drum_map: "roland" or "gm".
+        drum_map: The name of the one that its pitches are read by.
         style: As info.csv has it, for instance "funk/groove1"; empty where unknown.
         bpm: Quarters a minute at the beginning.
         metres: As they come, each once.
@@ -47,11 +47,10 @@ class Facts:
     window_digests: np.ndarray
 
 
-def describe(sequence: NoteSequence, drum_map: str, style: str, stride_bars: int) -> Facts:
+def describe(sequence: NoteSequence, drum_map: drums.DrumMap, style: str, stride_bars: int) -> Facts:
     """Returns what there is to count in a performance; `stride_bars` as in `windows.cut`."""
     pitches = drums.drum_pitches(sequence)
-    classes = drums.CLASS_BY_PITCH[drum_map]
-    unmapped = Counter(pitch for pitch in pitches if not 0 <= pitch < 128 or classes[pitch] < 0)
+    unmapped = Counter(pitch for pitch in pitches if pitch not in drum_map.pitch_on_kit)
     onsets = np.zeros([timing.STEPS_PER_BAR, drums.NUM_CLASSES], np.uint32)
     grid = hashlib.blake2b(digest_size=8)
     sections = list(windows.sections(sequence, drum_map))
@@ -60,7 +59,7 @@ def describe(sequence: NoteSequence, drum_map: str, style: str, stride_bars: int
         grid.update(section.steps.tobytes() + section.tokens.tobytes())
     cut = windows.of_sections(sections, stride_bars)
     return Facts(
-        drum_map=drum_map,
+        drum_map=drum_map.name,
         style=style,
         bpm=timing.qpm_of(sequence),
         metres=drums.metres(sequence),

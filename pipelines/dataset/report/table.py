@@ -56,10 +56,11 @@ def _reason_lines(report: Mapping) -> list[str]:
     names_by_reason = collections.defaultdict(list)
     for name, reason in report["skipped"].items():
         names_by_reason[tally.kind_of(reason)].append(name)
-    lines = [
-        f"  {reason}: {count:,} ({_some(names_by_reason[reason], _LINE_WIDTH - len(reason) - 12)})"
-        for reason, count in report["skipped_by_reason"].items()
-    ]
+    lines = []
+    for reason, count in report["skipped_by_reason"].items():
+        lines.append(f"  {reason}: {count:,} ({_some(names_by_reason[reason], _LINE_WIDTH - len(reason) - 12)})")
+        if reason == tally.NO_DRUMS:
+            lines += [f"    {line}" for line in textwrap.wrap(tally.where_notes_are(report), _LINE_WIDTH - 4)]
     for key, text in NAME_LISTS.items():
         if report[key]:
             lines.append(f"  {text}: {len(report[key]):,}")

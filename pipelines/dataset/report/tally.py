@@ -30,12 +30,13 @@ _BREAKDOWNS = ("style", "tempo", "metre", "drum_map", "collection")
 
 # A file's way, and the step that each kind of reason ends it at. Selection is first: what its table's columns rule out
 # is never read, so nothing can be said of its content.
+NO_DRUMS = "no drums"
 READABLE = "readable"  # What is in no row below ends here.
 _FILE_STEPS = ("selected", READABLE, "drum check", "4/4 check")
 _STEP_BY_REASON = {
     "not selected": "selected",
     "no notes": "drum check",
-    "no drums": "drum check",
+    NO_DRUMS: "drum check",
     "not in 4/4": "4/4 check",
 }
 
@@ -272,6 +273,13 @@ def _duration_ms(num_steps: int, bpm: float) -> int:
 def kind_of(reason: str) -> str:
     """Returns "not in 4/4" of "not in 4/4: 3/4"."""
     return reason.split(":")[0]
+
+
+def where_notes_are(report: Mapping) -> str:
+    """Returns, of the first file without drums, its name, where its notes are and how to take them; "" without one."""
+    reasons = ((name, *reason.partition(": ")) for name, reason in report["skipped"].items())
+    told = (f"{name}: {detail}" for name, kind, _, detail in reasons if kind == NO_DRUMS and "--drum_channel" in detail)
+    return next(told, "")
 
 
 def _number_first(value: str) -> tuple[bool, int, str]:

@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+from grooves import drums
 from pipelines.dataset import conversion, performance
 from pipelines.dataset.inputs import sources
 from tests import midi_files
@@ -68,10 +69,42 @@ def test_scores_give_drums_where_their_channel_is_the_drums(tmp_path):
     (folder / "settings.xml").write_text("<settings/>")
     report = conversion.convert(str(folder), tmp_path / "out")
     assert report["files_kept"] == 2
-    assert report["skipped"]["piano.musicxml"] == "no drums: nothing on MIDI channel 10"
+    assert report["skipped"]["piano.musicxml"] == (
+        "no drums: nothing on MIDI channel 10; notes are on channel 1 (20); --drum_channel=1 takes them as drums"
+    )
     assert report["skipped"]["settings.xml"] == "no notes"
     found = {s.filename: s for split in SPLITS for s in sequences(tmp_path / "out" / f"{split}.tfrecord")}
     beat = found["beat.xml"]
     assert beat.id == f"/id/musicxml/in/{hashlib.sha1(b'beat.xml').hexdigest()}"
     assert [note.pitch for note in beat.notes] == [36, 38] * 10
     assert sum(report["windows"].values()) == 3 + 1
+
+
+def test_parts_of_scores_are_drums_by_their_channel_too(tmp_path):
+    (tmp_path / "in").mkdir()
+    for channel in (1, 10):
+        (tmp_path / "in" / f"{channel}.xml").write_text(score(channel, bars=5))
+    (tmp_path / "in" / "none.xml").write_text(score(1, bars=5).replace("<midi-channel>1</midi-channel>", ""))
+    kept = {}
+    for drum_channel in (10, 1, "all"):
+        options = performance.Options(drum_channel=drum_channel)
+        report = conversion.convert(str(tmp_path / "in"), tmp_path / str(drum_channel), options=options)
+        kept[drum_channel] = {"1.xml", "10.xml", "none.xml"} - {*report["skipped"]}
+        if drum_channel != "all":
+            assert report["skipped"]["none.xml"] == (
+                "no drums: no note is marked as a drum, and none has a MIDI channel;"
+                " --drum_channel=all takes them as drums"
+            )
+    assert kept == {10: {"10.xml"}, 1: {"1.xml"}, "all": {"1.xml", "10.xml", "none.xml"}}
+
+
+def test_the_hits_of_the_drums_channel_choose_the_drum_map(tmp_path):
+    """What a piano plays on the tenth channel says nothing of a kit on the first."""
+    roland = [(4 * beat, (36, 22, 48)[beat % 3], 90) for beat in range(20)]
+    piano = [(4 * beat, 35, 90) for beat in range(20)]
+    midi_files.write(tmp_path / "in" / "a.mid", roland, channel=0, also={midi_files.DRUM_CHANNEL: piano})
+    source = next(sources.open_collections([str(tmp_path / "in")]).walk())
+    assert performance.find_evidence(source, 1) == drums.ROLAND
+    assert performance.find_evidence(source, 10) == drums.GM
+    facts = performance.convert_file(source, performance.Options(drum_channel=1)).facts
+    assert (facts.drum_map, facts.num_hits) == ("roland", 20)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import configs
-from grooves import metadata, timing, tokens
+from grooves import drums, metadata, timing, tokens
 from grooves.groove import Groove
 from pipelines.examples import augmentation, batches
 from pipelines.examples.augmentation import Augmentation
@@ -132,7 +132,7 @@ def test_windows_of_a_style_exchange_parts_among_themselves(tmp_path, changes):
         pitch = {"funk": 36, "rock": 38, "jazz": 51}[style]
         steps = np.flatnonzero(np.random.default_rng(number).random(16 * 12) < 0.4).tolist()
         sequences.append(midi_files.sequence([(step, pitch, 80) for step in steps]))
-        metadata.write(sequences[-1], {"style": f"{style}/{number}"}, "roland")
+        metadata.write(sequences[-1], {"style": f"{style}/{number}"}, drums.ROLAND)
     path = write_records(tmp_path / "a.tfrecord", *sequences)
 
     def windows(asked: str) -> np.ndarray:

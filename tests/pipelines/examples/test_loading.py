@@ -17,7 +17,7 @@ import pytest
 from magenta.models.music_vae import data
 
 import configs
-from grooves import metadata
+from grooves import drums, metadata
 from models import converters
 from pipelines.dataset.formats import tfrecords
 from pipelines.examples import loading, note_sequences, store
@@ -120,14 +120,15 @@ def test_general_midis_pitches_land_in_their_classes(tmp_path):
 
 def test_the_drum_map_that_a_record_names_is_the_one_it_is_read_by(tmp_path):
     played = [(step, 48 if pitch == HIGH_TOM else pitch, velocity) for step, pitch, velocity in PLAYED]
+    own = drums.DrumMap.of("mine.txt", dict(enumerate(drums.GM.classes)) | {48: 8})
     classes = {}
-    for drum_map in ("roland", "gm", ""):  # Pitch 48 is Roland's high tom, General MIDI's mid tom.
+    for drum_map in (drums.ROLAND, drums.GM, own, None):  # Pitch 48 is Roland's high tom, General MIDI's mid tom.
         sequence = midi_files.sequence(played)
         if drum_map:
             metadata.write(sequence, {}, drum_map)
         loaded = load("groovae_4bar", sequence, tmp_path=tmp_path)
         classes[drum_map] = np.flatnonzero(everything(loaded)[1][0, 19, :CLASSES]).tolist()
-    assert classes == {"roland": [6], "gm": [5], "": [6]}
+    assert classes == {drums.ROLAND: [6], drums.GM: [5], own: [8], None: [6]}
 
 
 def upstream_converter(name: str) -> data.BaseNoteSequenceConverter:

@@ -4,7 +4,7 @@ import note_seq
 import pytest
 
 import configs
-from grooves import metadata
+from grooves import drums, metadata
 from pipelines.examples import names, note_sequences
 from tests.pipelines.examples.test_loading import write_records
 
@@ -12,7 +12,7 @@ from tests.pipelines.examples.test_loading import write_records
 def sequence_of(columns, filename="", identifier=""):
     sequence = note_seq.NoteSequence(filename=filename, id=identifier)
     if columns is not None:
-        metadata.write(sequence, columns, "roland")
+        metadata.write(sequence, columns, drums.ROLAND)
     return sequence
 
 

@@ -83,6 +83,37 @@ def test_other_files_times_and_flags_make_records_stale(grooves):
     assert fingerprint() == found[-1]
 
 
+def test_what_a_drum_map_says_makes_records_stale_and_not_when_it_was_written(grooves, tmp_path):
+    path = tmp_path / "my kit.txt"
+    flag = f"--drum_map={path}"
+
+    def fingerprint():
+        return freshness.of_records([("grooves", grooves)], ["--styles=rock", flag])
+
+    found = [fingerprint()]  # It is not there yet; the conversion will say so.
+    for content in ("36: kick", "36: ride", "36: ride\n38: snare"):
+        path.write_text(content)
+        os.utime(path, (1, 1))
+        found.append(fingerprint())
+    assert len(set(found)) == len(found)
+    os.utime(path, (2, 2))
+    assert fingerprint() == found[-1]
+    path.write_bytes(bytes(10_000_000))
+    assert len(fingerprint()) < 1000
+
+
+@pytest.mark.parametrize(
+    "flag", ["--drum_map=roland", "--drum_map=", "--drum_map=.", "--drum_channel=1", "--styles=a.txt"]
+)
+def test_a_flag_that_names_no_drum_map_counts_as_it_is_written(grooves, tmp_path, monkeypatch, flag):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("36: kick")
+    before = freshness.of_records([("grooves", grooves)], [flag])
+    assert f"\nflag {flag}\n" in before
+    (tmp_path / "a.txt").write_text("36: ride")
+    assert freshness.of_records([("grooves", grooves)], [flag]) == before
+
+
 def test_a_name_that_is_no_path_counts_as_itself(tmp_path):
     first, second = (freshness.of_records([(name, tmp_path / name)], []) for name in ("groove", "groove/4bar"))
     assert first != second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -20,10 +21,12 @@ if importlib.util.find_spec("apache_beam") is None and not os.environ.get("CI"):
 
 from apache_beam.options.pipeline_options import DirectOptions
 
+from grooves import drum_map_file
 from pipelines import cli
 from pipelines.dataset import conversion
 from pipelines.dataset.beam import runner as beam_runner
 from pipelines.dataset.beam import transforms
+from pipelines.dataset.performance import Options
 from tests import midi_files
 from tests.beam_files import on_disk
 from tests.conversions import ROOT, contents
@@ -60,6 +63,28 @@ def test_two_processes_write_the_same_shards(inputs, plain, tmp_path):
     assert contents(tmp_path) == plain[3]
     assert out.startswith("32 files found, 26 kept, 6 skipped\n")
     assert f"written to {tmp_path}; " in out
+
+
+@pytest.mark.parametrize("drum_channel", [1, "all"])
+def test_drums_of_another_channel_and_map_are_the_same(inputs, tmp_path, drum_channel):
+    (tmp_path / "kit.txt").write_text("36: ride\n38: kick\n22: crash\n")
+    options = Options(drum_map_file.read(tmp_path / "kit.txt"), drum_channel=drum_channel)
+    for options_of_run in (options, dataclasses.replace(options, drum_map=None)):
+        conversion.convert(
+            inputs, tmp_path / "plain", options=options_of_run, num_workers=1, num_shards=2, overwrite=True
+        )
+        beam_runner.convert(inputs, tmp_path / "beam", "direct", options=options_of_run, num_shards=2, overwrite=True)
+        assert contents(tmp_path / "beam") == contents(tmp_path / "plain")
+
+
+def test_processes_of_beam_need_no_file_of_the_drum_map(inputs, tmp_path):
+    (tmp_path / "kit.txt").write_text("36: ride\n38: kick\n42: crash\n")
+    flags = [*(f"--input={name}" for name in inputs), f"--drum_map={tmp_path / 'kit.txt'}", "--drum_channel=all"]
+    options = Options(drum_map_file.read(tmp_path / "kit.txt"), drum_channel="all")
+    conversion.convert(inputs, tmp_path / "plain", options=options, num_workers=1)
+    status, _, err = run(*flags, f"--output_dir={tmp_path / 'beam'}", *TWO_PROCESSES)
+    assert (status, err) == (0, ["32 files are converted by Beam's DirectRunner"])
+    assert contents(tmp_path / "beam") == contents(tmp_path / "plain")
 
 
 def test_flags_reach_beam():

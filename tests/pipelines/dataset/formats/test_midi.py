@@ -13,7 +13,6 @@ import tracemalloc
 import warnings
 import zipfile
 
-import mido
 import note_seq
 import pretty_midi
 import pytest
@@ -78,7 +77,7 @@ def judged_alike(data: bytes) -> bool:
 def alone(monkeypatch):
     """Takes the fallback away."""
 
-    def not_alone(_):
+    def not_alone(*_):
         raise AssertionError("given to note-seq")
 
     monkeypatch.setattr(midi, "_read_with_note_seq", not_alone)
@@ -335,6 +334,82 @@ def test_random_events_are_read_as_note_seq_reads_them(few_ticks):
     assert 300 < num_read < 900
 
 
+CHANNELS = [1, 2, 9, 10, 16, "all"]
+
+
+@pytest.mark.parametrize("drum_channel", CHANNELS)
+def test_both_readers_take_the_drums_of_the_same_channel(drum_channel):
+    for name, data in ODD.items():
+        assert serialized(midi.read_midi(data, drum_channel)) == serialized(
+            midi._read_with_note_seq(data, drum_channel)
+        ), name
+    for path in STARTER[::10]:
+        data = path.read_bytes()
+        assert serialized(midi.read_midi(data, drum_channel)) == serialized(
+            midi._read_with_note_seq(data, drum_channel)
+        ), path
+
+
+@pytest.mark.parametrize("drum_channel", [1, 2, 10, 16])
+def test_another_channel_has_drums_as_if_it_were_the_tenth(drum_channel, alone):
+    """Both channels change places in the bytes, and note-seq reads them."""
+    swapped = {drum_channel - 1: 9, 9: drum_channel - 1}
+    for seed in range(200):
+        tracks, as_tenth = (random_tracks(seed, mapped) for mapped in ({}, swapped))
+        assert serialized(midi.read_midi(smf(*tracks), drum_channel)) == serialized(referee(smf(*as_tenth)))
+
+
+def random_tracks(seed: int, mapped: dict[int, int]) -> list[bytes]:
+    """Returns tracks of notes, controls, bends and programs on a few channels, some of which are `mapped` to others."""
+    rng = random.Random(seed)
+    tracks = []
+    for _ in range(rng.randrange(1, 4)):
+        events = []
+        for _ in range(40):
+            channel = rng.choice([0, 0, 1, 9, 9, 15])
+            kind = rng.choice([0x90, 0x90, 0x90, 0x80, 0x80, 0xB0, 0xE0, 0xC0])
+            data = bytes([rng.choice([36, 38]), rng.choice([0, 40, 90])])[: 1 if kind == 0xC0 else 2]
+            events.append(variable_int(rng.choice([0, 1, 96])) + bytes([kind | mapped.get(channel, channel)]) + data)
+        tracks.append(b"".join(events))
+    return tracks
+
+
+def test_the_channel_changes_nothing_but_what_is_marked_as_drums(alone):
+    data = ODD["all channels"]
+    for drum_channel in CHANNELS:
+        sequence = midi.read_midi(data, drum_channel)
+        expected = midi.read_midi(data)
+        for events in ("notes", "pitch_bends"):
+            for number, event in enumerate(getattr(expected, events)):
+                event.is_drum = drum_channel in ("all", number + 1)
+        assert serialized(sequence) == serialized(expected)
+
+
+def test_files_are_refused_alike_whatever_channel_has_the_drums():
+    for data in (b"", b"no MIDI at all", smf(HIT, b""), smf(meta(0x59, b"\x09\0") + HIT), smf(HIT, division=0xE728)):
+        said = set()
+        for drum_channel in CHANNELS:
+            with pytest.raises(ValueError, match=r"^unreadable MIDI: ") as caught:
+                midi.read_midi(data, drum_channel)
+            said.add(str(caught.value))
+        assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (ODD["channels in two tracks"], {1: 2, 10: 2}),
+        (ODD["programs"], {1: 3, 10: 3}),
+        (ODD["all channels"], dict.fromkeys(range(1, 17), 1)),
+        (ODD["controls of a channel without notes"], {10: 1}),
+        (ODD["no notes"], {}),
+        (b"no MIDI at all", {}),
+    ],
+)
+def test_notes_are_counted_by_channel(data, expected):
+    assert midi.count_by_channel(data) == expected
+
+
 def test_a_billion_ticks_take_no_memory(alone):
     """pretty_midi fills 8 GB with the times of all ticks."""
     tick = 1_000_000_000
@@ -384,9 +459,3 @@ def test_import_is_silent_and_without_tensorflow():
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=pathlib.Path(__file__).resolve().parents[4]
     )
     assert (run.stdout, run.stderr, run.returncode) == ("[]\n", "", 0)
-
-
-def test_mido_decodes_each_meta_event_that_it_knows():
-    """The reader asks mido's own table; this one is what it leans on."""
-    message = midi.meta.build_meta_message(0x51, b"\7\xa1\x20", 7)
-    assert message == mido.MetaMessage("set_tempo", tempo=500_000, time=7)

@@ -9,7 +9,7 @@ import time
 import note_seq
 import pytest
 
-from grooves import metadata
+from grooves import drums, metadata
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import sequence_files
 from tests import midi_files
@@ -94,7 +94,7 @@ def test_records_are_called_what_they_call_themselves_each_another(tmp_path):
 
 def test_columns_of_an_earlier_conversion_are_kept_and_say_the_split(tmp_path):
     with_columns = note_seq.NoteSequence(filename="a.mid")
-    metadata.write(with_columns, {"style": "rock", "split": "test"}, "gm")
+    metadata.write(with_columns, {"style": "rock", "split": "test"}, drums.GM)
     content = with_columns.SerializeToString()
     (record,) = sequence_files.walk([write(tmp_path / "data.tfrecord", [content])], "x")
     assert (record.split, record.columns) == ("test", {"style": "rock", "split": "test"})

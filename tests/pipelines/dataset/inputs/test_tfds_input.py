@@ -10,7 +10,8 @@ import zipfile
 import pytest
 import requests
 
-from grooves import metadata
+from grooves import drums, metadata
+from pipelines.dataset import performance
 from pipelines.dataset.inputs import info_csv, sources, tfds_input
 from pipelines.dataset.selection import Selection
 
@@ -113,6 +114,18 @@ def test_windows_of_four_bars_have_names_of_their_own(tfds_dir, unpacked):
     names = [source.name for source in collection.walk()]
     assert len(set(names)) == len(names) == collection.size > 3
     assert all(source.columns["style"] for source in collection.walk())
+
+
+def test_drums_are_where_it_is_said_in_tfds_too(tfds_dir, unpacked):
+    prepare("groove/full-midionly", tfds_dir, unpacked)
+    source = next(sources.open_collections(["groove"]).walk())
+    first = performance.convert_file(source, performance.Options(drum_channel=1))
+    assert first.skipped.startswith("no drums: nothing on MIDI channel 1; notes are on channel 10 (")
+    assert first.skipped.endswith("); --drum_channel=10 takes them as drums")
+    tenth, every = (performance.convert_file(source, performance.Options(drum_channel=ch)) for ch in (10, "all"))
+    assert every.record == tenth.record
+    own = drums.DrumMap.of("mine.txt", {36: 8})
+    assert set(performance.convert_file(source, performance.Options(own)).facts.unmapped) >= {38}
 
 
 def test_without_internet_it_is_said_at_once_and_nothing_prepared(tfds_dir, tmp_path):

@@ -40,3 +40,10 @@ def test_nothing_to_count_is_zeros():
     facts = describe(note_seq.NoteSequence(), drums.GM, "", 1)
     assert (facts.num_hits, facts.num_steps, facts.bpm, len(facts.window_digests)) == (0, 0, 120, 0)
     assert facts.metres == ("4/4",)
+
+
+def test_pitches_that_a_map_of_ones_own_does_not_name_are_in_no_class():
+    own = drums.DrumMap.of("mine.txt", {60: 0, 38: -1})
+    facts = describe(midi_files.sequence([(0, 60, 90), (1, 38, 80), (2, 36, 70), (3, 36, 70)]), own, "", 1)
+    assert (facts.drum_map, facts.num_hits, facts.unmapped) == ("mine.txt", 4, {38: 1, 36: 2})
+    assert facts.onsets.sum() == facts.onsets[0, 0] == 1

@@ -134,6 +134,14 @@ def test_a_reason_of_an_unknown_kind_counts_as_unreadable():
     assert report["steps"]["files"][2] == {"step": "readable", "files": 0, "lost": {"took longer than 60 s": 1}}
 
 
+def test_where_the_notes_are_is_told_of_the_first_file_without_drums():
+    told = "no drums: nothing on MIDI channel 10; notes are on channel 1 (3); --drum_channel=1 takes them as drums"
+    report = report_of(skipped("a.mid", "no notes"), skipped("c.mid", told), skipped("b.mid", told.replace("1", "2")))
+    assert report["skipped_by_reason"] == {"no drums": 2, "no notes": 1}
+    assert tally.where_notes_are(report) == f"b.mid: {told.replace('1', '2').removeprefix('no drums: ')}"
+    assert tally.where_notes_are(report_of(skipped("a.mid", "no notes"), skipped("b.mid", "no drums: nothing"))) == ""
+
+
 def test_files_of_one_name_are_all_listed():
     report = report_of(
         skipped("a.mid", "no notes", "one"),
