@@ -37,6 +37,10 @@ MAY_IMPORT = {
         *("grooves", "models", "configs"),
         *("pipelines/files", "pipelines/dataset", "pipelines/examples"),
     },
+    "pipelines/notebook": {
+        *("grooves", "pipelines/files", "pipelines/pages", "pipelines/audio"),
+        "pipelines/generation",
+    },
     "pipelines/review": {
         *("grooves", "models", "configs"),
         *("pipelines/files", "pipelines/pages", "pipelines/audio"),
