@@ -107,6 +107,7 @@ def test_a_bar_before_moves_all_of_it_by_that_bar(tmp_path, font, qpm):
     assert found[1] < 0.1
     assert found[1] < found[0] / 2
     assert found[1] < found[2] / 2
+    assert np.abs(after[0]).max() < 1e-6  # The first click has its attack.
     for beat in range(4):
         place = num_before * beat // 4
         around = np.abs(after[max(0, place - 64) : place + 2000])

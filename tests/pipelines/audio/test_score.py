@@ -82,6 +82,11 @@ def test_beats_are_the_metres_own(tmp_path):
     assert read.num_beats == 6
 
 
+def test_a_bar_that_is_cut_off_has_no_beats_beyond(tmp_path):
+    path = write_track(tmp_path / "a.mid", metre(4, 4), *hit(), metre(2, 4, 710), *hit())
+    assert [round(secs, 3) for secs, _ in score.read(path).beats()] == [0, 0.5, 0.75, 1.25]
+
+
 def test_what_is_sent_to_channels_without_notes_is_left_out(tmp_path):
     program = mido.Message("program_change", channel=0, program=3)
     read = score.read(write_track(tmp_path / "a.mid", program, program.copy(channel=9), *hit()))
