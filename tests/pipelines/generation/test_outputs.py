@@ -9,6 +9,7 @@ import mido
 import numpy as np
 import pytest
 
+from grooves import channels
 from pipelines.dataset.formats.midi import note_seq, pretty_midi
 from pipelines.generation import outputs, selection, song
 from pipelines.generation.piece import Piece
@@ -225,13 +226,13 @@ def test_drums_of_another_channel_are_replaced_and_what_is_on_channel_10_stays(t
         songs.notes_track([(0, 56, 99)], 480, 9),
     ]
     source = songs.write(tmp_path / "a.mid", tracks)
-    path = write(tmp_path, backed(song.read(source, "1")))
+    path = write(tmp_path, backed(song.read(source, 1)))
     assert songs.messages(path, 0) == []
     assert songs.hits(path) == sorted([*((2 * tick, *rest) for tick, *rest in songs.hits(source, 0)), (0, 56, 99)])
 
 
 def test_where_all_channels_are_drums_nothing_else_is_left(tmp_path, whole_band):
-    path = write(tmp_path, backed(song.read(whole_band, song.ALL_CHANNELS)))
+    path = write(tmp_path, backed(song.read(whole_band, channels.ALL)))
     assert {m.channel for _, m in songs.messages(path) if not m.is_meta and m.type != "sysex"} == {9}
     assert len(songs.hits(path)) == sum(len(songs.hits(whole_band, channel)) for channel in (0, 1, 9))
 
