@@ -31,7 +31,9 @@ COLABS_PACKAGES = (
     *("tensorflow==2.19.1", "numpy==2.0.2", "protobuf==5.29.5"),
     *("ipykernel==6.17.1", "ipython==7.34.0", "ipywidgets==7.7.1", "nbclient==0.10.2"),
 )
-VERSIONS = "import tensorflow, numpy, google.protobuf as p; print(tensorflow.__version__, numpy.__version__, p.__version__)"
+VERSIONS = (
+    "import tensorflow, numpy, google.protobuf as p; print(tensorflow.__version__, numpy.__version__, p.__version__)"
+)
 SHORT_TRAINING = (
     "--config=hier-drums_4bar_small --num_steps=2 --eval_num_batches=1"
     " --hparams=batch_size=4,enc_rnn_size=[8],dec_rnn_size=[6,6],z_size=4"
