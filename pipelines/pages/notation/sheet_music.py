@@ -10,6 +10,7 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
 
+from grooves import timing
 from pipelines.files import atomic, midi_files
 from pipelines.pages.notation import beats, drum_staff, musicxml, noteheads, rhythm
 from pipelines.pages.notation.drum_staff import SNARE
@@ -70,7 +71,7 @@ def read(midi_path: pathlib.Path) -> Performance:
         midi = mido.MidiFile(midi_path)
         if midi.ticks_per_beat < 1:
             raise ValueError("its time is counted in video frames, not in quarters")
-        hits, metres, tempos, num_others, tick = [], [], {0: 120.0}, 0, 0
+        hits, metres, tempos, num_others, tick = [], [], {0: timing.QPM}, 0, 0
         for message in mido.merge_tracks(midi.tracks):
             tick += message.time
             position = tick * beats.DIVISIONS / midi.ticks_per_beat
