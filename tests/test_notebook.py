@@ -19,7 +19,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "setup"))
 
-import packages  # noqa: E402 - setup/ is no package: the scripts run its files before anything is installed.
+import packages
 
 PROJECT_DIR = pathlib.Path(__file__).resolve().parents[1]
 NOTEBOOK = PROJECT_DIR / "notebooks" / "drums.ipynb"
