@@ -1,4 +1,4 @@
-"""One HTML page that shows and plays MIDI files, with a picture of each.
+"""One HTML page that shows and plays the MIDI files of a folder, and says what made them.
 
 The page needs nothing but the files beside it: it opens from the disk, without a server and without internet.
 """
@@ -6,123 +6,243 @@ The page needs nothing but the files beside it: it opens from the disk, without 
 from __future__ import annotations
 
 import dataclasses
-import math
+import hashlib
+import os
 import pathlib
 import shlex
 import urllib.parse
-import wave
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from pipelines.files import atomic, midi_files, progress
-from pipelines.pages import pianoroll, template
+from pipelines.pages import entries, manifest, pianoroll, sounds, template
+from pipelines.pages.entries import Entry
+from pipelines.pages.manifest import Command, Output
 
 PAGE_NAME = "index.html"
-BAR_WIDTH_REM, MAX_WIDTH_REM = 11.5, 184.0  # In a narrower window the picture scrolls and does not shrink.
+_OTHERS = "Other files"
+_MAX_COLUMNS_BESIDE = 7  # A grid of more has no room beside a picture.
 
 
 @dataclasses.dataclass(frozen=True)
-class Roll:
-    """A picture on the page: from `left` to `right`, fractions of its width, run `secs` evenly."""
+class Sample:
+    """A result on the page and, where there is one, the original that it was made of."""
 
-    left: float
-    right: float
-    secs: float
-    width_rem: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """One MIDI on the page. `wav_path` is None without a WAV beside it, `error` None where all is well."""
-
-    midi_path: pathlib.Path
-    png_path: pathlib.Path | None = None
-    wav_path: pathlib.Path | None = None
+    entry: Entry
+    label: str
+    original: Entry | None = None
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    roll: Roll | None = None
-    error: str | None = None
+    cell: tuple[int, int] | None = None  # Row and column in a grid.
+    remarks: Sequence[str] = ()  # Sentences on its files.
 
 
-def write_page(folder: pathlib.Path, title: str) -> list[Entry]:
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """What one command wrote; or, without a command, what none is known of."""
+
+    title: str
+    samples: Sequence[Sample]
+    command: Command | None = None
+    num_missing: int = 0  # Outputs that are not there any more.
+
+
+def write_page(folder: pathlib.Path, title: str, background: str = pianoroll.LIGHT) -> list[Entry]:
     """Draws `<stem>.png` beside each MIDI in a folder or below, and writes `index.html` into the folder.
 
-    The page's links are relative; WAVs are looked for beside their MIDI. The same files give the same page,
-    byte for byte. A MIDI that cannot be read is named on the page, and its entry has an `error`.
+    The page's links are relative; WAVs and scores are looked for beside their MIDI, and each WAV gets a script in
+    `sounds`, for loops. The same files give the same page, byte for byte. A MIDI that cannot be read is named on the
+    page, and its entry has an `error`.
+
+    Args:
+        folder: With the MIDI files and, where `pipelines.generate` wrote them, `manifest.json`.
+        title: The page's heading.
+        background: Of the pictures: a name in `pianoroll.BACKGROUNDS`.
 
     Raises:
         ValueError: there is no MIDI.
-        OSError: a picture or the page cannot be written.
+        OSError: a picture, a script or the page cannot be written.
     """
-    paths = midi_files.find(folder)
-    entries = [make_entry(path) for path in progress.track(paths, len(paths), "pictures")]
-    atomic.write_text(folder / PAGE_NAME, page_html(entries, folder, title))
-    return entries
+    commands, damage = manifest.read(folder)
+    num_bars = _num_bars(commands)
+    files = {path: num_bars.get(_name(path, folder), 1) for path in midi_files.find(folder)}
+    made = list(progress.track(entries.make_all(files, folder, background), len(files), "pictures"))
+    sections = arrange({_name(entry.midi_path, folder): entry for entry in made}, commands)
+    atomic.write_text(folder / PAGE_NAME, page_html(sections, folder, title, background, damage))
+    sounds.tidy(folder / sounds.FOLDER_NAME, {entry.script_path for entry in made})
+    return made
 
 
-def make_entry(midi_path: pathlib.Path) -> Entry:
-    """Draws one MIDI's picture beside it and collects what there is to say about it.
+def arrange(made: Mapping[str, Entry], commands: Sequence[Command]) -> list[Section]:
+    """Returns the page's sections: a command each, the newest first, and what none of them names.
 
-    Raises:
-        OSError: the picture cannot be written.
+    Args:
+        made: Each MIDI's entry by its path in the folder.
+        commands: As `manifest.read` gives them. A file that two of them name belongs to the first, which wrote it last.
     """
-    try:
-        score = pianoroll.read(midi_path)
-    except ValueError as error:
-        return Entry(midi_path, error=str(error))
-    png_path = midi_path.with_suffix(".png")
-    left, right = pianoroll.draw(score, png_path)
-    roll = Roll(left, right, score.bar_secs[-1], min(BAR_WIDTH_REM * score.num_bars, MAX_WIDTH_REM))
-    wav_path = midi_path.with_suffix(".wav")
-    wav_facts = describe_wav(wav_path) if wav_path.is_file() else {}
-    return Entry(midi_path, png_path, wav_path if wav_facts else None, describe(score) | wav_facts, roll)
+    left = dict(made)
+    sections = []
+    for command in commands:
+        samples = [
+            _sample(left.pop(output.midi), output, made.get(output.original or ""))
+            for output in command.outputs
+            if output.midi in left
+        ]
+        num_missing = len({output.midi for output in command.outputs} - made.keys())
+        if samples or num_missing:
+            sections.append(Section(command.mode or "unknown mode", samples, command, num_missing))
+    if commands:
+        left = {name: entry for name, entry in left.items() if name.split("/")[0] != manifest.ORIGINALS_NAME}
+    if left:
+        samples = [Sample(entry, name.removesuffix(entry.midi_path.suffix)) for name, entry in left.items()]
+        sections.append(Section(_OTHERS if sections else "", samples))
+    return sections
 
 
-def describe(score: pianoroll.Score) -> dict[str, str]:
-    """Returns the facts of a score: bars, tempo, hits, and hits a bar."""
-    slowest, fastest = round(min(score.qpms)), round(max(score.qpms))
-    noun = "hits" if all(note.is_drum for note in score.notes) else "notes"
-    return {
-        "bars": str(score.num_bars),
-        "tempo": f"{slowest} qpm" if slowest == fastest else f"{slowest} to {fastest} qpm",
-        noun: str(len(score.notes)),
-        f"{noun} a bar": f"{len(score.notes) / score.num_bars:.1f}",
-    }
+def page_html(sections: Sequence[Section], folder: pathlib.Path, title: str, background: str, damage: str = "") -> str:
+    """Returns the whole page; every text is escaped and every link percent-encoded.
 
-
-def describe_wav(path: pathlib.Path) -> dict[str, str]:
-    """Returns the length and peak of a 16-bit WAV, nothing when it is none."""
-    try:
-        with wave.open(str(path), "rb") as wav:
-            samples = np.frombuffer(wav.readframes(wav.getnframes()), "<i2")
-            secs = wav.getnframes() / wav.getframerate()
-    except (wave.Error, EOFError, ValueError):
-        return {}
-    peak = np.abs(samples.astype(np.int32)).max(initial=0) / 32768
-    level = f"{20 * math.log10(peak):.1f} dBFS" if peak else "silent"
-    return {"sound": f"{secs:.1f} s", "peak": level}
-
-
-def page_html(entries: Sequence[Entry], folder: pathlib.Path, title: str) -> str:
-    """Returns the whole page; every text is escaped and every link percent-encoded."""
+    Args:
+        sections: In their order on the page.
+        folder: The page's.
+        title: Its heading.
+        background: Of its pictures.
+        damage: What is wrong with the folder's manifest.
+    """
+    on_page = [sample.entry for section in sections for sample in section.samples]
+    shown = [_shown_section(section, folder, f"s{number}") for number, section in enumerate(sections, start=1)]
     return template.render(
         "listening.html",
-        title=title,
-        num_silent=sum(not entry.wav_path and not entry.error for entry in entries),
-        commands=[f"python -m pipelines.{stage} --input={shlex.quote(str(folder))}" for stage in ("render", "report")],
-        entries=[_shown(entry, folder) for entry in entries],
+        title=midi_files.printable(title),
+        background=background,
+        damage=damage,
+        num_samples=len(on_page),
+        num_silent=sum(not entry.wav_path and not entry.error for entry in on_page),
+        num_playing=sum(bool(sample["players"]) for section in shown for sample in section["samples"]),
+        has_grid=any(section["grid"] for section in shown),
+        commands=[
+            f"python -m pipelines.{stage} --input={shlex.quote(midi_files.printable(folder))}"
+            for stage in ("render", "report")
+        ],
+        sections=shown,
     )
 
 
-def _shown(entry: Entry, folder: pathlib.Path) -> dict:
-    """Returns what the template shows of an entry on a page in `folder`."""
-    paths = {"MIDI": entry.midi_path, "WAV": entry.wav_path, "PNG": entry.png_path}
+def _num_bars(commands: Sequence[Command]) -> dict[str, int]:
+    """Returns how many bars outputs and their originals have at least, by path: the last ones may be silent."""
     return {
-        "name": entry.midi_path.relative_to(folder).with_suffix("").as_posix(),
-        "links": {
-            kind: urllib.parse.quote(path.relative_to(folder).as_posix()) for kind, path in paths.items() if path
-        },
-        "error": entry.error and entry.error.removeprefix(f"{entry.midi_path}: "),
-        "roll": entry.roll,
-        "facts": entry.facts,
+        name: output.num_bars
+        for command in reversed(commands)  # The newest has the last word.
+        for output in command.outputs
+        for name in (output.midi, output.original)
+        if name
     }
+
+
+def _sample(entry: Entry, output: Output, original: Entry | None) -> Sample:
+    remarks = []
+    if output.sha256 and hashlib.sha256(entry.midi_path.read_bytes()).hexdigest() != output.sha256:
+        remarks.append("This file has been changed since it was written.")
+    if output.original and original is None:
+        remarks.append(f"The original, {midi_files.printable(output.original)}, is not there.")
+    return Sample(entry, output.label or entry.midi_path.stem, original, output.facts, output.cell, remarks)
+
+
+def _shown_section(section: Section, folder: pathlib.Path, prefix: str) -> dict:
+    """Returns what the template shows of a section whose samples' ids begin with `prefix`."""
+    samples = [_shown(sample, folder, f"{prefix}-{number}") for number, sample in enumerate(section.samples, start=1)]
+    cells = {sample.cell: shown for sample, shown in zip(section.samples, samples, strict=True) if sample.cell}
+    command = section.command
+    grid = _grid(cells, command.inputs) if cells else None
+    return {
+        "title": section.title,
+        "when": command.created.replace("T", " ") if command else "",
+        "made": _made(command, bool(grid)) if command else {},
+        "details": _details(command) if command else {},
+        "num_missing": section.num_missing,
+        "samples": samples,
+        "grid": grid,
+        "is_beside": bool(grid) and len(grid["rows"][0]) <= _MAX_COLUMNS_BESIDE,
+    }
+
+
+def _made(command: Command, has_grid: bool) -> dict[str, str]:
+    """Returns what one wants to know first of a command; a grid has its sources at its corners."""
+    facts = {key: command.facts[key] for key in ("config", "temperature", "seed") if key in command.facts}
+    sources = "" if has_grid else ", ".join(pathlib.PurePath(path).name for path in command.inputs)
+    return facts | dict(command.flags) | ({"from": sources} if sources else {})
+
+
+def _details(command: Command) -> dict[str, str]:
+    """Returns what makes a command's outputs again: checkpoints by their hashes, inputs by their paths, versions."""
+    checkpoint = {key: text for key, text in command.facts.items() if key.startswith("checkpoint")}
+    models = {f"{name}: {key}": text for name, facts in command.models.items() for key, text in facts.items()}
+    inputs = {f"input {number}": path for number, path in enumerate(command.inputs, start=1)}
+    named = {key.replace("_", " "): text for key, text in (checkpoint | models).items()}
+    return named | inputs | dict(command.versions)
+
+
+def _grid(cells: Mapping[tuple[int, int], dict], inputs: Sequence[str]) -> dict:
+    """Returns the rows of a grid's cells, None where there is none, and what its corners come from.
+
+    The corners are named in reading order: top left, top right, bottom left, bottom right.
+    """
+    last_row, last_column = (max(at) for at in zip(*cells, strict=True))
+    places = [(row, column) for row in (0, last_row) for column in (0, last_column)]
+    sources = [pathlib.PurePath(path).stem for path in inputs]
+    if len(sources) != len(places):
+        sources = [cells[place]["label"] if place in cells else "" for place in places]
+    return {
+        "rows": [[cells.get((row, column)) for column in range(last_column + 1)] for row in range(last_row + 1)],
+        "corners": sources,
+    }
+
+
+def _shown(sample: Sample, folder: pathlib.Path, sample_id: str) -> dict:
+    """Returns what the template shows of a sample on a page in `folder`; of two sides the original is the first."""
+    if sample.original:
+        sides = [
+            _shown_side("original", "A", sample.original, folder),
+            _shown_side("result", "B", sample.entry, folder),
+        ]
+    else:
+        sides = [_shown_side("result", "", sample.entry, folder)]
+    label, name = (midi_files.printable(text) for text in (sample.label, _name(sample.entry.midi_path, folder)))
+    return {
+        "id": sample_id,
+        "label": label,
+        "name": "" if name.startswith(f"{label}.") else name,
+        "sides": sides,
+        "players": [
+            (f"{label}, {side['kind']}" if side["letter"] else label, side) for side in sides if side["script"]
+        ],
+        "facts": {**sample.facts, **sample.entry.facts},
+        "note": _note(sample.entry.facts),
+        "remarks": sample.remarks,
+        "miniature": sample.entry.miniature,
+    }
+
+
+def _note(facts: Mapping[str, str]) -> str:
+    """Returns what is said of a sample while it is heard: its bars and its tempo."""
+    if not facts:
+        return ""
+    return f"{facts['bars']} {'bar' if facts['bars'] == '1' else 'bars'}, {facts['tempo']}"
+
+
+def _shown_side(kind: str, letter: str, entry: Entry, folder: pathlib.Path) -> dict:
+    links = {"MIDI": entry.midi_path, "WAV": entry.wav_path, "Score": entry.score_path, "PNG": entry.png_path}
+    return {
+        "kind": kind,
+        "letter": letter,
+        "links": {name: _link(path, folder) for name, path in links.items() if path},
+        "script": _link(entry.script_path, folder) if entry.script_path else None,
+        "roll": entry.roll,
+        "error": entry.error and midi_files.printable(entry.error.removeprefix(f"{entry.midi_path}: ")),
+    }
+
+
+def _link(path: pathlib.Path, folder: pathlib.Path) -> str:
+    return urllib.parse.quote(os.fsencode(path.relative_to(folder).as_posix()))
+
+
+def _name(path: pathlib.Path, folder: pathlib.Path) -> str:
+    return path.relative_to(folder).as_posix()

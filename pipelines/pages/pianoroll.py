@@ -1,17 +1,15 @@
 """A picture of a MIDI file: a row for each drum, a mark for each hit at its true time.
 
-A mark begins where its hit sounds: right of a grid line it is late, across one it is early. Its height and
-colour are the velocity. Where two pictures are compared, signs say what differs, by their form and not by colour alone.
+A mark begins, with its dark edge, where its hit sounds: right of a grid line it is late, across one it is early. Its
+height and shade are the velocity. Where two pictures are compared, signs say what differs, by their form and not by
+colour alone.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import math
 import pathlib
 import re
-import warnings
 from collections.abc import Sequence
 
 import matplotlib.collections
@@ -22,56 +20,59 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from grooves import drums, timing
-from pipelines.files import atomic, midi_files
-
-with midi_files.importing_libraries():
-    import pretty_midi
-
-_CLASS_OF_PITCH = {
-    pitch: name for name, pitches in zip(drums.CLASS_NAMES, drums.ROLAND_CLASSES, strict=True) for pitch in pitches
-}
+from pipelines.files import atomic
+from pipelines.pages import notes
+from pipelines.pages.notes import Score
 
 # Inches. The margins are fixed, so that a page knows where in the picture a time is.
-MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 1.05, 0.12, 0.12, 0.34
+MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 1.2, 0.12, 0.1, 0.34
 BAR_WIDTH, MIN_WIDTH, MAX_WIDTH = 2.7, 5.4, 43.2
 ROW_HEIGHT = 0.29
 DOTS_PER_INCH = 160
 MAX_LABELS = 30
+BEAT_LABELS_NEED = 1.6  # Inches of a bar that has numbers at its beats.
 
 MARK_STEPS = 0.5  # A drum's mark is half a sixteenth wide: the length of a hit means nothing.
-VELOCITY_COLORS = matplotlib.colors.LinearSegmentedColormap.from_list(
-    "velocity", ["#ffdcb0", "#fba65c", "#e2672a", "#a83c12", "#5e2306"]
-)
 BOX, CROSS = "box", "cross"  # Signs: a frame round a mark or in its place, and a cross over one.
-_SIGN_COLOR = "#0b62b8"  # Blue beside orange is told apart with any kind of colour blindness.
 # Each sign's shape as matplotlib takes it, and its height in points; a row has 21.
 _SIGNS = {BOX: ([(-0.3, -0.5), (0.3, -0.5), (0.3, 0.5), (-0.3, 0.5), (-0.3, -0.5)], 18), CROSS: ("x", 9)}
-_INK, _BAR, _BEAT, _STEP, _BAND = "#454a52", "#8b929c", "#cfd3d9", "#e9ebee", "#f6f7f8"
+_SAME_SECS = 1e-3  # Nearer than that to a line is on it.
+_BAR_WIDTH_REM, _MAX_WIDTH_REM = 11.5, 184.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Note:
-    start_secs: float
-    end_secs: float
-    pitch: int
-    velocity: int  # 1 to 127.
-    is_drum: bool
+class Palette:
+    """The colours of a picture. Shades run from the softest hit to the loudest, ever further from the background."""
+
+    background: str
+    band: str  # Every other row.
+    step: str
+    beat: str
+    bar: str
+    ink: str
+    soft_ink: str
+    sign: str  # Blue beside orange is told apart with any kind of colour blindness.
+    shades: tuple[str, ...]
+    edge: str
+
+    def shade(self, velocities: np.ndarray) -> np.ndarray:
+        """Returns the colour of each velocity in [0, 1], `[n, 4]` RGBA."""
+        return matplotlib.colors.LinearSegmentedColormap.from_list("velocity", self.shades)(velocities)
 
 
-@dataclasses.dataclass(frozen=True)
-class Score:
-    """What a MIDI file holds. The grids are times; `bar_secs` ends with the end of the last bar."""
-
-    notes: tuple[Note, ...]
-    bar_secs: tuple[float, ...]
-    beat_secs: tuple[float, ...]
-    step_secs: tuple[float, ...]
-    qpms: tuple[float, ...]  # Every tempo, in order.
-
-    @property
-    def num_bars(self) -> int:
-        return len(self.bar_secs) - 1
+BACKGROUNDS = {
+    "light": Palette(
+        **{"background": "#ffffff", "band": "#f5f6f7", "step": "#e4e7ea", "beat": "#c3c8cf", "bar": "#7f868f"},
+        **{"ink": "#3d424a", "soft_ink": "#757c86", "sign": "#0b62b8", "edge": "#4a1a04"},
+        shades=("#ffd9a8", "#fba65c", "#e2672a", "#a83c12", "#571f05"),
+    ),
+    "dark": Palette(
+        **{"background": "#1c1e21", "band": "#24272b", "step": "#2f3338", "beat": "#474d54", "bar": "#8d949d"},
+        **{"ink": "#d9d7d3", "soft_ink": "#969ca5", "sign": "#6db3f2", "edge": "#ffe9cf"},
+        shades=("#6b3413", "#a04c1c", "#d96f2f", "#fba868", "#ffe3bd"),
+    ),
+}
+LIGHT = "light"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,79 +84,56 @@ class Sign:
     row: str  # A row's label.
 
 
-def read(midi_path: pathlib.Path, min_bars: int = 1) -> Score:
-    """Reads a MIDI file into notes and a grid of whole bars that holds every onset, and at least so many bars.
+@dataclasses.dataclass(frozen=True)
+class Roll:
+    """What a page knows of a picture: from `left` to `right`, fractions of its width, run `secs` evenly."""
 
-    Raises:
-        ValueError: the file cannot be read.
-    """
-    with midi_files.reading(midi_path), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Tempo changes outside the first track: read all the same.
-        midi = pretty_midi.PrettyMIDI(str(midi_path))
-        notes = sorted(
-            (
-                Note(note.start, note.end, note.pitch, note.velocity, instrument.is_drum)
-                for instrument in midi.instruments
-                for note in instrument.notes
-            ),
-            key=lambda note: (note.start_secs, note.pitch),
-        )
-        last_tick = midi.time_to_tick(notes[-1].start_secs) if notes else 0
-        bars, beats, steps = (_times(midi, ticks) for ticks in _grid(midi, last_tick, min_bars))
-        qpms = tuple(float(qpm) for qpm in midi.get_tempo_changes()[1])
-        return Score(tuple(notes), bars, beats, steps, qpms)
+    left: float
+    right: float
+    secs: float
+    num_bars: int
+    num_beats: int
+    aspect: float  # Width by height.
+    background: str = LIGHT
+
+    @property
+    def width_rem(self) -> float:
+        """The picture's width on a page; where there is less room it scrolls and does not shrink."""
+        return min(_BAR_WIDTH_REM * self.num_bars, _MAX_WIDTH_REM)
 
 
-def row_of(note: Note) -> str:
-    """Returns the label of a note's row: its drum class, its drum's name where it has none, or its pitch."""
-    if not note.is_drum:
-        return pretty_midi.note_number_to_name(note.pitch)
-    name = _CLASS_OF_PITCH.get(note.pitch) or pretty_midi.note_number_to_drum_name(note.pitch)
-    return name.lower() or f"drum {note.pitch}"
-
-
-def rows(score: Score) -> list[str]:
-    """Returns the rows' labels, the lowest first: the drum classes in kit order, other drums, pitches."""
-    hits = [note for note in score.notes if note.is_drum]
-    others = {note.pitch: row_of(note) for note in hits if note.pitch not in _CLASS_OF_PITCH}
-    pitches = [note.pitch for note in score.notes if not note.is_drum]
-    labels = list(drums.CLASS_NAMES) if hits or not pitches else []
-    labels += [label for _, label in sorted(others.items())]
-    if pitches:
-        labels += [pretty_midi.note_number_to_name(pitch) for pitch in range(min(pitches), max(pitches) + 1)]
-    return labels
-
-
-def draw(score: Score, png_path: pathlib.Path, signs: Sequence[Sign] = ()) -> tuple[float, float]:
+def draw(score: Score, png_path: pathlib.Path, signs: Sequence[Sign] = (), background: str = LIGHT) -> Roll:
     """Draws a score as a PNG, which appears whole or not at all; needs no display, and keeps no global state.
 
     Args:
         score: The notes and their grid.
         png_path: The picture.
         signs: Drawn over the notes.
-
-    Returns:
-        Where the first bar begins and the last one ends, as fractions of the picture's width. Between them
-        time runs evenly, from 0 to `score.bar_secs[-1]`.
+        background: A name in BACKGROUNDS.
 
     Raises:
         OSError: the picture cannot be written.
     """
-    labels = rows(score)
+    palette, labels = BACKGROUNDS[background], notes.rows(score)
     axes_width = min(max(score.num_bars * BAR_WIDTH, MIN_WIDTH), MAX_WIDTH)
     width = MARGIN_LEFT + axes_width + MARGIN_RIGHT
     axes_height = max(len(labels), 4) * ROW_HEIGHT
     height = MARGIN_BOTTOM + axes_height + MARGIN_TOP
     left, right = MARGIN_LEFT / width, 1 - MARGIN_RIGHT / width
-    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, facecolor=palette.background)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((left, MARGIN_BOTTOM / height, right - left, axes_height / height))
-    _draw_grid(axes, score, labels, inches_per_bar=axes_width / score.num_bars)
-    _draw_notes(axes, score, labels)
-    _draw_signs(axes, score, labels, signs)
+    axes.set_axis_off()
+    axes.set_xlim(0, score.secs)
+    axes.set_ylim(-0.5, len(labels) - 0.5)
+    inches_per_bar = axes_width / score.num_bars
+    _draw_grid(axes, score, len(labels), palette, inches_per_bar)
+    _draw_labels(axes, score, labels, palette, inches_per_bar)
+    _draw_notes(axes, score, labels, palette)
+    _draw_signs(axes, score, labels, signs, palette)
     with atomic.replacing(png_path) as partial:
         figure.savefig(partial, format="png", metadata={"Software": None})
-    return left, right
+    return Roll(left, right, score.secs, score.num_bars, len(score.beat_secs), width / height, background)
 
 
 def marks(score: Score, labels: list[str]) -> np.ndarray:
@@ -164,7 +142,7 @@ def marks(score: Score, labels: list[str]) -> np.ndarray:
     row = {label: index for index, label in enumerate(labels)}
     corners = []
     for note in score.notes:
-        y = row[row_of(note)]
+        y = row[notes.row_of(note)]
         half = 0.12 + 0.3 * note.velocity / 127 if note.is_drum else 0.38
         x0 = note.start_secs
         x1 = x0 + MARK_STEPS * step_secs if note.is_drum else max(note.end_secs, x0 + 0.1 * step_secs)
@@ -172,70 +150,86 @@ def marks(score: Score, labels: list[str]) -> np.ndarray:
     return np.array(corners, dtype=float).reshape(-1, 4, 2)
 
 
-def _draw_notes(axes: Axes, score: Score, labels: list[str]) -> None:
-    velocities = np.array([note.velocity for note in score.notes]) / 127
-    collection = matplotlib.collections.PolyCollection(
-        marks(score, labels), facecolors=VELOCITY_COLORS(velocities), edgecolors="none", zorder=3
+def beat_names(score: Score) -> list[tuple[float, str]]:
+    """Returns the beats within bars, as times and names: 1.2 is the second beat of the first bar."""
+    names, bar, beat = [], 0, 0
+    for secs in score.beat_secs:
+        if bar < score.num_bars and secs >= score.bar_secs[bar]:
+            bar, beat = bar + 1, 1
+        else:
+            beat += 1
+            names.append((secs, f"{bar}.{beat}"))
+    return names
+
+
+def _draw_notes(axes: Axes, score: Score, labels: list[str], palette: Palette) -> None:
+    """Draws each note's mark, a dark edge at its beginning and, where it lies across the grid, the line under it."""
+    corners = marks(score, labels)
+    shades = palette.shade(np.array([note.velocity for note in score.notes]) / 127)
+    boxes = matplotlib.collections.PolyCollection(corners, facecolors=shades, edgecolors="none", zorder=3)
+    edges = matplotlib.collections.LineCollection(corners[:, :2], colors=palette.edge, linewidths=1.1, zorder=5)
+    lines = matplotlib.collections.LineCollection(
+        _across(score, corners), colors=palette.background, linewidths=0.7, zorder=4
     )
-    axes.add_collection(collection, autolim=False)
+    for collection in (boxes, edges, lines):
+        axes.add_collection(collection, autolim=False)
 
 
-def _draw_signs(axes: Axes, score: Score, labels: list[str], signs: Sequence[Sign]) -> None:
-    halo = [matplotlib.patheffects.withStroke(linewidth=3.2, foreground="white")]  # It parts a sign from its mark.
+def _across(score: Score, corners: np.ndarray) -> np.ndarray:
+    """Returns the grid's lines in marks that begin before them, `[early, 2, 2]`: seconds and rows of both ends."""
+    steps = np.array(score.step_secs)
+    following = np.searchsorted(steps, corners[:, 0, 0] + _SAME_SECS)
+    is_drum = np.array([note.is_drum for note in score.notes], dtype=bool)
+    is_early = is_drum & (following < len(steps))
+    is_early[is_early] = steps[following[is_early]] < corners[is_early, 2, 0]
+    lines = corners[is_early, :2].copy()
+    lines[:, :, 0] = steps[following[is_early], np.newaxis]
+    return lines
+
+
+def _draw_signs(axes: Axes, score: Score, labels: list[str], signs: Sequence[Sign], palette: Palette) -> None:
+    halo = [matplotlib.patheffects.withStroke(linewidth=3.2, foreground=palette.background)]  # Parts sign and mark.
     for kind, (marker, points) in _SIGNS.items():
         places = [(sign.secs, labels.index(sign.row)) for sign in signs if sign.kind == kind]
         if places:
             x, y = np.transpose(places)
             shape = {"marker": marker, "markersize": points, "markeredgewidth": 1.7, "fillstyle": "none"}
             x = x + MARK_STEPS / 2 * _step_secs(score)
-            axes.plot(x, y, linestyle="", color=_SIGN_COLOR, path_effects=halo, clip_on=False, zorder=4, **shape)
+            axes.plot(x, y, linestyle="", color=palette.sign, path_effects=halo, clip_on=False, zorder=6, **shape)
 
 
 def _step_secs(score: Score) -> float:
-    return score.bar_secs[-1] / max(len(score.step_secs), 1)
+    return score.secs / max(len(score.step_secs), 1)
 
 
-def _draw_grid(axes: Axes, score: Score, labels: list[str], inches_per_bar: float) -> None:
-    for y in range(0, len(labels), 2):
-        axes.axhspan(y - 0.5, y + 0.5, color=_BAND, linewidth=0, zorder=0)
+def _draw_grid(axes: Axes, score: Score, num_rows: int, palette: Palette, inches_per_bar: float) -> None:
+    """Draws bands behind every other row, and lines where there is room for them."""
+    for y in range(0, num_rows, 2):
+        axes.axhspan(y - 0.5, y + 0.5, color=palette.band, linewidth=0, zorder=0)
     for secs, color, width, inches_needed in (
-        (score.step_secs, _STEP, 0.7, 1.0),
-        (score.beat_secs, _BEAT, 0.8, 0.4),
-        (score.bar_secs, _BAR, 1.0, 0.0),
+        (score.step_secs, palette.step, 0.7, 1.0),
+        (score.beat_secs, palette.beat, 0.9, 0.4),
+        (score.bar_secs, palette.bar, 1.2, 0.0),
     ):
         if inches_per_bar >= inches_needed:
-            axes.vlines(secs, -0.5, len(labels) - 0.5, color=color, linewidth=width, zorder=1)
-    axes.set_xlim(0, score.bar_secs[-1])
-    axes.set_ylim(-0.5, len(labels) - 0.5)
-    every = max(1, round(0.5 / inches_per_bar))  # Bar numbers half an inch apart or more.
-    axes.set_xticks(score.bar_secs[:-1:every], [str(bar) for bar in range(1, score.num_bars + 1, every)], ha="left")
+            axes.vlines(secs, -0.5, num_rows - 0.5, color=color, linewidth=width, zorder=1)
+
+
+def _draw_labels(axes: Axes, score: Score, labels: list[str], palette: Palette, inches_per_bar: float) -> None:
+    """Writes the rows' names on the left and, below, the numbers of bars (3) and of beats in them (3.2)."""
     # With many pitches, only the Cs have room for their names.
     shown = [x if len(labels) <= MAX_LABELS or re.fullmatch(r"C-?\d+", x) else "" for x in labels]
-    axes.set_yticks(range(len(labels)), shown)
-    axes.tick_params(length=0, labelsize=9, labelcolor=_INK, pad=5)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    for y, label in enumerate(shown):
+        _write(axes, (0, y), (-6, 0), label, ha="right", va="center", fontsize=10.5, color=palette.ink)
+    every = max(1, round(0.5 / inches_per_bar))  # Bar numbers half an inch apart or more.
+    place = {"ha": "left", "va": "top"}
+    for bar in range(0, score.num_bars, every):
+        at = (score.bar_secs[bar], -0.5)
+        _write(axes, at, (0, -3.5), str(bar + 1), **place, fontsize=11, fontweight="bold", color=palette.ink)
+    if inches_per_bar >= BEAT_LABELS_NEED:
+        for secs, name in beat_names(score):
+            _write(axes, (secs, -0.5), (0, -4.5), name, **place, fontsize=9, color=palette.soft_ink)
 
 
-def _grid(midi: pretty_midi.PrettyMIDI, last_tick: int, min_bars: int) -> tuple[list[float], list[float], list[float]]:
-    """Returns the ticks of bars (one more than there are), beats and sixteenths, to the end of `last_tick`'s bar."""
-    changes = [
-        (midi.time_to_tick(change.time), change.numerator, change.denominator) for change in midi.time_signature_changes
-    ]
-    if not changes or changes[0][0] > 0:
-        changes.insert(0, (0, 4, 4))
-    bars, beats, steps = [], [], []
-    for (start, numerator, denominator), (end, *_) in itertools.pairwise([*changes, (math.inf, 0, 0)]):
-        beat = midi.resolution * 4 / denominator
-        step = midi.resolution / timing.STEPS_PER_QUARTER
-        tick = start
-        while tick < end and (tick <= last_tick or len(bars) < min_bars):
-            bars.append(tick)
-            beats += [tick + n * beat for n in range(numerator)]
-            steps += [tick + n * step for n in range(round(numerator * beat / step))]
-            tick += numerator * beat
-    return [*bars, tick], beats, steps
-
-
-def _times(midi: pretty_midi.PrettyMIDI, ticks: list[float]) -> tuple[float, ...]:
-    return tuple(float(midi.tick_to_time(round(tick))) for tick in ticks)
+def _write(axes: Axes, xy: tuple[float, float], points: tuple[float, float], text: str, **style: object) -> None:
+    axes.annotate(text, xy, points, textcoords="offset points", annotation_clip=False, **style)

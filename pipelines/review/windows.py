@@ -1,6 +1,7 @@
 """Windows that were evaluated, to see and hear: what was played above what the model made of it.
 
-Of each there are two MIDI files at the performance's tempo, two pictures with signs where they differ, and two WAVs.
+Of each there are two MIDI files at the performance's tempo, two pictures with signs where they differ, two WAVs and
+their scripts.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pipelines.audio import rendering
 from pipelines.evaluation import metrics
 from pipelines.evaluation.ranking import Ranked
 from pipelines.generation import sequences
-from pipelines.pages import listening, pianoroll
+from pipelines.pages import notes, pianoroll, sounds
 from pipelines.review import figures
 
 PLAYED, RECONSTRUCTED = "played", "reconstructed"
@@ -34,7 +35,8 @@ class Side:
     midi: str
     png: str
     wav: str | None  # None where nothing can play it.
-    roll: listening.Roll
+    script: str | None  # The WAV as a script.
+    roll: pianoroll.Roll
     description: str  # What the picture shows.
 
 
@@ -77,8 +79,11 @@ def write(
         return written
     midi_paths = [folder / side.midi for window in written for side in window.sides]
     jobs = [(path, path.with_suffix(".wav")) for path in midi_paths]
-    rendered, _ = rendering.render(jobs, soundfont_path, SAMPLE_RATE_HZ)  # Silent ones have no WAV, and say so.
-    return [_with_sound(window, {path.name for path in rendered}) for window in written]
+    options = rendering.Options(sample_rate_hz=SAMPLE_RATE_HZ)
+    rendered, _ = rendering.render(jobs, soundfont_path, options)  # Silent ones have no WAV, and say so.
+    for path in rendered:
+        sounds.write_script(path.with_suffix(".js"), sounds.read(path))
+    return [_with_sound(window, {path.stem for path in rendered}) for window in written]
 
 
 def cells_of(outputs: metrics.Outputs, row: int) -> tuple[Groove, Groove]:
@@ -137,20 +142,19 @@ def _write_window(
         sequence = to_sequence(config, groove, outputs.tokens is not None, qpm)
         midi_path = folder / f"{number:02d}-{ranked.group}-{side}.mid"
         note_seq.sequence_proto_to_midi_file(sequence, str(midi_path))
-        score = pianoroll.read(midi_path, len(groove.hits) // timing.STEPS_PER_BAR)
-        left, right = pianoroll.draw(score, midi_path.with_suffix(".png"), signs)
-        roll = listening.Roll(left, right, score.bar_secs[-1], listening.BAR_WIDTH_REM * score.num_bars)
-        sides.append(Side(side, midi_path.name, midi_path.with_suffix(".png").name, None, roll, says[side]))
+        score = notes.read(midi_path, len(groove.hits) // timing.STEPS_PER_BAR)
+        roll = pianoroll.draw(score, midi_path.with_suffix(".png"), signs)
+        sides.append(Side(side, midi_path.name, midi_path.with_suffix(".png").name, None, None, roll, says[side]))
     name = names[int(outputs.performance[ranked.row])]
     return Window(ranked, name, facts | {"tempo": f"{qpm:.0f} qpm"}, sides)
 
 
 def _with_sound(window: Window, rendered: set[str]) -> Window:
-    def sound_of(side: Side) -> str | None:
-        wav = pathlib.PurePath(side.midi).with_suffix(".wav").name
-        return wav if wav in rendered else None
+    def with_sound(side: Side) -> Side:
+        stem = pathlib.PurePath(side.midi).stem
+        return dataclasses.replace(side, wav=f"{stem}.wav", script=f"{stem}.js") if stem in rendered else side
 
-    return dataclasses.replace(window, sides=[dataclasses.replace(s, wav=sound_of(s)) for s in window.sides])
+    return dataclasses.replace(window, sides=[with_sound(side) for side in window.sides])
 
 
 def _signs(kind: str, groove: Groove, cells: np.ndarray, qpm: float) -> list[pianoroll.Sign]:

@@ -1,4 +1,4 @@
-"""What tests of several rooms share: folders to convert."""
+"""What tests of several rooms share: folders to convert, and a browser."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from tests import midi_files
+from tests import browsers, midi_files
 
 
 @pytest.fixture
@@ -26,3 +26,17 @@ def mixed(tmp_path) -> pathlib.Path:
         "b/waltz.mid,test\nb/Flügel.mid,test\nb/silence.mid,test\nb/broken.mid,train\nb/gone.mid,train\n"
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """One browser for all tests; it has open what the test before left."""
+    with browsers.chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(chromium):
+    """A browser whose pages are to have no errors in the console."""
+    yield chromium
+    assert chromium.errors() == []

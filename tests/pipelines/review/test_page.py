@@ -30,9 +30,9 @@ class Page(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        self.links += [value for name, value in attrs if name in ("href", "src")]
+        self.links += [value for name, value in attrs if name in ("href", "src", "data-sound")]
         self.ids += [value for name, value in attrs if name == "id"]
-        if tag not in ("meta", "img", "link", "br", "wbr", "rect", "path"):
+        if tag not in ("meta", "img", "link", "br", "input", "wbr", "rect", "path"):
             self._open.append(tag)
 
     def handle_endtag(self, tag):
@@ -72,7 +72,7 @@ def test_all_that_the_page_names_is_there_and_nothing_else(tmp_path, evaluated, 
     assert named == set(files_of(tmp_path)) - {"evaluation.html"}
     assert any(name.endswith("/curves.png") for name in named)
     assert len(shown) == 10
-    assert all(attrs.get("alt") for tag, attrs in read.tags if tag == "img")
+    assert all("alt" in attrs for tag, attrs in read.tags if tag == "img")
 
 
 def test_windows_are_the_best_the_worst_and_some_between(tmp_path, evaluated):
@@ -127,6 +127,23 @@ def test_what_has_hits_is_heard(tmp_path, evaluated):
     assert len(players) == sum(side.wav is not None for side in sides) >= 10
     assert all(side.wav for window in shown for side in window.sides[:1])
     assert len({attrs["aria-label"] for attrs in players}) == len(players)
+
+
+@sounds.needs_library
+def test_both_sides_are_heard_in_time_with_each_other(tmp_path, evaluated, browser):
+    page.write(tmp_path, *evaluated)
+    browser.open(tmp_path / page.PAGE_NAME)
+    number = browser.js("samples.findIndex(({ sides }) => sides.length === 2)")
+    if number < 0:
+        pytest.skip("this tiny model decodes no hits")
+    browser.js("choose(samples[arguments[0]], { play: true, side: 0 })", number)
+    browser.wait("loops.isPlaying && loops.now.track === current.sides[0].track")
+    before = browser.js("[loops.context.currentTime, loops.barsAt(loops.context.currentTime)]")
+    browser.find(".transport .sides button:last-child").click()
+    browser.wait("loops.isPlaying && loops.now.track === current.sides[1].track")
+    after = browser.js("[loops.context.currentTime, loops.barsAt(loops.context.currentTime)]")
+    secs_per_bar = browser.js("current.sides[0].track.secs / current.sides[0].bars")
+    assert abs((after[1] - before[1]) * secs_per_bar - (after[0] - before[0])) < 0.003
 
 
 def test_without_a_soundfont_the_page_says_how_to_get_one(tmp_path, evaluated, monkeypatch):

@@ -7,7 +7,7 @@ import configs
 from grooves import timing
 from grooves.groove import Groove
 from pipelines.evaluation import metrics, ranking
-from pipelines.pages import pianoroll
+from pipelines.pages import notes, pianoroll
 from pipelines.review import windows
 
 QPM = 90.0
@@ -37,7 +37,7 @@ def write(folder, name, outputs):
 
 
 def notes_of(path):
-    score = pianoroll.read(path)
+    score = notes.read(path)
     return [(note.start_secs, note.pitch, note.velocity) for note in score.notes], score.qpms
 
 
