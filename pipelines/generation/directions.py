@@ -17,9 +17,10 @@ OF_HITS = ("density", "syncopation")
 OF_FEEL = ("swing", "velocity_spread")
 FILL = "fill"
 ASKED = (-2.0, -1.0, 1.0, 2.0)  # Standard deviations.
-NUM_CALIBRATED, NUM_MEASURED = 512, 512  # Windows that the directions are scaled by, and measured on.
+NUM_CALIBRATED, NUM_MEASURED = 256, 512  # Windows that the directions are scaled by, and measured on.
 NUM_OF_STYLES = 128  # Of these, for each style.
-_MIN_SHARE = 0.1  # Directions of which less arrives are scaled as if so much did.
+NUM_SCALINGS = 4
+_MIN_SHARE, _MAX_SCALE = 0.1, 3.0  # Of one scaling.
 
 
 def labels(played: Groove, *, has_feel: bool) -> dict[str, np.ndarray]:
@@ -46,10 +47,11 @@ def find(model: NumpyVae, played: Groove, styles: np.ndarray, qpms: np.ndarray, 
     found = attributes.fit(model.encode(played)[0], labels(played, has_feel=model.knows_feel), styles, qpms)
     rows = _some(len(played.hits), NUM_CALIBRATED, seed)
     z = model.encode(_taken(played, rows))[0]
-    shares = np.array([_arrived(model, found, z, name) for name in found.names])
-    return dataclasses.replace(
-        found, directions=found.directions / np.maximum(shares, _MIN_SHARE)[:, np.newaxis].astype(np.float32)
-    )
+    for _ in range(NUM_SCALINGS):  # Several, as twice the way is not twice the change.
+        shares = np.array([_arrived(model, found, z, name) for name in found.names])
+        scales = np.clip(1 / np.maximum(shares, _MIN_SHARE), 1 / _MAX_SCALE, _MAX_SCALE)
+        found = dataclasses.replace(found, directions=found.directions * scales[:, np.newaxis].astype(np.float32))
+    return found
 
 
 def measure(model: NumpyVae, found: Attributes, played: Groove, styles: np.ndarray) -> dict[str, float]:

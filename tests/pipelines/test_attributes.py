@@ -41,7 +41,10 @@ def test_a_run_gets_directions_that_generation_goes_along(tiny_runs, starter_rec
     ("flags", "message"),
     [
         (["--train_path=x"], "give one of --run_dir, --checkpoint_file and --pretrained"),
-        (["--pretrained=groovae", "--train_path=x", "--output=a.json"], "--output takes the figures of --examples_path"),
+        (
+            ["--pretrained=groovae", "--train_path=x", "--output=a.json"],
+            "--output takes the figures of --examples_path",
+        ),
     ],
 )
 def test_what_is_missing_is_said(flags, message):

@@ -72,5 +72,5 @@ def test_a_direction_of_which_nothing_arrives_is_not_blown_up(groovae, windows, 
         np.full(300, "", "<U4"),
         np.full(300, 97.0),
     )
-    np.testing.assert_allclose(blown.directions, plain.directions * 10, rtol=1e-5)
+    np.testing.assert_allclose(blown.directions, plain.directions * 3**directions.NUM_SCALINGS, rtol=1e-5)
     assert dataclasses.replace(blown, styles=()).styles == found.styles[1:]
