@@ -141,6 +141,8 @@ def _run_again(given: Mapping[str, object], asked: Sequence[str]) -> int:
     path = pathlib.Path(given["from_manifest"]).expanduser()
     said = manifest.read(path)
     manifest.check_flags(said, given, path)
+    if str(said["flags"].get("mode")) not in MODES:
+        raise ValueError(f"{path}: has an unknown mode: {said['flags'].get('mode')}")
     manifest.check_inputs(said, path)
     flags = {**given, **said["flags"], "output_dir": given["output_dir"], "seed": said["seed"], "from_manifest": None}
     request = _request(flags, said.get("stamp"))

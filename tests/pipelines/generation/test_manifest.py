@@ -148,6 +148,7 @@ def test_commands_that_end_at_once_are_all_in_it(tmp_path):
         ({"mode": "vary"}, "no manifest of pipelines.generate"),
         ({k: v for k, v in MADE.items() if k != "seed"}, "has no seed, or a damaged one; nothing can be made again"),
         (MADE | {"flags": []}, "has no flags, or a damaged one; nothing can be made again from this"),
+        (MADE | {"stamp": "/../../x"}, "has a damaged stamp; nothing can be made again from this"),
         (MADE | {"outputs": {}}, "has no outputs, or a damaged one; nothing can be made again from this"),
         (MADE | {"outputs": [{"label": "a"}]}, "has outputs without names; nothing can be made again from this"),
         (MADE | {"outputs": ["a.mid"]}, "has outputs without names; nothing can be made again from this"),
