@@ -54,7 +54,12 @@ def define_flags() -> None:
 
 def main() -> int:
     options = rendering.Options(
-        FLAGS.format, FLAGS.sample_rate, FLAGS.loudness, FLAGS.loop, FLAGS.count_in, FLAGS.click
+        format=FLAGS.format,
+        sample_rate_hz=FLAGS.sample_rate,
+        loudness_lufs=FLAGS.loudness,
+        loop=FLAGS.loop,
+        count_in=FLAGS.count_in,
+        click=FLAGS.click,
     )
     options.check()
     jobs = rendering.plan(FLAGS.input, FLAGS.output_dir, FLAGS.only_new, options.format)

@@ -25,14 +25,14 @@ _ASK = "const done = arguments[arguments.length - 1]; (async () => (%s))().then(
 
 
 @contextlib.contextmanager
-def chromium(user_data_dir: pathlib.Path) -> Iterator[Browser]:
+def chromium(user_data_dir: pathlib.Path, *more_flags: str) -> Iterator[Browser]:
     """Yields a browser without a window; skips the test where there is none."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium, which opens the pages, is not installed")
     if not (CHROMIUM and CHROMEDRIVER):
         pytest.skip("chromium or chromedriver, which open the pages, are not installed")
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"user-data-dir={user_data_dir}"):
+    for flag in (*FLAGS, *more_flags, f"user-data-dir={user_data_dir}"):
         options.add_argument(f"--{flag}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))

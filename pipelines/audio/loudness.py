@@ -26,6 +26,7 @@ SHORT_LU = 0.1  # Less than this is no difference to speak of.
 _BLOCK_SECS = 0.4  # BS.1770-4's gating block.
 _GATE_LUFS = -70.0  # Blocks below do not count.
 _MAX_ROUNDS = 4
+_PIECE = 1 << 16  # Samples that fit into a core's cache.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +95,7 @@ def peak(samples: np.ndarray) -> float:
 
 
 class _InOne:
-    """Filters of pyloudnorm in one: the same, in half the time."""
+    """Filters of pyloudnorm in one, applied in place and piece by piece: the same in half the time and memory."""
 
     def __init__(self, filters: Iterable[Any]) -> None:
         filters = list(filters)
@@ -104,4 +105,8 @@ class _InOne:
     def apply_filter(self, channel: np.ndarray) -> np.ndarray:
         import scipy.signal
 
-        return scipy.signal.lfilter(self._b, self._a, channel)
+        state = np.zeros(len(self._a) - 1)
+        for first in range(0, len(channel), _PIECE):
+            piece = channel[first : first + _PIECE]  # Of a copy that the meter has made.
+            piece[:], state = scipy.signal.lfilter(self._b, self._a, piece, zi=state)
+        return channel

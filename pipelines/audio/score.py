@@ -14,7 +14,7 @@ import mido
 
 from pipelines.files import midi_files
 
-MAX_SECS = 1800  # Half an hour takes 0.7 GB while it is being played.
+MAX_SECS = 1800  # Half an hour takes 1.4 GB while it is being rendered.
 DRUM_CHANNEL = 9  # Counted from 0.
 
 _USUAL_TEMPO = 500_000  # Microseconds a quarter, until a file says something else.

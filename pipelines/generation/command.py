@@ -342,7 +342,7 @@ def _pieces(request: Request, band: modes.Band | None, random: np.random.Generat
         return
     paths = _inputs(request)
     make = _of_input(request, band, paths)
-    for path in progress.track(paths, len(paths), name if len(paths) > 1 else ""):
+    for path in progress.track(paths, len(paths), name) if len(paths) > 1 else paths:
         try:
             # What is drawn for a file does not depend on those beside it.
             own = [request.seed, zlib.crc32(os.fsencode(path.name))]

@@ -69,7 +69,7 @@ def download(path: pathlib.Path) -> None:
 
 def microphone_js(secs: float) -> str:
     """Returns JavaScript whose value is a promise: of a WAV as a data URL, or of why there is none."""
-    return f"{MICROPHONE_JS.read_text(encoding='utf-8')}\nrecordMicrophone({secs:g})"
+    return f"(() => {{\n{MICROPHONE_JS.read_text(encoding='utf-8')}\nreturn recordMicrophone({secs:g});\n}})()"
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from IPython.display import display
 
 from pipelines.notebook import results
+from pipelines.pages.manifest import Output
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -33,7 +34,7 @@ class Grid:
         """
         import ipywidgets
 
-        self._cells = {result.place: _Cell(result) for result in results.read(folder) if result.place}
+        self._cells = {output.cell: _Cell(folder, output) for output in results.read(folder) if output.cell}
         if not self._cells:
             raise ValueError(f"{folder}: no grid; commands.generate(…, mode='grid') makes one")
         last_row, last_column = max(self._cells)
@@ -61,7 +62,7 @@ class Grid:
             return
         self.label.value, self.picture.value = cell.label, cell.png
         if cell.sound:
-            self.player.value, self.player.format = cell.sound
+            self.player.format, self.player.value = cell.sound
 
 
 def show(folder: pathlib.Path) -> None:
@@ -76,23 +77,22 @@ def show(folder: pathlib.Path) -> None:
         if error.name != "ipywidgets":
             raise
         print("no sliders: ipywidgets is not installed; %pip install ipywidgets, then run this cell again")
-        found = [result for result in results.read(folder) if result.place]
-        ends = {(row, column) for row in _ends(found, 0) for column in _ends(found, 1)}
-        for result in found:
-            if result.place in ends:
-                results.show_file(result.midi_path, result.label, result.facts)
+        cells = {output.cell: output for output in results.read(folder) if output.cell}
+        first, last = (extreme(cells, default=(0, 0)) for extreme in (min, max))
+        for corner in [(first[0], first[1]), (first[0], last[1]), (last[0], first[1]), (last[0], last[1])]:
+            if corner in cells:
+                results.show_file(folder / cells[corner].midi, cells[corner].label)
 
 
 class _Cell:
-    """One place of a grid, read: its label, its picture, and its sound with its format, None without any."""
+    """One place of a grid, read: its label, its picture, and the format and bytes of its sound, None without any."""
 
-    def __init__(self, result: results.Result) -> None:
-        self.label = result.label
-        self.png = results.picture(result.midi_path)
-        wav_path = result.midi_path.with_suffix(".wav")
-        self.sound = results.sound(wav_path) if wav_path.is_file() else None
-
-
-def _ends(found: list[results.Result], axis: int) -> set[int]:
-    places = [result.place[axis] for result in found]
-    return {min(places), max(places)}
+    def __init__(self, folder: pathlib.Path, output: Output) -> None:
+        midi_path = folder / output.midi
+        wav_path = midi_path.with_suffix(".wav")
+        self.label, self.png, self.sound = output.label, b"", None
+        try:
+            self.png, _ = results.picture(midi_path, output.num_bars)
+            self.sound = results.sound(wav_path) if wav_path.is_file() else None
+        except ValueError as error:
+            self.label = str(error)

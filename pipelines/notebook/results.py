@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import html
 import io
 import pathlib
 from collections.abc import Mapping
 
+import soundfile
 from IPython.display import HTML, display
 
 from pipelines.files import midi_files
-from pipelines.generation import manifest
-from pipelines.pages import pianoroll
+from pipelines.pages import entries, manifest, notes, pianoroll
+from pipelines.pages.manifest import Output
 
 MAX_WIDTH_REM = 60  # Of a picture; it is narrower where the cell is.
-SOUNDS = {"mpeg": "MP3", "wav": "WAV"}  # What players take, by the second half of its media type.
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """One piece that a command has made.
-
-    Attributes:
-        label: What it is called.
-        midi_path: Its MIDI; picture and sound are beside it.
-        original: The MIDI that it was made of, where it has one.
-        facts: What else there is to say, by name.
-        place: Row and column, in a grid.
-    """
-
-    label: str
-    midi_path: pathlib.Path
-    original: pathlib.Path | None = None
-    facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    place: tuple[int, int] | None = None
+MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+MPEG, WAV = "mpeg", "wav"  # Formats of players, as their media types end.
 
 
 def show(folder: pathlib.Path, originals: bool = True) -> None:
@@ -49,16 +31,18 @@ def show(folder: pathlib.Path, originals: bool = True) -> None:
         ValueError: there is no MIDI in it.
     """
     shown = None
-    for result in read(folder):
-        if originals and result.original and result.original != shown:
-            shown = result.original
-            show_file(result.original, "what went in")
-        show_file(result.midi_path, result.label, result.facts)
+    for output in read(folder):
+        if originals and output.original and output.original != shown:
+            shown = output.original
+            show_file(folder / shown, "what went in", num_bars=output.num_bars)
+        show_file(folder / output.midi, output.label, output.facts, output.num_bars)
 
 
-def show_file(midi_path: pathlib.Path, label: str = "", facts: Mapping[str, str] | None = None) -> None:
-    """Shows a MIDI file with its picture, and plays the WAV beside it, if there is one."""
-    display(HTML(as_html(midi_path, label or midi_path.stem, facts or {})))
+def show_file(
+    midi_path: pathlib.Path, label: str = "", facts: Mapping[str, str] | None = None, num_bars: int = 1
+) -> None:
+    """Shows a MIDI file with its picture, of at least so many bars, and plays the WAV beside it, if there is one."""
+    display(HTML(as_html(midi_path, label or midi_path.stem, facts or {}, num_bars)))
 
 
 def play(path: pathlib.Path, label: str) -> None:
@@ -73,78 +57,64 @@ def play(path: pathlib.Path, label: str) -> None:
         display(HTML(_figure(label, {}, _player(*sound(path)))))
 
 
-def read(folder: pathlib.Path) -> list[Result]:
-    """Returns what a folder's manifest names; without one, or where it is damaged, its MIDI files.
+def read(folder: pathlib.Path) -> list[Output]:
+    """Returns what the newest command has written, as the folder's manifest says, or else all its MIDI files.
 
     Raises:
         ValueError: there is neither.
     """
-    try:
-        outputs = manifest.read(folder)["outputs"]
-        found = [_result(folder, output) for output in outputs]
-    except FileNotFoundError:
-        found = []
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
-        print(f"{folder / manifest.NAME} is damaged ({error}); all MIDI files beside it are shown as they are")
-        found = []
-    return found or [Result(path.stem, path) for path in midi_files.find(folder) if path.parent == folder]
+    commands, damage = manifest.read(folder)
+    if damage:
+        print(damage)
+    found = commands[0].outputs if commands else []
+    return list(found) or [Output(path.relative_to(folder).as_posix(), path.stem) for path in midi_files.find(folder)]
 
 
-def as_html(midi_path: pathlib.Path, label: str, facts: Mapping[str, str]) -> str:
+def as_html(midi_path: pathlib.Path, label: str, facts: Mapping[str, str], num_bars: int = 1) -> str:
     """Returns a picture and a player of a MIDI file as HTML that needs no other file."""
     try:
-        png = base64.b64encode(picture(midi_path)).decode()
+        png, found = picture(midi_path, num_bars)
     except ValueError as error:
         return _figure(label, facts, f"<p>{html.escape(str(error))}</p>")
-    image = f'<img style="width: 100%; max-width: {MAX_WIDTH_REM}rem" alt="" src="data:image/png;base64,{png}">'
+    data = base64.b64encode(png).decode()
+    image = f'<img style="width: 100%; max-width: {MAX_WIDTH_REM}rem" alt="" src="data:image/png;base64,{data}">'
     wav_path = midi_path.with_suffix(".wav")
     player = _player(*sound(wav_path)) if wav_path.is_file() else "no sound"
-    return _figure(label, facts, f"{image}<br>{player}")
+    return _figure(label, {**found, **facts}, f"{image}<br>{player}")
 
 
-def picture(midi_path: pathlib.Path) -> bytes:
-    """Returns a MIDI file's picture, a PNG, and keeps it beside the file.
+def picture(midi_path: pathlib.Path, num_bars: int = 1) -> tuple[bytes, dict[str, str]]:
+    """Draws a MIDI file's picture beside it; returns the PNG, and what there is to say of the file.
 
     Raises:
         ValueError: the file cannot be read.
         OSError: the picture cannot be written.
     """
+    score = notes.read(midi_path, num_bars)
     png_path = midi_path.with_suffix(".png")
-    pianoroll.draw(pianoroll.read(midi_path), png_path)
-    return png_path.read_bytes()
+    pianoroll.draw(score, png_path)
+    return png_path.read_bytes(), entries.describe(score)
 
 
-def sound(sound_path: pathlib.Path) -> tuple[bytes, str]:
-    """Returns a sound file for a player: as MP3, a tenth of the bytes, else as WAV; and which, a key of `SOUNDS`.
+def sound(path: pathlib.Path) -> tuple[str, bytes]:
+    """Returns the format and the bytes of a sound file for a player: MP3, or WAV where that cannot be.
 
-    A notebook keeps what its cells show: WAVs would make it larger than Colab saves.
+    A notebook keeps what its cells show, and WAVs are ten times as large.
 
     Raises:
         ValueError: it is no sound file that can be read.
     """
-    import soundfile
-
     try:
-        samples, sample_rate_hz = soundfile.read(sound_path)
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"{sound_path}: cannot be read as a sound ({error.error_string})") from error
-    kind = next(kind for kind, name in SOUNDS.items() if name in soundfile.available_formats())
+        samples, rate_hz = soundfile.read(path, always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise ValueError(f"{path}: cannot be read as a sound ({error})") from error
+    as_mp3 = "MP3" in soundfile.available_formats() and rate_hz in MP3_RATES_HZ and samples.shape[1] <= 2
     buffer = io.BytesIO()
-    try:
-        soundfile.write(buffer, samples, sample_rate_hz, format=SOUNDS[kind])
-    except soundfile.LibsndfileError:  # MP3 has no such sample rate, or no such number of channels.
-        kind, buffer = "wav", io.BytesIO()
-        soundfile.write(buffer, samples, sample_rate_hz, format="WAV", subtype="PCM_16")
-    return buffer.getvalue(), kind
-
-
-def _result(folder: pathlib.Path, output: Mapping) -> Result:
-    midi_path = folder / output["midi"]
-    original = output.get("original")
-    place = (output["row"], output["column"]) if {"row", "column"} <= output.keys() else None
-    facts = {**({"tempo": f"{output['qpm']:g} qpm"} if "qpm" in output else {}), **(output.get("facts") or {})}
-    label = output.get("label") or midi_path.stem
-    return Result(label, midi_path, folder / original if original else None, facts, place)
+    if as_mp3:
+        soundfile.write(buffer, samples, rate_hz, format="MP3")
+    else:
+        soundfile.write(buffer, samples, rate_hz, format="WAV", subtype="PCM_16")
+    return MPEG if as_mp3 else WAV, buffer.getvalue()
 
 
 def _figure(label: str, facts: Mapping[str, str], body: str) -> str:
@@ -153,6 +123,6 @@ def _figure(label: str, facts: Mapping[str, str], body: str) -> str:
     return f'<figure style="margin: 0 0 1.5rem">{caption}{body}</figure>'
 
 
-def _player(sound_bytes: bytes, kind: str) -> str:
+def _player(kind: str, sound_bytes: bytes) -> str:
     data = base64.b64encode(sound_bytes).decode()
     return f'<audio controls src="data:audio/{kind};base64,{data}"></audio>'

@@ -37,6 +37,16 @@ def test_labels_are_of_hits_and_of_feel(windows):
     np.testing.assert_allclose(with_feel["density"], windows.hits.mean(axis=(1, 2)))
 
 
+def test_swing_is_how_late_every_second_sixteenth_comes():
+    hits = np.zeros([2, 64, 9])
+    hits[0, ::2, 2] = hits[0, 1::2, 2] = hits[1, ::2, 2] = 1
+    offsets = np.zeros_like(hits)
+    offsets[0, 1::2, 2], offsets[0, ::2, 2] = -0.5, 0.1
+    late, straight = directions.lateness(Groove(hits, hits, offsets))
+    assert late == pytest.approx(0.3)
+    assert np.isnan(straight)  # It has none.
+
+
 def test_more_of_an_attribute_is_more_of_it(groovae, windows, found):
     """On average over windows, and density alone at least half of what is asked."""
     figures = directions.measure(groovae.model, found, windows, np.full(300, "", "<U4"))
@@ -72,5 +82,5 @@ def test_a_direction_of_which_nothing_arrives_is_not_blown_up(groovae, windows, 
         np.full(300, "", "<U4"),
         np.full(300, 97.0),
     )
-    np.testing.assert_allclose(blown.directions, plain.directions * 10, rtol=1e-5)
+    np.testing.assert_allclose(blown.directions, plain.directions * 3**directions.NUM_SCALINGS, rtol=1e-5)
     assert dataclasses.replace(blown, styles=()).styles == found.styles[1:]
