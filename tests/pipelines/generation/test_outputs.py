@@ -258,3 +258,28 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, piece):
         with pytest.raises(OSError, match="No space left on device"):
             outputs.write(dataclasses.replace(piece, notes=many), disk / "out.mid")
         assert [path.name for path in disk.iterdir()] == ["much"]
+
+
+def test_a_stamp_is_had_by_one_command_alone(tmp_path):
+    """Neither files that are there have it nor another command that has written nothing yet."""
+    folder = tmp_path / "new" / "out"
+    with outputs.stamped(folder) as first, outputs.stamped(folder) as second, outputs.stamped(folder) as third:
+        assert len({first, second, third}) == 3
+        (folder / f"a_sample_{first}-000-of-001.mid").touch()
+    assert [path.name for path in folder.iterdir()] == [f"a_sample_{first}-000-of-001.mid"]
+    (folder / f"a_sample_{second}_2-000-of-001.mid").touch()
+    with outputs.stamped(folder) as fourth:
+        assert fourth not in (first, second)
+    with outputs.stamped(folder, first) as again:
+        assert again == first
+
+
+def test_a_folder_that_was_made_for_nothing_goes_again(tmp_path):
+    with pytest.raises(ValueError, match="no drums"), outputs.stamped(tmp_path / "new" / "out"):
+        assert (tmp_path / "new" / "out").is_dir()
+        raise ValueError("no drums")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    with outputs.stamped(tmp_path / "old"):
+        pass
+    assert (tmp_path / "old").is_dir()
