@@ -214,8 +214,8 @@ def test_an_attribute_that_there_is_none_of_is_said(tmp_path, band):
     found = beat(tmp_path, 1)
     with pytest.raises(ValueError, match=r"^unknown --attribute=denseness; attributes are density, .* styles .*funk"):
         modes.change_attribute(band("groovae"), found, "denseness", 1)
-    with pytest.raises(ValueError, match=r"hier-drums.tar: no attributes.npz beside it; python -m"):
-        modes.change_attribute(band("hier-drums"), found, "density", 1)
+    with pytest.raises(ValueError, match=r"humanize.tar: no attributes.npz beside it; python -m"):
+        modes.change_attribute(band("humanize"), found, "density", 1)
 
 
 # ---- interpolate, grid
