@@ -181,8 +181,16 @@ def test_from_start_to_end_in_a_copy_of_the_project(tmp_path):
     assert not (clone / "runs").exists()
 
 
+@pytest.fixture
+def colabs_python(tmp_path):
+    """The Python of an environment with Colab's TensorFlow, NumPy and Jupyter, which is deleted after the test: 3 GB."""
+    folder = tmp_path / "colab"
+    yield make_colabs_environment(folder)
+    shutil.rmtree(folder)
+
+
 def make_colabs_environment(folder: pathlib.Path) -> str:
-    """Makes an environment with Colab's TensorFlow, NumPy and Jupyter; returns its Python."""
+    """Makes it, and returns its Python."""
     uv = [sys.executable, "-m", "uv"]
     env = packages.uv_environment(packages.pip_settings(pathlib.Path(sys.executable)))
     python = folder / "bin" / "python"
@@ -197,9 +205,8 @@ def make_colabs_environment(folder: pathlib.Path) -> str:
 
 
 @pytest.mark.slow
-def test_from_an_address_to_drums_beside_colabs_packages(tmp_path):
-    python = make_colabs_environment(tmp_path / "colab")
-    before = subprocess.run([python, "-c", VERSIONS], capture_output=True, text=True, check=True).stdout
+def test_from_an_address_to_drums_beside_colabs_packages(colabs_python, tmp_path):
+    before = subprocess.run([colabs_python, "-c", VERSIONS], capture_output=True, text=True, check=True).stdout
     repository = copy_project(tmp_path / "repository")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(repository)]
     for command in (["init", "-q"], ["add", "--all"], ["commit", "-q", "-m", "all"]):
@@ -207,9 +214,10 @@ def test_from_an_address_to_drums_beside_colabs_packages(tmp_path):
     path = tmp_path / "my notebooks" / "drums.ipynb"
     path.parent.mkdir()
     path.write_text(adapted({}, **SHORT, **TRAINED, REPOSITORY=repository.as_uri()), encoding="utf-8")
-    notebook = execute(python, path, tmp_path)
+    notebook = execute(colabs_python, path, tmp_path)
     assert "lacks, and now gets: " in said(notebook, "set-up")
     check_everything_was_heard(notebook, num_trained=3)
     assert (path.parent / "drums" / "generated" / "drums.zip").is_file()
     assert (path.parent / "drums" / "runs" / "notebook-starter" / "train" / "checkpoint").is_file()
-    assert subprocess.run([python, "-c", VERSIONS], capture_output=True, text=True, check=True).stdout == before
+    after = subprocess.run([colabs_python, "-c", VERSIONS], capture_output=True, text=True, check=True).stdout
+    assert after == before

@@ -10,6 +10,7 @@ import contextlib
 import os
 import pathlib
 import sys
+import tempfile
 from collections.abc import Iterator
 
 from pipelines.files import atomic
@@ -24,14 +25,12 @@ def is_here() -> bool:
     return "google.colab" in sys.modules
 
 
-def upload(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Shows Colab's button for uploads and waits; returns the files, which are then in `folder`. Cancelled, none."""
+def upload() -> dict[str, bytes]:
+    """Shows Colab's button for uploads and waits; returns the files by their names. Cancelled, there are none."""
     from google.colab import files
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with _working_in(folder):  # Where Colab puts them.
-        names = list(files.upload())
-    return [folder / name for name in names]
+    with _scratch():  # Colab leaves copies where the notebook works, "a (1).mid" beside an "a.mid".
+        return files.upload()
 
 
 def record(path: pathlib.Path, secs: float) -> str:
@@ -73,10 +72,12 @@ def microphone_js(secs: float) -> str:
 
 
 @contextlib.contextmanager
-def _working_in(folder: pathlib.Path) -> Iterator[None]:
+def _scratch() -> Iterator[None]:
+    """Works in a folder that is deleted afterwards."""
     before = pathlib.Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from pipelines.audio import rendering
 
@@ -38,18 +38,8 @@ def run(command: str, *arguments: str, minutes: float | None = None) -> bool:
         RuntimeError: it failed; what it said last.
     """
     print(f"$ python -m pipelines.{command} {shlex.join(arguments)}", flush=True)
-    paths = [str(PROJECT_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
-    process = subprocess.Popen(
-        [sys.executable, "-m", f"pipelines.{command}", *arguments],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,  # The notebook's own interrupt goes to it by way of `_stop`, once.
-    )
-    timer = threading.Timer((minutes or 0) * SECS_PER_MINUTE, _stop, [process])
+    process = _start(command, arguments)
+    timer = threading.Timer((minutes or 0) * SECS_PER_MINUTE, _send, [signal.SIGINT, process])
     timer.daemon = True
     if minutes is not None:
         timer.start()
@@ -57,12 +47,11 @@ def run(command: str, *arguments: str, minutes: float | None = None) -> bool:
         try:
             reason = _tell(process)
         except KeyboardInterrupt:
-            _stop(process)
+            _send(signal.SIGINT, process)
             reason = _tell(process)
     finally:
         timer.cancel()
-        if process.poll() is None:
-            process.kill()
+        _send(signal.SIGKILL, process)  # Interrupted a second time.
     if process.returncode in (STOPPED, -signal.SIGINT):
         return False
     if process.returncode:
@@ -81,10 +70,11 @@ def generate(name: str, **asked: object) -> pathlib.Path:
         The folder, for `results.show`.
 
     Raises:
-        RuntimeError: no drums were written; why.
+        RuntimeError: it failed or was stopped; why.
     """
     folder = FOLDER / name
-    run("generate", f"--output_dir={folder}", *_flags(asked))
+    if not run("generate", f"--output_dir={folder}", *_flags(asked)):
+        raise RuntimeError("stopped before all drums were written; run the cell again")
     render(folder)
     return folder
 
@@ -102,7 +92,7 @@ def render(path: pathlib.Path) -> None:
         print(f"no sound: {reason}")
 
 
-def _flags(asked: dict[str, object]) -> Iterator[str]:
+def _flags(asked: Mapping[str, object]) -> Iterator[str]:
     for name, value in asked.items():
         if isinstance(value, bool):
             yield f"--{name}" if value else f"--no{name}"
@@ -110,6 +100,20 @@ def _flags(asked: dict[str, object]) -> Iterator[str]:
             yield from (f"--{name}={each}" for each in value)
         elif value is not None:
             yield f"--{name}={value}"
+
+
+def _start(command: str, arguments: Sequence[str]) -> subprocess.Popen[str]:
+    paths = [str(PROJECT_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.Popen(
+        [sys.executable, "-m", f"pipelines.{command}", *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # The notebook's own interrupt goes to it by way of `_send`, once.
+    )
 
 
 def _tell(process: subprocess.Popen[str]) -> str:
@@ -122,7 +126,7 @@ def _tell(process: subprocess.Popen[str]) -> str:
     return error
 
 
-def _stop(process: subprocess.Popen[str]) -> None:
-    """Interrupts a process and all that it has started, as Ctrl-C does."""
+def _send(number: signal.Signals, process: subprocess.Popen[str]) -> None:
+    """Sends a signal to a process that has not ended and to all that it has started."""
     if process.poll() is None:
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)

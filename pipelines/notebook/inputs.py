@@ -28,7 +28,7 @@ class Input:
     def ask_for_file(self, suffixes: Sequence[str]) -> None:
         """Shows a button for an upload: Colab's own, which waits, or else ipywidgets'."""
         if colab.is_here():
-            self._paths = colab.upload(self._folder)
+            self._keep(colab.upload())
             return
         try:
             import ipywidgets
@@ -55,12 +55,19 @@ class Input:
     def path(self, instead: pathlib.Path) -> pathlib.Path:
         """Returns the file that was given, the last one of several, and says which; where there is none, `instead`."""
         if self._widget is not None:
-            self._paths = _save(self._widget.value, self._folder)
+            self._keep(_uploaded(self._widget.value))
         if not self._paths:
             print(f"nothing was given, so this is the example {instead}")
             return instead
         print(f"this is {self._paths[-1]}")
         return self._paths[-1]
+
+    def _keep(self, uploaded: Mapping[str, bytes]) -> None:
+        """Writes files into the folder; one of the same name is replaced."""
+        self._paths = [self._folder / pathlib.PurePath(name).name for name in uploaded]  # No folders of a browser's.
+        for path, content in zip(self._paths, uploaded.values(), strict=True):
+            with atomic.replacing(path) as partial:
+                partial.write_bytes(content)
 
 
 def midi_file(source: str, folder: pathlib.Path) -> Input:
@@ -116,18 +123,7 @@ def _check(source: str, known: Sequence[str]) -> None:
         raise ValueError(f"{source!r}: where it comes from is one of {', '.join(known)}")
 
 
-def _save(value: Mapping | Sequence, folder: pathlib.Path) -> list[pathlib.Path]:
-    """Writes what an ipywidgets.FileUpload holds into a folder.
-
-    Args:
-        value: ipywidgets 8 has a sequence of files with their names, ipywidgets 7 files by their names.
-        folder: It is made when missing.
-    """
+def _uploaded(value: Mapping | Sequence) -> dict[str, bytes]:
+    """Returns the files of an ipywidgets.FileUpload: version 8 has a sequence of them, version 7 a dict by name."""
     files = value.items() if isinstance(value, Mapping) else [(file["name"], file) for file in value]
-    paths = []
-    for name, file in files:
-        path = folder / pathlib.PurePath(name).name  # A browser gives no folders; others might.
-        with atomic.replacing(path) as partial:
-            partial.write_bytes(bytes(file["content"]))
-        paths.append(path)
-    return paths
+    return {name: bytes(file["content"]) for name, file in files}

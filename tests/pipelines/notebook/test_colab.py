@@ -35,31 +35,35 @@ def test_it_is_known_by_its_module(google, monkeypatch):
 
 
 class TestFiles:
-    def test_an_upload_goes_into_the_folder_and_nowhere_else(self, google, tmp_path, monkeypatch, capsys):
+    def test_an_upload_goes_into_the_folder_and_nowhere_else_and_replaces_an_older_one(
+        self, google, tmp_path, monkeypatch
+    ):
         def upload():
-            for name in ("a.mid", "b (1).mid"):
-                pathlib.Path(name).write_bytes(b"abc")  # As Colab does, where the notebook works.
-            return {"a.mid": b"abc", "b (1).mid": b"abc"}
+            pathlib.Path("a (1).mid").write_bytes(b"new")  # As Colab does, where the notebook works.
+            return {"a.mid": b"new"}
 
         monkeypatch.chdir(tmp_path)
+        (tmp_path / "given").mkdir()
+        (tmp_path / "given" / "a.mid").write_bytes(b"old")
         google.files.upload = upload
         asked = inputs.midi_file("file", tmp_path / "given")
-        assert asked.path(instead=EXAMPLE) == tmp_path / "given" / "b (1).mid"
-        assert sorted(path.name for path in (tmp_path / "given").iterdir()) == ["a.mid", "b (1).mid"]
+        assert asked.path(instead=EXAMPLE) == tmp_path / "given" / "a.mid"
+        assert [path.read_bytes() for path in (tmp_path / "given").iterdir()] == [b"new"]
+        assert [path.name for path in tmp_path.iterdir()] == ["given"]
         assert pathlib.Path.cwd() == tmp_path
 
     def test_a_cancelled_upload_is_the_example(self, google, tmp_path):
         google.files.upload = dict
         assert inputs.midi_file("file", tmp_path).path(instead=EXAMPLE) == EXAMPLE
 
-    def test_an_upload_that_fails_leaves_the_notebook_where_it_was(self, google, tmp_path):
+    def test_an_upload_that_fails_leaves_the_notebook_where_it_was(self, google):
         def upload():
             raise RuntimeError("the page was closed")
 
         before = pathlib.Path.cwd()
         google.files.upload = upload
         with pytest.raises(RuntimeError, match="closed"):
-            colab.upload(tmp_path)
+            colab.upload()
         assert pathlib.Path.cwd() == before
 
     def test_the_browser_downloads(self, google, tmp_path, shown):

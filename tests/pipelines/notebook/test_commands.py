@@ -36,13 +36,14 @@ class TestRun:
     @pytest.mark.slow
     def test_whoever_interrupts_training_keeps_what_was_trained(self, starter_records, tmp_path, monkeypatch):
         class Cell:
-            """Interrupts at the second step."""
+            """Interrupts when the first step is told."""
 
-            text = ""
+            text, is_interrupted = "", False
 
             def write(self, text):
                 self.text += text
-                if text.startswith("step 2 "):
+                if text.startswith("step ") and not self.is_interrupted:
+                    self.is_interrupted = True
                     raise KeyboardInterrupt
 
             def flush(self):
@@ -50,7 +51,11 @@ class TestRun:
 
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "stdout", cell := Cell())
-        flags = (f"--examples_path={starter_records / 'train.tfrecord'}", f"--hparams={TINY_HPARAMS}", "--num_steps=0")
+        flags = (
+            f"--examples_path={starter_records / 'train.tfrecord'}",
+            f"--hparams={TINY_HPARAMS}",
+            "--num_steps=3000",
+        )
         assert commands.run("train", "--config=hier-drums_4bar_small", "--run_dir=run", *flags) is False
         monkeypatch.undo()
         assert "stopping; a second signal ends at once" in cell.text

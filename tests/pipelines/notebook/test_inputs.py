@@ -45,13 +45,14 @@ class TestFile:
         assert f"this is {path}" in capsys.readouterr().out
 
     @pytest.mark.parametrize("value", [UPLOADED_7, UPLOADED_8], ids=["ipywidgets 7", "ipywidgets 8"])
-    def test_both_forms_of_ipywidgets_are_read(self, tmp_path, value):
-        (path,) = inputs._save(value, tmp_path)
-        assert (path.name, path.read_bytes()) == ("beat.mid", b"abc")
+    def test_both_forms_of_ipywidgets_are_read(self, value):
+        assert inputs._uploaded(value) == {"beat.mid": b"abc"}
 
-    def test_a_name_cannot_lead_out_of_the_folder(self, tmp_path):
-        (path,) = inputs._save(({"name": "../../etc/beat.mid", "content": b"abc"},), tmp_path / "given")
-        assert path == tmp_path / "given" / "beat.mid"
+    def test_a_name_cannot_lead_out_of_the_folder(self, tmp_path, shown):
+        asked = inputs.midi_file("file", tmp_path / "given")
+        shown[0].value = [UPLOADED_8[0] | {"name": "../../etc/beat.mid"}]
+        assert asked.path(instead=EXAMPLE) == tmp_path / "given" / "beat.mid"
+        assert [path.name for path in tmp_path.iterdir()] == ["given"]
 
     def test_without_ipywidgets_a_line_says_so_and_it_is_the_example(self, tmp_path, shown, monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, "ipywidgets", None)
