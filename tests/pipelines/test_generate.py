@@ -138,7 +138,7 @@ def test_an_interrupted_command_leaves_whole_files_alone(tmp_path):
     out = tmp_path / "out"
     process = start("--mode=reconstruct", f"--input={tmp_path / 'in'}", f"--output_dir={out}")
     give_up = time.monotonic() + 120
-    while len(list(out.glob("*.mid"))) < 2 and process.poll() is None and time.monotonic() < give_up:
+    while len(list(out.glob("[!.]*.mid"))) < 2 and process.poll() is None and time.monotonic() < give_up:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)

@@ -10,7 +10,6 @@ from pipelines.generation import attributes, directions, inputs, player
 from pipelines.generation.command import STARTER_DIR
 from pipelines.runs import pretrained
 
-
 N = 64  # Windows.
 
 

@@ -18,7 +18,7 @@ from tests import songs
 @pytest.mark.parametrize(
     ("name", "config", "knows_feel", "has_mixture", "has_attributes"),
     [
-        ("hier-drums", "hier-drums_4bar_groove_hikl", False, True, False),
+        ("hier-drums", "hier-drums_4bar_groove_hikl", False, True, True),
         ("groovae", "groovae_4bar_groove", True, True, True),
         ("humanize", "groovae_4bar_humanize_groove", True, False, False),
         ("tap", "groovae_4bar_tap_groove", True, False, False),
