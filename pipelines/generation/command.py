@@ -338,10 +338,10 @@ def _pieces(request: Request, band: modes.Band | None, random: np.random.Generat
     for path in progress.track(paths, len(paths), name) if len(paths) > 1 else paths:
         try:
             # What is drawn for a file does not depend on those beside it.
-            own = [request.seed, zlib.crc32(os.fsencode(path.name))]
-            player_of_file = band and dataclasses.replace(band, random=np.random.default_rng(own))
+            seeds = [request.seed, zlib.crc32(os.fsencode(path.name))]
+            own = band and dataclasses.replace(band, random=np.random.default_rng(seeds))
             for output in range(request.num_outputs):
-                yield _Made(make(path, player_of_file), path.stem, output, request.num_outputs)
+                yield _Made(make(path, own), path.stem, output, request.num_outputs)
         except (ValueError, OSError) as error:
             if len(paths) == 1:
                 raise
@@ -446,7 +446,6 @@ class _Writer:
 
     def __init__(self, request: Request, stamp: str) -> None:
         self._request, self._stamp = request, stamp
-        self._originals: dict[int, pathlib.Path] = {}
         self._stems: dict[str, int] = {}
         self.outputs: list[dict] = []
 
