@@ -8,7 +8,7 @@ import mido
 import numpy as np
 import soundfile
 
-from pipelines.audio import synthesizer
+from pipelines.audio import playing, score
 
 SAMPLE_RATE_HZ = 44100
 LEAD_SECS = 0.7  # Silence before the first tap.
@@ -91,7 +91,7 @@ def with_fluidsynth(tapping: Tapping, pitches: tuple[int, ...], midi_path, font)
     ticks = [0, *(tick for tick, _ in events)]
     track.extend(message.copy(time=tick - last) for last, (tick, message) in zip(ticks, events, strict=False))
     midi.save(midi_path)
-    return normalised(synthesizer.synthesize(midi_path, font, SAMPLE_RATE_HZ).mean(axis=1))
+    return normalised(playing.play(score.read(midi_path), font, SAMPLE_RATE_HZ).mean(axis=1))
 
 
 def with_numpy(tapping: Tapping, sounds: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:

@@ -12,7 +12,8 @@ import sys
 
 import pytest
 
-from pipelines import export, workflow
+from pipelines import export
+from pipelines.generation import command
 
 PROJECT_DIR = pathlib.Path(__file__).resolve().parent.parent
 
@@ -101,10 +102,10 @@ class TestScripts:
         assert "devices" in result.stdout
         assert result.stdout.splitlines()[-1].endswith(f"{clone}/generated/index.html")
         generated = clone / "generated"
-        assert len(list(generated.glob("*.mid"))) == workflow.NUM_OUTPUTS
+        assert len(list(generated.glob("*.mid"))) == command.USUAL_OUTPUTS
         assert (generated / "index.html").stat().st_size > 1000
         if "libfluidsynth was not found" not in result.stdout:
-            assert len(list(generated.glob("*.wav"))) == workflow.NUM_OUTPUTS
+            assert len(list(generated.glob("*.wav"))) == command.USUAL_OUTPUTS
         assert not list(tmp_path.iterdir()), "nothing is left in the caller's folder"
 
         again = run_script(clone, "run_generate.sh", "--num_outputs=1", "--output_dir=out", cwd=tmp_path)
@@ -122,7 +123,7 @@ class TestScripts:
             result = run_script(clone, "run_generate.sh", flag, f"--output_dir={output_dir}", cwd=tmp_path)
             assert result.returncode == 0, result.stdout + result.stderr
             assert f"plays {clone}/pretrained/{name}, trained before; ./run_train.sh " in result.stdout
-            assert len(list(output_dir.glob("*.mid"))) == workflow.NUM_OUTPUTS
+            assert len(list(output_dir.glob("*.mid"))) == command.USUAL_OUTPUTS
             assert "devices" not in result.stdout, "nothing is trained"
 
         trained = run_script(clone, "run_train.sh", "--dataset=starter", cwd=tmp_path)
