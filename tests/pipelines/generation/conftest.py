@@ -5,21 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-import threadpoolctl
 
 from pipelines.generation import player
 from pipelines.runs import pretrained
 from tests import commands
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> Iterator[None]:
-    """On a busy machine the threads of a small matrix product wait longer for each other than they compute."""
-    with threadpoolctl.threadpool_limits(1):
-        yield
 
 
 @pytest.fixture
