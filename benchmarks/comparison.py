@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, TypeVar
 
 from benchmarks.contenders import MAGENTA
 
 TITLE_WIDTH, VALUE_WIDTH, RATIO_WIDTH = 30, 28, 8
+R = TypeVar("R")  # What was measured of a contender: `Result` of a training.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,11 +41,11 @@ class Result:
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class Row(Generic[R]):
     """A line of the table: what it shows of a result, in which format, and whether more of it is better."""
 
     title: str
-    values: Callable[[Result], Sequence[float | None]]
+    values: Callable[[R], Sequence[float | None]]
     form: str
     more_is_better: bool | None = None  # None has no ratio.
 
@@ -64,10 +66,10 @@ def ratio(theirs: float, ours: float, more_is_better: bool) -> float:
     return ours / theirs if more_is_better else theirs / ours
 
 
-def table(results: Mapping[str, Result]) -> list[str]:
+def table(results: Mapping[str, R], rows: Sequence[Row[R]] = ROWS) -> list[str]:
     """Returns the table's lines: a column for each contender by name, ratios behind those that are not Magenta."""
     lines = [" " * TITLE_WIDTH + "".join(_cell(name, name, "better") for name in results)]
-    for row in ROWS:
+    for row in rows:
         measured = {name: [v for v in row.values(result) if v is not None] for name, result in results.items()}
         if any(measured.values()):
             cells = (_cell(name, spread(v, row.form), _ratio(row, measured, name)) for name, v in measured.items())

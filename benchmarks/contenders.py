@@ -16,6 +16,11 @@ MAGENTA = "Magenta"
 TASK_NAME = "task.json"  # What was trained in a folder.
 PRECISIONS = ("fp32", "bf16")
 CONFIGS = ("hier-drums_4bar_small", "hier-drums_4bar", "groovae_4bar", "groovae_4bar_humanize", "groovae_4bar_tap")
+GENERATING_CONFIGS = (  # Whose checkpoints stock Magenta generates from; those of the clone's trained models, too.
+    *CONFIGS,
+    *("hier-drums_4bar_groove", "hier-drums_4bar_groove_hikl", "groovae_4bar_groove"),
+    *("groovae_4bar_humanize_groove", "groovae_4bar_tap_groove"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,10 +89,10 @@ def write_task(folder: pathlib.Path, task: Mapping[str, object]) -> None:
     atomic.write_text(folder / TASK_NAME, json.dumps(task, indent=2) + "\n")
 
 
-def check_config(name: str) -> None:
-    """Raises ValueError if `name` is no config that both can build."""
-    if name not in CONFIGS:
-        raise ValueError(f"--config={name}: not one that is measured beside Magenta's; accepted: {', '.join(CONFIGS)}")
+def check_config(name: str, accepted: Sequence[str] = CONFIGS) -> None:
+    """Raises ValueError if `name` is none of the configs that both can build."""
+    if name not in accepted:
+        raise ValueError(f"--config={name}: not one that is measured beside Magenta's; accepted: {', '.join(accepted)}")
 
 
 def check_precisions(names: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from models import checkpoint_files, tensor_bundle
 
 AVERAGE = "ExponentialMovingAverage"  # What TensorFlow calls a variable's average, behind its name.
+_COPIED_BYTES = 1 << 18  # At once, out of a tar: with tarfile's own 16 KiB a compressed one takes a third longer.
 
 
 def newest(train_dir: str | os.PathLike[str]) -> str | None:
@@ -92,7 +93,7 @@ def unpacked(path: str | os.PathLike[str]) -> Iterator[str]:
 
 def _unpack(path: pathlib.Path, folder: str) -> str:
     try:
-        with tarfile.open(path) as tar:
+        with tarfile.open(path, copybufsize=_COPIED_BYTES) as tar:
             tar.extractall(folder, filter="data")
     except (tarfile.TarError, OSError, EOFError) as error:
         raise ValueError(f"{path}: cannot be unpacked ({error}); download it again") from error

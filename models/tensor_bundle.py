@@ -7,11 +7,13 @@ A checkpoint is an index, a sorted table of names in the format of LevelDB, and 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 import google_crc32c
 import numpy as np
@@ -53,16 +55,27 @@ def read(prefix: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         entries = {name.decode(): entry for name, value in pairs.items() if (entry := _entry(value))}
     except _DAMAGE as error:
         raise ValueError(f"{prefix}: the checkpoint cannot be read (its index is damaged)") from error
-    shards = [pathlib.Path(f"{prefix}.data-{n:05d}-of-{num_shards:05d}").read_bytes() for n in range(num_shards)]
     variables = {}
-    for name, entry in entries.items():
-        content = (
-            shards[entry.shard][entry.offset : entry.offset + entry.num_bytes] if entry.shard < num_shards else b""
-        )
-        if len(content) != entry.num_bytes or _masked_crc(content) != entry.crc:
-            raise ValueError(f"{prefix}: the checkpoint cannot be read ({name} is damaged)")
-        variables[name] = np.frombuffer(content, entry.dtype).reshape(entry.shape)
+    with contextlib.ExitStack() as stack:
+        paths = (pathlib.Path(f"{prefix}.data-{n:05d}-of-{num_shards:05d}") for n in range(num_shards))
+        shards = [stack.enter_context(path.open("rb")) for path in paths]
+        for name, entry in entries.items():
+            content = _content(shards, entry)
+            if len(content) != entry.num_bytes or _masked_crc(content) != entry.crc:
+                raise ValueError(f"{prefix}: the checkpoint cannot be read ({name} is damaged)")
+            variables[name] = np.frombuffer(content, entry.dtype).reshape(entry.shape)
     return variables
+
+
+def _content(shards: Sequence[BinaryIO], entry: _Entry) -> bytes:
+    """Returns the bytes of a variable; none where the files do not reach so far."""
+    if entry.shard >= len(shards):
+        return b""
+    file = shards[entry.shard]
+    if entry.offset + entry.num_bytes > file.seek(0, os.SEEK_END):
+        return b""
+    file.seek(entry.offset)
+    return file.read(entry.num_bytes)
 
 
 def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:

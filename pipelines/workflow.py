@@ -54,7 +54,9 @@ QUICK_NUM_STEPS = 1000
 QUICK_FLAGS = (f"--hparams={QUICK_HPARAMS}", f"--num_steps={QUICK_NUM_STEPS}", "--seed=1")
 
 MODES_OF_RUNS = ("sample", "interpolate")  # In these a run of one's own plays, where no model is named.
-SOUND_FLAGS, PAGE_FLAGS = ("soundfont", "sample_rate"), ()
+# Of run_generate.sh's flags, those that are the rendering's and the page's; the switches have no value.
+SOUND_FLAGS, PAGE_FLAGS = ("soundfont", "sample_rate", "format", "loudness"), ("background",)
+SOUND_SWITCHES, PAGE_SWITCHES = ("loop", "count_in", "click"), ("score",)
 
 
 def train(argv: list[str]) -> None:
@@ -140,7 +142,13 @@ def generate(argv: list[str]) -> None:
     parser.add_argument("--from_manifest", help="a manifest.json, whose files are made again, byte for byte the same")
     parser.add_argument("--output_dir", default=str(GENERATED_DIR), help="where to (default: generated)")
     parser.add_argument("--soundfont", help="the .sf2 to play (default: the first found)")
-    parser.add_argument("--sample_rate", help="of the WAVs, in Hz")
+    for name in SOUND_FLAGS[1:]:
+        parser.add_argument(f"--{name}", help="of the sound; as in pipelines.render")
+    for name in PAGE_FLAGS:
+        parser.add_argument(f"--{name}", help="of the pictures; as in pipelines.report")
+    for name in (*SOUND_SWITCHES, *PAGE_SWITCHES):
+        stage = "render" if name in SOUND_SWITCHES else "report"
+        parser.add_argument(f"--{name}", action="store_true", help=f"as in pipelines.{stage}")
     args, rest = _parse(parser, "generate", argv)
 
     silent_because = _why_silent(args.soundfont)
@@ -157,9 +165,9 @@ def generate(argv: list[str]) -> None:
         run_dir = None
     run_stage("generate", *([f"--run_dir={run_dir}"] if run_dir else []), *stage_flags)
     if not silent_because:
-        sound_flags = _given(args, *SOUND_FLAGS)
+        sound_flags = [*_given(args, *SOUND_FLAGS), *_switched(args, *SOUND_SWITCHES)]
         run_stage("render", f"--input={args.output_dir}", *(sound_flags or ["--only_new"]))
-    run_stage("report", f"--input={args.output_dir}", *_given(args, *PAGE_FLAGS))
+    run_stage("report", f"--input={args.output_dir}", *_given(args, *PAGE_FLAGS), *_switched(args, *PAGE_SWITCHES))
     if silent_because:
         print(silent_because)
     print(f"see and hear them: {shown(Path(args.output_dir) / 'index.html')}")
@@ -338,6 +346,11 @@ def _parse(parser: argparse.ArgumentParser, stage: str, argv: list[str]) -> tupl
 def _given(args: argparse.Namespace, *names: str) -> list[str]:
     """Returns those of the script's flags that have a value, to hand on."""
     return [f"--{name}={getattr(args, name)}" for name in names if getattr(args, name) is not None]
+
+
+def _switched(args: argparse.Namespace, *names: str) -> list[str]:
+    """Returns those of the script's switches that are on, to hand on."""
+    return [f"--{name}" for name in names if getattr(args, name)]
 
 
 def _check_flags(script: str, stage: str, stage_flags: list[str]) -> None:

@@ -10,7 +10,9 @@ import pathlib
 from collections.abc import Iterable, Sequence
 
 import mido
+import numpy as np
 
+from grooves.groove import Groove
 from tests.midi_files import CLOSED_HAT, KICK, SNARE
 
 DRUM_CHANNEL = 9  # Counted from 0.
@@ -28,6 +30,14 @@ def beat(num_bars: int, first_bar: int = 0) -> list[Note]:
         notes += [(quarter, KICK, 100), (quarter + 1, SNARE, 90), (quarter + 3, SNARE, 90)]
         notes += [(quarter + (2 * bit + 1) / 4, KICK, 70) for bit in range(7) if (bar + 1) >> bit & 1]
     return sorted(notes)
+
+
+def groove(seed: int, num_bars: int = 4) -> Groove:
+    """Returns hits at random, early and late, `[num_bars * 16, 9]`, with velocities that MIDI has."""
+    random = np.random.default_rng(seed)
+    hits = (random.random([num_bars * 16, 9]) < 0.2).astype(np.float32)
+    velocities = random.integers(1, 128, hits.shape) / 127 * hits
+    return Groove(hits, velocities, random.uniform(-0.99, 1, hits.shape) * hits)
 
 
 def notes_track(notes: Iterable[Note], ppq: int, channel: int = DRUM_CHANNEL, length: float = 0.125) -> mido.MidiTrack:

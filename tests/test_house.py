@@ -35,7 +35,8 @@ MAY_IMPORT = {
     },
     "pipelines/generation": {
         *("grooves", "models", "configs"),
-        *("pipelines/files", "pipelines/dataset", "pipelines/examples"),
+        *("pipelines/files", "pipelines/audio", "pipelines/dataset"),
+        *("pipelines/examples", "pipelines/runs", "pipelines/evaluation"),
     },
     "pipelines/notebook": {
         *("grooves", "pipelines/files", "pipelines/pages", "pipelines/audio"),

@@ -183,7 +183,7 @@ def test_from_start_to_end_in_a_copy_of_the_project(tmp_path):
 
 @pytest.fixture
 def colabs_python(tmp_path):
-    """The Python of an environment with Colab's TensorFlow, NumPy and Jupyter: 3 GB, deleted after the test."""
+    """The Python of an environment with Colab's TensorFlow, NumPy and Jupyter, deleted after the test: 3 GB."""
     folder = tmp_path / "colab"
     yield make_colabs_environment(folder)
     shutil.rmtree(folder)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-import zipfile
 from collections.abc import Mapping
 
 import numpy as np
@@ -103,15 +102,25 @@ def read(folder: pathlib.Path, z_size: int) -> Attributes | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             values = {field.name: arrays[field.name] for field in dataclasses.fields(Attributes)}
-    except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile) as error:
+        for name in ("names", "styles"):
+            values[name] = tuple(str(value) for value in values[name])
+        for name in ("directions", "style_means", "mean"):
+            values[name] = values[name].astype(np.float32)
+        _check_shapes(values)
+    except Exception as error:  # NumPy, zipfile and zlib raise more than they say.
         raise ValueError(f"{path}: damaged ({error}); generation works without it: delete it") from error
-    for name in ("names", "styles"):
-        values[name] = tuple(str(value) for value in values[name])
-    for name in ("directions", "style_means", "mean"):
-        values[name] = values[name].astype(np.float32)
-    if values["mean"].shape != (z_size,):
+    if len(values["mean"]) != z_size:
         raise ValueError(f"{path}: of latent vectors of {len(values['mean'])} numbers, not {z_size}; another model's")
     return Attributes(**values)
+
+
+def _check_shapes(values: Mapping[str, np.ndarray | tuple[str, ...]]) -> None:
+    (z_size,), attributes, styles = values["mean"].shape, len(values["names"]), len(values["styles"])
+    expected = {"directions": (attributes, z_size), "means": (attributes,), "deviations": (attributes,)}
+    expected |= {"style_means": (styles, z_size), "style_qpms": (styles,)}
+    for name, shape in expected.items():
+        if values[name].shape != shape:
+            raise ValueError(f"{name} are {values[name].shape}, not {shape}")
 
 
 def fit(z: np.ndarray, labels: Mapping[str, np.ndarray], styles: np.ndarray, qpms: np.ndarray) -> Attributes:

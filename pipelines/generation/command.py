@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
 import pathlib
 import sys
@@ -87,7 +86,7 @@ class Request:
     seed: int
     num_outputs: int
     temperature: float
-    stamp: str  # The time, which is part of the outputs' names.
+    stamp: str | None  # A part of the outputs' names; None is the time.
 
     def __getattr__(self, name: str):
         try:
@@ -141,6 +140,8 @@ def _run_again(given: Mapping[str, object], asked: Sequence[str]) -> int:
     path = pathlib.Path(given["from_manifest"]).expanduser()
     said = manifest.read(path)
     manifest.check_flags(said, given, path)
+    if str(said["flags"].get("mode")) not in MODES:
+        raise ValueError(f"{path}: has an unknown mode: {said['flags'].get('mode')}")
     manifest.check_inputs(said, path)
     flags = {**given, **said["flags"], "output_dir": given["output_dir"], "seed": said["seed"], "from_manifest": None}
     request = _request(flags, said.get("stamp"))
@@ -171,14 +172,7 @@ def _request(flags: Mapping[str, object], stamp: str | None = None) -> Request:
             f"--num_outputs={num_outputs}: --mode={name} draws nothing at --temperature=0, so that all would be the"
             " same; give a --temperature above 0, or leave --num_outputs out"
         )
-    return Request(flags, mode, output_dir, seed, num_outputs, temperature, stamp or _new_stamp(output_dir))
-
-
-def _new_stamp(output_dir: pathlib.Path) -> str:
-    """Returns the time, with a number where files of the same second are there."""
-    now = time.strftime("%Y-%m-%d_%H%M%S")
-    numbers = itertools.chain([now], (f"{now}.{number}" for number in itertools.count(2)))
-    return next(stamp for stamp in numbers if not any(output_dir.glob(f"*_{stamp}[-_]*")))
+    return Request(flags, mode, output_dir, seed, num_outputs, temperature, stamp)
 
 
 def _check(flags: Mapping[str, object], mode: Mode) -> None:
@@ -248,20 +242,21 @@ def _make(request: Request, check: Callable[[str], None] = lambda _: None) -> tu
         check(band.composer.checkpoint)
         _announce(request, band)
     of_inputs = manifest.describe_inputs(_input_paths(request))
-    writer = _Writer(request)
     status = 0
-    for made in _pieces(request, band, random):
-        if isinstance(made, Exception):
-            print(f"error: {made}", file=sys.stderr)
-            status = FAILED
-        else:
-            writer.write(made)
+    with outputs.stamped(request.output_dir, request.stamp) as stamp:
+        writer = _Writer(request, stamp)
+        for made in _pieces(request, band, random):
+            if isinstance(made, Exception):
+                print(f"error: {made}", file=sys.stderr)
+                status = FAILED
+            else:
+                writer.write(made)
     made = {
         "mode": request.flags["mode"],
         **(_described(band.composer) if band else {}),
         "seed": request.seed,
         "temperature": request.temperature,
-        "stamp": request.stamp,
+        "stamp": stamp,
         "flags": request.kept_flags,
         "models": {"humanize_with": _described(band.humanizer)} if band and band.humanizer else {},
         "inputs": of_inputs,
@@ -340,13 +335,13 @@ def _pieces(request: Request, band: modes.Band | None, random: np.random.Generat
         return
     paths = _inputs(request)
     make = _of_input(request, band, paths)
-    for path in progress.track(paths, len(paths), name if len(paths) > 1 else ""):
+    for path in progress.track(paths, len(paths), name) if len(paths) > 1 else paths:
         try:
             # What is drawn for a file does not depend on those beside it.
-            own = [request.seed, zlib.crc32(os.fsencode(path.name))]
-            player_of_file = band and dataclasses.replace(band, random=np.random.default_rng(own))
+            seeds = [request.seed, zlib.crc32(os.fsencode(path.name))]
+            own = band and dataclasses.replace(band, random=np.random.default_rng(seeds))
             for output in range(request.num_outputs):
-                yield _Made(make(path, player_of_file), path.stem, output, request.num_outputs)
+                yield _Made(make(path, own), path.stem, output, request.num_outputs)
         except (ValueError, OSError) as error:
             if len(paths) == 1:
                 raise
@@ -449,9 +444,8 @@ class _Writer:
         outputs: What the manifest says of them.
     """
 
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._originals: dict[int, pathlib.Path] = {}
+    def __init__(self, request: Request, stamp: str) -> None:
+        self._request, self._stamp = request, stamp
         self._stems: dict[str, int] = {}
         self.outputs: list[dict] = []
 
@@ -470,7 +464,7 @@ class _Writer:
     def _new_stem(self, source: str) -> str:
         """Returns what files of a source are called but for their numbers; sources may have the same name."""
         source = midi_files.printable(source)[:MAX_SOURCE_CHARACTERS]
-        stem = f"{source}_{self._request.flags['mode']}_{self._request.stamp}"
+        stem = f"{source}_{self._request.flags['mode']}_{self._stamp}"
         self._stems[stem] = self._stems.get(stem, 0) + 1
         return stem if self._stems[stem] == 1 else f"{stem}_{self._stems[stem]}"
 

@@ -14,23 +14,39 @@ from pipelines.generation import attributes, fills
 from pipelines.generation.attributes import Attributes
 
 OF_HITS = ("density", "syncopation")
-OF_FEEL = ("swing", "velocity_spread")
 FILL = "fill"
 ASKED = (-2.0, -1.0, 1.0, 2.0)  # Standard deviations.
-NUM_CALIBRATED, NUM_MEASURED = 512, 512  # Windows that the directions are scaled by, and measured on.
+NUM_CALIBRATED, NUM_MEASURED = 256, 512  # Windows that the directions are scaled by, and measured on.
 NUM_OF_STYLES = 128  # Of these, for each style.
-_MIN_SHARE = 0.1  # Directions of which less arrives are scaled as if so much did.
+NUM_SCALINGS = 4
+_MIN_SHARE, _MAX_SCALE = 0.1, 3.0  # Of one scaling.
 
 
 def labels(played: Groove, *, has_feel: bool) -> dict[str, np.ndarray]:
     """Returns the attributes of windows `[n, steps, 9]`, `[n]` by name; NaN where a window has none.
 
-    Density, syncopation, swing and the spread of velocities are as `evaluation.descriptors` defines them, the likeness
-    of a window's last bar to a fill as `fills` does.
+    Density, syncopation and the spread of velocities are as `evaluation.descriptors` defines them, the likeness of a
+    window's last bar to a fill as `fills` does. For swing see `lateness`: of the descriptor there is none below 0.
     """
     described = descriptors.describe(played, has_feel=has_feel)
-    names = OF_HITS + (OF_FEEL if has_feel else ())
-    return {name: described[name] for name in names} | {FILL: fills.likeness(played.hits)}
+    found = {name: described[name] for name in OF_HITS}
+    if has_feel:
+        found |= {"swing": lateness(played), "velocity_spread": described["velocity_spread"]}
+    return found | {FILL: fills.likeness(played.hits)}
+
+
+def lateness(played: Groove) -> np.ndarray:
+    """Returns how much later hits on the second and fourth sixteenth of a quarter come than the others, `[n]`, steps.
+
+    NaN for windows that have no hits on one of both.
+    """
+    late = -played.offsets * (played.hits > 0.5) / 2  # An offset of 1 is half a step early.
+
+    def mean(first: int) -> np.ndarray:
+        count = (played.hits[:, first::2] > 0.5).sum(axis=(1, 2)).astype(np.float64)
+        return late[:, first::2].sum(axis=(1, 2)) / np.where(count, count, np.nan)
+
+    return mean(1) - mean(0)
 
 
 def find(model: NumpyVae, played: Groove, styles: np.ndarray, qpms: np.ndarray, seed: int = 0) -> Attributes:
@@ -46,10 +62,11 @@ def find(model: NumpyVae, played: Groove, styles: np.ndarray, qpms: np.ndarray, 
     found = attributes.fit(model.encode(played)[0], labels(played, has_feel=model.knows_feel), styles, qpms)
     rows = _some(len(played.hits), NUM_CALIBRATED, seed)
     z = model.encode(_taken(played, rows))[0]
-    shares = np.array([_arrived(model, found, z, name) for name in found.names])
-    return dataclasses.replace(
-        found, directions=found.directions / np.maximum(shares, _MIN_SHARE)[:, np.newaxis].astype(np.float32)
-    )
+    for _ in range(NUM_SCALINGS):  # Several, as twice the way is not twice the change.
+        shares = np.array([_arrived(model, found, z, name) for name in found.names])
+        scales = np.clip(1 / np.maximum(shares, _MIN_SHARE), 1 / _MAX_SCALE, _MAX_SCALE)
+        found = dataclasses.replace(found, directions=found.directions * scales[:, np.newaxis].astype(np.float32))
+    return found
 
 
 def measure(model: NumpyVae, found: Attributes, played: Groove, styles: np.ndarray) -> dict[str, float]:

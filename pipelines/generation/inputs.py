@@ -87,7 +87,7 @@ class Reading:
         if num_bars > MAX_BARS_OF_TAPS:
             raise ValueError(f"{path}: {num_bars} bars of taps; {MAX_BARS_OF_TAPS} at most are taken")
         taps = Song(path.stem, notes, classes, ((0.0, heard.qpm),), num_bars, mido.MidiFile())
-        how = "estimated; --qpm sets it" if heard.is_estimated else "as given"
+        how = f"found; if that is not it, say --qpm={heard.pulse.other_qpm:.0f}" if heard.is_estimated else "as given"
         return self._chosen(path, taps, self.start_bar), f"{len(notes)} taps at {heard.qpm:.1f} qpm, {how}"
 
     def _chosen(self, path: pathlib.Path, whole: Song, start_bar: int | None) -> Song:

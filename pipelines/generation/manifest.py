@@ -13,6 +13,7 @@ import importlib.metadata
 import json
 import pathlib
 import platform
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -27,6 +28,7 @@ _PROJECT_DIR = pathlib.Path(__file__).resolve().parents[2]
 _PACKAGES = ("numpy", "mido")
 _PATHS = {"run_dir", "checkpoint_file", "input", "groove", "input_midi_1", "input_midi_2", "examples_path"}
 _NAMES_OR_PATHS = {"humanize_with", "drum_map"}
+_STAMP = re.compile(r"[0-9_.-]+")
 _NEEDED = {"mode": str, "flags": dict, "seed": int, "outputs": list}  # To make files again.
 
 
@@ -120,6 +122,8 @@ def read(path: pathlib.Path) -> dict:
     for name, kind in _NEEDED.items():
         if not isinstance(manifest.get(name), kind):
             raise ValueError(f"{path}: has no {name}, or a damaged one; nothing can be made again from this")
+    if not _STAMP.fullmatch(str(manifest.get("stamp", "0"))):  # It becomes a part of names.
+        raise ValueError(f"{path}: has a damaged stamp; nothing can be made again from this")
     if not all(isinstance(output, dict) and isinstance(output.get("midi"), str) for output in manifest["outputs"]):
         raise ValueError(f"{path}: has outputs without names; nothing can be made again from this")
     return manifest

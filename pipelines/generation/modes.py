@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from grooves import views
+from grooves import transforms, views
 from grooves.groove import Groove
 from grooves.timing import QPM, STEPS_PER_BAR
 from pipelines.evaluation import nearest
@@ -212,7 +212,8 @@ def sample_neighbours(windows: Groove, n: int, random: np.random.Generator) -> l
     """Returns `n` windows `[…, steps, 9]` drawn from the data, each played as the mean of its K nearest neighbours."""
     pieces = []
     for number, row in enumerate(random.choice(len(windows.hits), n, replace=n > len(windows.hits)), 1):
-        song = song_of(_row(windows, int(row)), QPM, f"sample {number}")
+        written = transforms.with_fixed_velocities(_row(windows, int(row)), 1.0)
+        song = song_of(dataclasses.replace(written, offsets=np.zeros_like(written.offsets)), QPM, f"sample {number}")
         pieces.append(dataclasses.replace(play_as_neighbours(song, windows, 1, 1), label=song.label, original=None))
     return pieces
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import itertools
 import pathlib
+import time
 from collections.abc import Iterable, Iterator
 
 import mido
@@ -42,6 +45,49 @@ def write(piece: Piece, path: pathlib.Path) -> None:
         midi.tracks += _other_tracks(piece.backing)
     with atomic.replacing(path) as partial:
         midi.save(partial)
+
+
+@contextlib.contextmanager
+def stamped(folder: pathlib.Path, stamp: str | None = None) -> Iterator[str]:
+    """Yields the time as a part of names for files in a folder, which is made when missing.
+
+    No files that are there have the same, and no other command that writes there meanwhile gets it: several that are
+    started at once would overwrite each other's files.
+
+    Args:
+        folder: Where the files are to be.
+        stamp: In place of the time, where it is known what the files are called.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp, claim = (stamp, None) if stamp else _claim(folder)
+    try:
+        yield stamp
+    finally:
+        if claim:
+            claim.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            for made in missing:
+                made.rmdir()  # For nothing, if nothing is in it.
+
+
+def _claim(folder: pathlib.Path) -> tuple[str, pathlib.Path]:
+    """Returns a stamp that nobody has, and the empty file that says so to others."""
+    now = time.strftime("%Y-%m-%d_%H%M%S")
+    stamps = itertools.chain([now], (f"{now}.{number}" for number in itertools.count(2)))
+    while True:
+        stamp = next(stamps)
+        claim = folder / f".{stamp}.partial"
+        try:
+            claim.touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        if not any(folder.glob(f"*_{stamp}[-_]*")):
+            return stamp, claim
+        claim.unlink()
 
 
 def _conductor_track(piece: Piece) -> mido.MidiTrack:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from models.inference import TrainedModel
-from pipelines.generation import manifest, sequences, tensorflow_inputs, tensorflow_models
+from pipelines.generation import manifest, outputs, sequences, tensorflow_inputs, tensorflow_models
 from pipelines.runs import pretrained, resolution, trained
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def make(request: Request, check: Callable[[str], None]) -> tuple[dict[str, obje
         made = tensorflow_models.interpolate(model, *ends, request.num_outputs, temperature)
     else:
         made = tensorflow_models.sample(model, request.num_outputs, temperature)
-    written = sequences.write_midi(made, request.output_dir, f"{config_name}_{name}_{request.stamp}")
+    with outputs.stamped(request.output_dir, request.stamp) as stamp:
+        written = sequences.write_midi(made, request.output_dir, f"{config_name}_{name}_{stamp}")
     for path, sequence in zip(written, made, strict=True):
         print(f"{path}  {len(sequence.notes)} notes")
     described = {
@@ -55,7 +56,7 @@ def make(request: Request, check: Callable[[str], None]) -> tuple[dict[str, obje
         **manifest.describe(config_name, checkpoint),
         "seed": request.seed,
         "temperature": temperature,
-        "stamp": request.stamp,
+        "stamp": stamp,
         "flags": request.kept_flags,
         "inputs": inputs,
         "outputs": [{"midi": path.name, "sha256": trained.file_checksum(path), "label": path.stem} for path in written],

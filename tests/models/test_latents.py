@@ -54,3 +54,18 @@ def test_a_damaged_file_and_another_models_are_told(tmp_path):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"damaged .*; --latents=prior does without it"):
             latents.read(path, z_size=3)
+
+
+def test_bytes_that_changed_on_a_disk_are_damage_or_numbers(tmp_path):
+    """Whatever zip, zlib and NumPy make of them."""
+    path = tmp_path / latents.FILE_NAME
+    latents.fit(*two_clouds(), seed=0).write(path)
+    whole, random = path.read_bytes(), np.random.default_rng(1)
+    for _ in range(200):
+        content = bytearray(whole)
+        content[random.integers(len(content))] = random.integers(256)
+        path.write_bytes(content)
+        try:
+            assert latents.read(path, z_size=3).means.shape[1] == 3
+        except ValueError as error:
+            assert str(error).startswith(f"{path}: ")

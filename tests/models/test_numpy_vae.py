@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 import configs
 from grooves import tokens, views
 from grooves.groove import Groove
-from models import converters, tensor_bundle
+from models import converters, numpy_vae, tensor_bundle
 from models.hierarchical_decoder import core_decoders
 from models.inference import TrainedModel
 from models.magenta import tf
@@ -107,6 +108,45 @@ def test_what_is_drawn_does_not_depend_on_how_many_there_are(checkpoint_of):
     z = np.random.default_rng(4).standard_normal([7, ours.z_size]).astype(np.float32)
     few, many = (ours.decode(z[:n], 1.0, np.random.default_rng(9)).hits for n in (3, 7))
     np.testing.assert_array_equal(few, many[:3])
+
+
+def test_rows_are_computed_apart_and_come_back_in_order(checkpoint_of, monkeypatch):
+    """In chunks that do not depend on the number of cores, so that neither does any bit."""
+    ours = numpy_model("groovae_4bar_groove", checkpoint_of("groovae_4bar_groove"))
+    played = random_groove(7, 64)
+    z = ours.encode(played)[0]
+    whole = ours.play(z, played.hits).join()
+    monkeypatch.setattr(numpy_vae, "ROWS_AT_ONCE", 2)
+    found = []
+    for cores in (1, 3, None):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        found.append((ours.encode(played), ours.play(z, played.hits).join()))
+    np.testing.assert_allclose(found[0][0][0], z, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found[0][1], whole, atol=1e-5)
+    for encoded, decoded in found[1:]:
+        np.testing.assert_array_equal(encoded, found[0][0])
+        np.testing.assert_array_equal(decoded, found[0][1])
+
+
+def test_products_of_matrices_have_one_thread_each_and_give_the_others_back(checkpoint_of, monkeypatch):
+    ours = numpy_model("groovae_4bar", checkpoint_of("groovae_4bar"))
+    see, meanwhile = views.see, []
+
+    def watched(*arguments):
+        meanwhile.append(num_blas_threads())
+        return see(*arguments)
+
+    monkeypatch.setattr(views, "see", watched)
+    with threadpoolctl.threadpool_limits(2, "blas"):
+        before = num_blas_threads()
+        ours.encode(random_groove(2, 64))
+        assert num_blas_threads() == before
+    assert meanwhile == [{1}]
+
+
+def num_blas_threads() -> set[int]:
+    found = {library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"}
+    return found or {1}  # Of a library that nobody can ask, as Apple's.
 
 
 def test_it_says_its_sizes(checkpoint_of):

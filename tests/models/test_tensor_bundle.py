@@ -1,5 +1,6 @@
 """Checkpoints are read as TensorFlow reads them, and what is damaged is called that."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -73,6 +74,16 @@ def test_damage_is_named(prefix, ending):
         path.write_bytes(changed)
         with pytest.raises(ValueError, match="the checkpoint cannot be read"):
             tensor_bundle.read(prefix)
+
+
+@pytest.mark.parametrize("place", [{"shard": 1}, {"offset": 1 << 80}, {"num_bytes": 1 << 60}, {"offset": 3}])
+def test_a_variable_outside_of_the_files_is_not_read(tmp_path, place):
+    """Nor is memory taken for it, or an error of the file system told."""
+    (tmp_path / "data").write_bytes(b"1234")
+    entry = tensor_bundle._Entry(np.dtype(np.uint8), (4,), shard=0, offset=0, num_bytes=4, crc=0)
+    with (tmp_path / "data").open("rb") as file:
+        assert tensor_bundle._content([file], entry) == b"1234"
+        assert tensor_bundle._content([file], dataclasses.replace(entry, **place)) == b""
 
 
 def test_a_missing_file_is_an_os_error(prefix):

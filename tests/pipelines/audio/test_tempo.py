@@ -110,6 +110,18 @@ def test_double_strokes_do_not_mislead():
     assert np.all(np.diff(found.start_secs) > 0.02)
 
 
+def test_taps_on_no_sixteenth_are_counted_and_do_not_mislead():
+    secs, levels_db = played(tappings.EIGHTHS, 90, 4)
+    strays = secs[1::4] + 0.5 * 15 / 90  # Halfway between two sixteenths.
+    order = np.argsort(np.concatenate([secs, strays]))
+    with_strays = np.concatenate([secs, strays])[order]
+    found = tempo.find(with_strays, np.concatenate([levels_db, np.full(len(strays), -6.0)])[order])
+    off_secs = found.start_secs[order < len(secs)] - steps_of(tappings.EIGHTHS, 4) * 15 / found.qpm
+    assert found.qpm == pytest.approx(90, rel=0.01)
+    assert found.num_strays == len(strays)
+    assert np.abs(off_secs).max() < 3 * JITTER_SECS
+
+
 def test_one_tap_is_the_first_beat_if_the_tempo_is_given():
     found = tempo.find(np.array([1.7]), np.zeros(1), qpm=90)
     assert (found.qpm, found.start_secs.tolist(), found.drift_secs) == (90, [0.0], 0.0)

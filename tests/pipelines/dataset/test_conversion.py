@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import json
 import os
@@ -196,12 +197,17 @@ def test_the_columns_travel_into_the_notesequence(starter_records):
         assert sequence.tempos[0].qpm == pytest.approx(float(row["bpm"]), abs=0.01)
 
 
-def test_a_performance_that_fits_both_maps_follows_its_collection(tmp_path):
+@pytest.mark.parametrize("drum_channel", [10, 1])
+def test_a_performance_that_fits_both_maps_follows_its_collection(tmp_path, drum_channel):
     for name, hat in (("a", 22), ("b", 26), ("c", 42), ("d", 42)):
-        midi_files.write(tmp_path / "in" / f"{name}.mid", [(4 * beat, (36, hat)[beat % 2], 90) for beat in range(20)])
-    report = conversion.convert(str(tmp_path / "in"), tmp_path / "auto")
+        played = [(4 * beat, (36, hat)[beat % 2], 90) for beat in range(20)]
+        midi_files.write(tmp_path / "in" / f"{name}.mid", played, channel=drum_channel - 1)
+    auto = performance.Options(drum_channel=drum_channel)
+    report = conversion.convert(str(tmp_path / "in"), tmp_path / "auto", options=auto)
     assert report["by_drum_map"]["roland"]["files"] == 4
-    forced = conversion.convert(str(tmp_path / "in"), tmp_path / "gm", options=performance.Options(drums.GM))
+    forced = conversion.convert(
+        str(tmp_path / "in"), tmp_path / "gm", options=dataclasses.replace(auto, drum_map=drums.GM)
+    )
     assert forced["by_drum_map"]["gm"]["files"] == 4
 
 

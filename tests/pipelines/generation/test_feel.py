@@ -134,10 +134,27 @@ def test_triplets_stay_triplets(tmp_path):
 @pytest.mark.parametrize(
     ("quarter", "expected"),
     [(0, 0), (0.02, 0), (0.26, 0.25), (1 / 3, 1 / 3), (0.334, 1 / 3), (0.35, 0.25), (1 / 6, 1 / 6), (0.18, 0.25),
-     (0.124, 0), (0.125, 0.25), (-0.1, 0), (7.9999, 8), (2 + 2 / 3, 2 + 2 / 3)],
+     (0.124, 0), (0.125, 0.25), (7.9999, 8), (2 + 2 / 3, 2 + 2 / 3)],
 )  # fmt: skip
-def test_a_note_stands_at_a_sixteenth_or_exactly_at_a_triplet(quarter, expected):
-    assert feel.written(quarter) == pytest.approx(expected)
+def test_a_note_stands_at_a_sixteenth_or_exactly_at_a_triplet(tmp_path, quarter, expected):
+    path = songs.write_beat(tmp_path / "a.mid", [*songs.beat(2), (quarter, 49, 90)], 9600)
+    found = song.read(path)
+    assert feel.places(found)[found.notes.pitches == 49] == pytest.approx([expected])
+
+
+def test_in_a_played_song_nothing_is_a_triplet(tmp_path):
+    """What lies on one by chance is a late sixteenth."""
+    random = np.random.default_rng(1)
+    played = [(max(0, quarter + random.normal(0, 0.02)), *rest) for quarter, *rest in songs.beat(4)]
+    found = song.read(songs.write_beat(tmp_path / "a.mid", [*played, (4 + 1 / 12, 49, 90)], 960))
+    np.testing.assert_allclose(feel.places(found) * 4, found.notes.steps)
+
+
+@pytest.mark.parametrize("ppq", [24, 25, 97, 100, 960, 9600])
+def test_triplets_are_triplets_at_any_resolution(tmp_path, ppq):
+    triplets = [(n / 3, SNARE, 80) for n in range(12)]
+    found = song.read(songs.write_beat(tmp_path / "a.mid", triplets, ppq))
+    np.testing.assert_allclose(feel.places(found), [quarter for quarter, *_ in triplets], atol=1e-9)
 
 
 def test_notes_of_no_class_stay_as_they_are(tmp_path):

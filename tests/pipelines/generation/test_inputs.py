@@ -39,8 +39,8 @@ def test_a_tempo_that_is_given_replaces_the_files(late_beat):
 
 
 def test_the_channel_and_the_map_are_those_that_are_given(late_beat):
-    assert len(Reading(drum_channel="1", classes=np.zeros(128, np.int8)).drums(late_beat).notes) == 4
-    mapped = Reading(classes=np.where(np.arange(128) == KICK, 7, -1).astype(np.int8)).drums(late_beat)
+    assert len(Reading(drum_channel=1, drum_map=drums.DrumMap.of("c", {60: 0})).drums(late_beat).notes) == 4
+    mapped = Reading(drum_map=drums.DrumMap.of("own", {KICK: 7})).drums(late_beat)
     assert set(mapped.classes[mapped.notes.pitches == KICK]) == {7}
     assert set(mapped.classes[mapped.notes.pitches != KICK]) == {-1}
 
@@ -59,13 +59,13 @@ def test_a_rhythm_is_every_note_of_every_channel_and_a_chord_is_one_tap(late_bea
     assert rhythm.notes.velocities.tolist() == [90, 50]
     assert set(rhythm.notes.pitches) == {inputs.TAP_PITCH}
     assert set(rhythm.classes) == {transforms.TAP_CLASS}
-    assert rhythm.drum_channel == "10"  # Where the kit goes; what was tapped on others stays.
+    assert rhythm.drum_channel == 10  # Where the kit goes; what was tapped on others stays.
 
 
 def test_a_rhythm_of_a_channel_is_that_of_no_other(late_beat):
-    rhythm, _ = Reading(drum_channel="1").rhythm(late_beat)
-    assert (rhythm.first_bar, len(rhythm.notes), rhythm.drum_channel) == (0, 2, "1")
-    rhythm, _ = Reading(drum_channel="10").rhythm(late_beat)
+    rhythm, _ = Reading(drum_channel=1).rhythm(late_beat)
+    assert (rhythm.first_bar, len(rhythm.notes), rhythm.drum_channel) == (0, 2, 1)
+    rhythm, _ = Reading(drum_channel=10).rhythm(late_beat)
     assert rhythm.first_bar == 2
 
 
@@ -162,5 +162,5 @@ def test_no_windows_at_all_are_said(mixed):
 def test_gm_files_are_read_as_gm(tmp_path):
     path = midi_files.write(tmp_path / "a.mid", [(0, 45, 90), (4, 54, 90)])
     assert np.argwhere(Reading().drums(path).groove().hits).tolist() == [[0, 4], [4, 2]]
-    roland = dataclasses.replace(Reading(), classes=drums.CLASS_BY_PITCH[drums.ROLAND])
+    roland = dataclasses.replace(Reading(), drum_map=drums.ROLAND)
     assert np.argwhere(roland.drums(path).groove().hits).tolist() == [[0, 5], [4, 2]]

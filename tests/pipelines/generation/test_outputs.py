@@ -9,6 +9,7 @@ import mido
 import numpy as np
 import pytest
 
+from grooves import channels
 from pipelines.dataset.formats.midi import note_seq, pretty_midi
 from pipelines.generation import outputs, selection, song
 from pipelines.generation.piece import Piece
@@ -225,13 +226,13 @@ def test_drums_of_another_channel_are_replaced_and_what_is_on_channel_10_stays(t
         songs.notes_track([(0, 56, 99)], 480, 9),
     ]
     source = songs.write(tmp_path / "a.mid", tracks)
-    path = write(tmp_path, backed(song.read(source, "1")))
+    path = write(tmp_path, backed(song.read(source, 1)))
     assert songs.messages(path, 0) == []
     assert songs.hits(path) == sorted([*((2 * tick, *rest) for tick, *rest in songs.hits(source, 0)), (0, 56, 99)])
 
 
 def test_where_all_channels_are_drums_nothing_else_is_left(tmp_path, whole_band):
-    path = write(tmp_path, backed(song.read(whole_band, song.ALL_CHANNELS)))
+    path = write(tmp_path, backed(song.read(whole_band, channels.ALL)))
     assert {m.channel for _, m in songs.messages(path) if not m.is_meta and m.type != "sysex"} == {9}
     assert len(songs.hits(path)) == sum(len(songs.hits(whole_band, channel)) for channel in (0, 1, 9))
 
@@ -257,3 +258,28 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, piece):
         with pytest.raises(OSError, match="No space left on device"):
             outputs.write(dataclasses.replace(piece, notes=many), disk / "out.mid")
         assert [path.name for path in disk.iterdir()] == ["much"]
+
+
+def test_a_stamp_is_had_by_one_command_alone(tmp_path):
+    """Neither files that are there have it nor another command that has written nothing yet."""
+    folder = tmp_path / "new" / "out"
+    with outputs.stamped(folder) as first, outputs.stamped(folder) as second, outputs.stamped(folder) as third:
+        assert len({first, second, third}) == 3
+        (folder / f"a_sample_{first}-000-of-001.mid").touch()
+    assert [path.name for path in folder.iterdir()] == [f"a_sample_{first}-000-of-001.mid"]
+    (folder / f"a_sample_{second}_2-000-of-001.mid").touch()
+    with outputs.stamped(folder) as fourth:
+        assert fourth not in (first, second)
+    with outputs.stamped(folder, first) as again:
+        assert again == first
+
+
+def test_a_folder_that_was_made_for_nothing_goes_again(tmp_path):
+    with pytest.raises(ValueError, match="no drums"), outputs.stamped(tmp_path / "new" / "out"):
+        assert (tmp_path / "new" / "out").is_dir()
+        raise ValueError("no drums")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    with outputs.stamped(tmp_path / "old"):
+        pass
+    assert (tmp_path / "old").is_dir()

@@ -111,6 +111,15 @@ def test_notes_of_no_length_notes_that_never_end_and_notes_at_once_are_notes(tmp
     assert found.notes.lengths.tolist() == [0, 2, 1.5, 1.5]
 
 
+def test_of_two_notes_of_a_pitch_the_first_ends_first(tmp_path):
+    message = mido.Message
+    ons = [message("note_on", channel=9, note=36, velocity=velocity, time=240) for velocity in (1, 2)]
+    offs = [message("note_off", channel=9, note=36, time=480)] * 2
+    found = song.read(songs.write(tmp_path / "a.mid", [mido.MidiTrack([*ons, *offs])]))
+    assert found.notes.velocities.tolist() == [1, 2]
+    assert found.notes.lengths.tolist() == [1.5, 2]
+
+
 def test_the_tempo_map_is_kept(tmp_path):
     path = songs.write_beat(tmp_path / "a.mid", songs.beat(4), tempos=[(0, 90), (4, 90), (6.5, 180), (12, 45.5)])
     np.testing.assert_allclose(song.read(path).tempos, [(0, 90), (6.5, 180), (12, 45.5)], rtol=1e-5)

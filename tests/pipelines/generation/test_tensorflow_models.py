@@ -7,22 +7,18 @@ import numpy as np
 import pytest
 
 import configs
-from pipelines.generation import inputs, latent
+from pipelines.generation import tensorflow_inputs, tensorflow_models
 from tests.tiny import model_of
 
 STARTER_DIR = pathlib.Path(__file__).resolve().parents[3] / "data" / "starter"
 
 
-def test_slerp_keeps_to_the_circle():
-    x, y = np.array([2.0, 0.0]), np.array([0.0, 2.0])
-    np.testing.assert_allclose(latent.slerp(x, y, 0), x)
-    np.testing.assert_allclose(latent.slerp(x, y, 1), y, atol=1e-12)
-    np.testing.assert_allclose(latent.slerp(x, y, 0.5), [2**0.5, 2**0.5])
-    np.testing.assert_allclose(latent.slerp(x, 3 * x, 0.5), 2 * x)  # Parallel: upstream divides by zero.
-
-
 @pytest.mark.parametrize(
-    "make", [lambda model: latent.sample(model, 2, 1.0), lambda model: latent.interpolate(model, None, None, 2, 1.0)]
+    "make",
+    [
+        lambda model: tensorflow_models.sample(model, 2, 1.0),
+        lambda model: tensorflow_models.interpolate(model, None, None, 2, 1.0),
+    ],
 )
 def test_configs_that_decode_under_controls_are_refused(make):
     model = types.SimpleNamespace(config=configs.CONFIG_MAP["groovae_2bar_hits_control_tfds"])
@@ -34,7 +30,7 @@ def test_configs_that_decode_under_controls_are_refused(make):
 def test_interpolation_decodes_both_ends(tiny_runs, name):
     model = model_of(tiny_runs[name], 3)
     paths = sorted(STARTER_DIR.rglob("*.mid"))
-    ends = [inputs.read_example(model.config, str(path), None) for path in (paths[0], paths[-1])]
+    ends = [tensorflow_inputs.read_example(model.config, str(path), None) for path in (paths[0], paths[-1])]
     means = model.encode(
         np.stack([end.inputs[0] for end in ends]), np.array([64, 64]), np.zeros([2, 64, 0], np.float32)
     )
@@ -42,6 +38,6 @@ def test_interpolation_decodes_both_ends(tiny_runs, name):
     model.decode = lambda z, temperature: (
         decoded.append(z) or np.zeros([len(z), 64, model.config.data_converter.output_depth])
     )
-    assert len(latent.interpolate(model, *ends, n=5, temperature=1.0)) == 5
+    assert len(tensorflow_models.interpolate(model, *ends, n=5, temperature=1.0)) == 5
     np.testing.assert_allclose(decoded[0][[0, -1]], means, rtol=1e-5, atol=1e-6)
     assert not np.allclose(means[0], means[1])

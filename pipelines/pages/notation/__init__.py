@@ -1,0 +1,1 @@
+"""Drums as notes on paper: from a MIDI file to sheet music."""
