@@ -1,5 +1,7 @@
 """MIDI files to hear and WAVs to look into, for the tests."""
 
+import importlib.util
+import pathlib
 import wave
 
 import mido
@@ -49,3 +51,15 @@ def read_wav(path):
         assert (wav.getnchannels(), wav.getsampwidth()) == (2, 2)
         samples = np.frombuffer(wav.readframes(wav.getnframes()), "<i2").reshape(-1, 2) / 32768
         return samples, wav.getframerate()
+
+
+def without_kits(path):
+    """Writes pretty_midi's soundfont without its drums: the bank of each kit is another."""
+    folder = importlib.util.find_spec("pretty_midi").submodule_search_locations[0]
+    data = bytearray((pathlib.Path(folder) / "TimGM6mb.sf2").read_bytes())
+    start = data.index(b"phdr") + 8
+    for place in range(start, start + int.from_bytes(data[start - 4 : start], "little"), 38):
+        if data[place + 22 : place + 24] == b"\x80\0":  # SoundFont 2.04, section 7.2.
+            data[place + 22] = 100
+    path.write_bytes(data)
+    return path

@@ -30,7 +30,8 @@ PREFERRED = (
     "default-GM.sf3",
     "default.sf3",
 )
-SUFFIXES = (".sf2", ".sf3")
+COMPRESSED = ".sf3"  # With Ogg Vorbis.
+SUFFIXES = (".sf2", COMPRESSED)
 DRUM_BANK = 128  # Where FluidSynth looks for the kits of MIDI channel 10.
 
 _PRESET_BYTES = 38  # SoundFont 2.04, section 7.2: name 20, preset 2, bank 2, and 14 more.

@@ -1,4 +1,4 @@
-"""FluidSynth without a sound device: a MIDI file in, samples out, with libfluidsynth 1, 2 or 3.
+"""FluidSynth without a sound device: MIDI messages in, samples out, with libfluidsynth 1, 2 or 3.
 
 The library is loaded when it is first needed, so that everything else works without it.
 """
@@ -8,30 +8,27 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import pathlib
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import mido
 import numpy as np
 from absl import logging
 
+from pipelines.audio import soundfont
 from pipelines.files import midi_files
 
 SAMPLE_RATE_HZ = 44100
 MIN_SAMPLE_RATE_HZ = 8000  # FluidSynth's own range.
 MAX_SAMPLE_RATE_HZ = 96000
-MAX_SECS = 1800  # Half an hour takes 0.7 GB while it is being made.
 
-GAIN = 0.2  # FluidSynth's default. Samples are floats until they are normalised: nothing clips on the way.
+GAIN = 0.2  # FluidSynth's default. Samples are floats until they are written: nothing clips on the way.
 BLOCK = 64  # Samples FluidSynth computes at once; a note starts where a block does.
-TAIL_LEVEL = 10 ** (-60 / 20)  # Of the peak, below which the sound has died away.
-TAIL_QUIET_SECS = 0.2
-MAX_TAIL_SECS = 5.0
-FADE_SECS = 0.01
-SILENCE = 1e-5  # A peak below this (-100 dBFS) is nothing that a soundfont played.
+CLICK_CHANNEL = 16  # The first that no MIDI file can reach: clicks have their own kit, volume and controllers.
 
-_CHANNELS = 16
+_FILE_CHANNELS = 16
 _SUSTAIN_PEDAL = 64
 _LOG_LEVELS = 5
 _creation = threading.Lock()  # libfluidsynth 1 prepares global tables, unguarded, in its first synthesizer.
@@ -69,24 +66,53 @@ def library_version() -> tuple[int, int, int]:
 
 
 class Synthesizer:
-    """One FluidSynth with one soundfont, no sound device and no driver; use it in a `with`.
+    """One FluidSynth with one soundfont, no sound device and no driver; use it in a `with`, in one thread.
 
     Making one loads the soundfont; libfluidsynth 2 and 3 share the samples with those already open.
 
+    Args:
+        soundfont_path: The soundfont to play.
+        sample_rate_hz: Samples a second.
+        channels: The channels that will be played, counted from 0; each has program 0 until a message says another.
+            `CLICK_CHANNEL` has a drum kit.
+        chorus: Whether there is any. It takes a sixth of the time, and does nothing to drums.
+
     Raises:
-        ValueError: the library cannot load this soundfont.
+        ValueError: the library cannot load this soundfont, or it has no drum kit to click with.
     """
 
-    def __init__(self, soundfont_path: str | os.PathLike[str], sample_rate_hz: int):
+    def __init__(
+        self,
+        soundfont_path: str | os.PathLike[str],
+        sample_rate_hz: int,
+        channels: Collection[int] = (),
+        *,
+        chorus: bool = False,
+    ) -> None:
         check_sample_rate(sample_rate_hz)
+        settings = {
+            "synth.chorus.active": int(chorus),
+            "synth.threadsafe-api": 0,
+            # Or a .sf3 is decoded whole, which takes seconds. With .sf2, FluidSynth 2.3 then plays what lies behind the
+            # end of some samples.
+            "synth.dynamic-sample-loading": int(pathlib.Path(soundfont_path).suffix.lower() == soundfont.COMPRESSED),
+        }
+        num_channels = _FILE_CHANNELS * (2 if CLICK_CHANNEL in channels else 1)
         with _creation:
-            self._synth = library().Synth(GAIN, sample_rate_hz, _CHANNELS)
-        if self._synth.sfload(os.fspath(soundfont_path), 1) == library().FLUID_FAILED:
+            self._synth = library().Synth(GAIN, sample_rate_hz, num_channels, **settings)
+        loaded = self._synth.sfload(os.fspath(soundfont_path), 0)
+        if loaded == library().FLUID_FAILED:
             self._synth.delete()
             version = ".".join(map(str, library_version()))
             raise ValueError(
                 f"{soundfont_path}: FluidSynth {version} cannot load this soundfont; choose another with --soundfont"
             )
+        for channel in channels:
+            if channel != CLICK_CHANNEL:
+                self._synth.program_change(channel, 0)
+            elif self._synth.program_select(channel, loaded, soundfont.DRUM_BANK, 0) == library().FLUID_FAILED:
+                self._synth.delete()
+                raise ValueError(f"{soundfont_path}: has no drum kit to click with; choose another with --soundfont")
 
     def __enter__(self) -> Synthesizer:
         return self
@@ -108,9 +134,13 @@ class Synthesizer:
         elif message.type == "pitchwheel":
             synth.pitch_bend(message.channel, message.pitch)
 
+    def click(self, key: int, velocity: int) -> None:
+        """Hits a drum of the kit that clicks."""
+        self._synth.noteon(CLICK_CHANNEL, key, velocity)
+
     def release(self) -> None:
         """Lets go of every key and pedal; what sounds dies away as its instrument does."""
-        for channel in range(_CHANNELS):
+        for channel in range(_FILE_CHANNELS):
             self._synth.cc(channel, _SUSTAIN_PEDAL, 0)
             self._synth.all_notes_off(channel)
 
@@ -118,68 +148,6 @@ class Synthesizer:
         """Fills `samples`, C-contiguous float32 `[samples, 2]`, with what sounds next."""
         address = samples.ctypes.data_as(ctypes.c_void_p)
         _float_writer()(self._synth.synth, len(samples), address, 0, 2, address, 1, 2)
-
-
-def synthesize(
-    midi_path: str | os.PathLike[str], soundfont_path: str | os.PathLike[str], sample_rate_hz: int = SAMPLE_RATE_HZ
-) -> np.ndarray:
-    """Plays a MIDI file from its first tick to its last, and on until it has died away.
-
-    Programs, controllers and pitch bends play as they are in the file; channel 10 is the drum kit. A note
-    starts at the block of 64 samples nearest to its time, at most 0.73 ms off at 44.1 kHz. The tail after the
-    MIDI's end lasts until the sound has stayed 60 dB below its peak for 0.2 s, 5 s at the longest. The same
-    input gives the same samples with the same library.
-
-    Returns:
-        float32 `[samples, 2]`, left and right, as loud as FluidSynth made it.
-
-    Raises:
-        ValueError: the MIDI cannot be read, has no notes, is too long, or is silent with this soundfont.
-        OSError: libfluidsynth is missing.
-    """
-    events, end_secs = read_events(midi_path)
-    num_body = _block_start(end_secs, sample_rate_hz)
-    num_tail = _block_start(MAX_TAIL_SECS, sample_rate_hz)
-    samples = np.zeros([num_body + num_tail, 2], np.float32)
-    with Synthesizer(soundfont_path, sample_rate_hz) as synthesizer:
-        done = 0
-        for secs, message in events:
-            start = _block_start(secs, sample_rate_hz)
-            if start > done:
-                synthesizer.write(samples[done:start])
-                done = start
-            synthesizer.send(message)
-        if num_body > done:
-            synthesizer.write(samples[done:num_body])
-        synthesizer.release()
-        end = _write_tail(synthesizer, samples, num_body, sample_rate_hz)
-    if np.abs(samples[:end]).max() < SILENCE:
-        raise ValueError(
-            f"{midi_path}: silent with {soundfont_path}, which has no sound for its programs; try another --soundfont"
-        )
-    return samples[:end]
-
-
-def read_events(midi_path: str | os.PathLike[str]) -> tuple[list[tuple[float, mido.Message]], float]:
-    """Returns a MIDI file's channel messages with their times, in order, and its length, both in seconds.
-
-    Raises:
-        ValueError: the file cannot be read, has no notes, or is longer than `MAX_SECS`.
-    """
-    events, secs = [], 0.0
-    with midi_files.reading(midi_path):
-        for message in mido.MidiFile(os.fspath(midi_path)):
-            secs += message.time
-            if not message.is_meta and message.type != "sysex":
-                events.append((secs, message))
-    if not any(message.type == "note_on" and message.velocity for _, message in events):
-        raise ValueError(f"{midi_path}: has no notes, so there is nothing to hear")
-    if secs > MAX_SECS:
-        raise ValueError(
-            f"{midi_path}: lasts {secs / 60:.0f} minutes, and {MAX_SECS // 60} at most can be rendered;"
-            " is its tempo or its last event wrong?"
-        )
-    return events, secs
 
 
 def check_sample_rate(sample_rate_hz: int) -> None:
@@ -191,24 +159,9 @@ def check_sample_rate(sample_rate_hz: int) -> None:
         )
 
 
-def _block_start(secs: float, sample_rate_hz: int) -> int:
+def block_start(secs: float, sample_rate_hz: int) -> int:
+    """Returns the sample that the block nearest to a time starts with."""
     return round(secs * sample_rate_hz / BLOCK) * BLOCK
-
-
-def _write_tail(synthesizer: Synthesizer, samples: np.ndarray, start: int, sample_rate_hz: int) -> int:
-    """Writes on from `start` until the sound has died away; returns where the sound ends."""
-    threshold = np.abs(samples[:start]).max(initial=0.0) * TAIL_LEVEL
-    quiet = _block_start(TAIL_QUIET_SECS, sample_rate_hz)
-    end, last_loud = start, start
-    while end < len(samples) and end - last_loud < quiet:
-        block = samples[end : end + 16 * BLOCK]
-        synthesizer.write(block)
-        end += len(block)
-        if np.abs(block).max() > threshold:
-            last_loud = end
-    fade = min(round(FADE_SECS * sample_rate_hz), end - start)
-    samples[end - fade : end] *= np.linspace(1, 0, fade, dtype=np.float32)[:, None]
-    return end
 
 
 @functools.cache

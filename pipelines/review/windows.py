@@ -77,7 +77,8 @@ def write(
         return written
     midi_paths = [folder / side.midi for window in written for side in window.sides]
     jobs = [(path, path.with_suffix(".wav")) for path in midi_paths]
-    rendered, _ = rendering.render(jobs, soundfont_path, SAMPLE_RATE_HZ)  # Silent ones have no WAV, and say so.
+    options = rendering.Options(sample_rate_hz=SAMPLE_RATE_HZ)
+    rendered, _ = rendering.render(jobs, soundfont_path, options)  # Silent ones have no WAV, and say so.
     return [_with_sound(window, {path.name for path in rendered}) for window in written]
 
 

@@ -1,67 +1,66 @@
-"""MIDI to samples: what FluidSynth is sent, and which files are refused."""
+"""FluidSynth: which settings leave the sound as it is, and what is said of soundfonts that cannot be used."""
 
 import mido
 import numpy as np
 import pytest
 
 from pipelines.audio import synthesizer
-from tests.sounds import needs_library, write_midi
+from pipelines.audio.synthesizer import CLICK_CHANNEL, Synthesizer
+from tests.sounds import needs_library, without_kits
+
+DRUMS = (36, 38, 42, 46, 49, 51)
+
+
+def drums(font, channels=(9,), *, chorus=False, clicks=()):
+    """Returns two seconds of a kit, as `[samples, 2]`."""
+    samples = np.zeros([44160 * 2, 2], np.float32)
+    with Synthesizer(font, 44100, channels, chorus=chorus) as synth:
+        for key in clicks:
+            synth.click(key, 100)
+        for key in DRUMS:
+            synth.send(mido.Message("note_on", channel=9, note=key, velocity=100))
+        synth.write(samples)
+    return samples
 
 
 @needs_library
-def test_velocity_is_heard(tmp_path, font):
-    soft = synthesizer.synthesize(write_midi(tmp_path / "a.mid", [0], velocity=30), font)
-    loud = synthesizer.synthesize(write_midi(tmp_path / "b.mid", [0], velocity=120), font)
-    assert np.abs(loud).max() > 4 * np.abs(soft).max()
+def test_drums_have_no_chorus_to_lose(font):
+    assert np.array_equal(drums(font), drums(font, chorus=True))
 
 
 @needs_library
-def test_channel_ten_is_the_drum_kit_and_other_channels_have_their_programs(tmp_path, font):
-    drum = synthesizer.synthesize(write_midi(tmp_path / "a.mid", [0]), font)
-    piano = synthesizer.synthesize(write_midi(tmp_path / "b.mid", [0], channel=0), font)
-    path = write_midi(tmp_path / "c.mid", [0], channel=0)
-    midi = mido.MidiFile(path)
-    midi.tracks[0].insert(0, mido.Message("program_change", channel=0, program=56))
-    midi.save(path)
-    trumpet = synthesizer.synthesize(path, font)
-    assert not np.array_equal(drum[:4096], piano[:4096])
-    assert not np.array_equal(piano[:4096], trumpet[:4096])
+def test_clicks_have_a_channel_of_their_own(font):
+    """A closed hi-hat that clicks cuts off no open one that plays; nor does its channel change how drums sound."""
+    assert np.array_equal(drums(font), drums(font, (9, CLICK_CHANNEL)))
+    heard = drums(font, (9, CLICK_CHANNEL), clicks=[37]) - drums(font)
+    assert np.abs(heard).max() > 0.01
 
 
 @needs_library
-def test_a_key_that_is_never_released_ends(tmp_path, font):
-    midi = mido.MidiFile()
-    track = midi.add_track()
-    track.append(mido.Message("program_change", program=16))  # An organ sounds as long as its key is held.
-    track.append(mido.Message("control_change", control=64, value=127))
-    track.append(mido.Message("note_on", note=60))
-    track.append(mido.MetaMessage("end_of_track", time=480))
-    midi.save(tmp_path / "a.mid")
-    samples = synthesizer.synthesize(tmp_path / "a.mid", font)
-    assert len(samples) / 44100 < 0.5 + synthesizer.MAX_TAIL_SECS - 0.1
+def test_the_same_synthesizer_made_anew_plays_the_same(font):
+    assert np.array_equal(drums(font), drums(font))
 
 
 @needs_library
-@pytest.mark.parametrize("num_bytes", [0, 3, 14, 30, 45])
-def test_a_midi_cut_short_is_named(tmp_path, font, num_bytes):
-    path = write_midi(tmp_path / "a.mid", [0, 1])
-    path.write_bytes(path.read_bytes()[:num_bytes])
-    with pytest.raises(ValueError, match=r"a\.mid: (cannot be read as MIDI \(.+\)|has no notes)"):
-        synthesizer.synthesize(path, font)
+def test_a_soundfont_without_drums_cannot_click(font, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"no kits\.sf2: has no drum kit to click with; choose another with --soundfont"
+    ):
+        Synthesizer(without_kits(tmp_path / "no kits.sf2"), 44100, (CLICK_CHANNEL,))
 
 
-def test_a_midi_without_notes_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match=r"a\.mid: has no notes, so there is nothing to hear"):
-        synthesizer.read_events(write_midi(tmp_path / "a.mid", []))
-
-
-def test_a_midi_of_hours_is_an_error(tmp_path):
-    path = write_midi(tmp_path / "a.mid", [0], end_secs=7200)
-    with pytest.raises(ValueError, match="lasts 120 minutes, and 30 at most"):
-        synthesizer.read_events(path)
+@needs_library
+def test_a_soundfont_that_cannot_be_loaded_is_named(tmp_path):
+    (tmp_path / "a.sf2").write_bytes(b"RIFF\4\0\0\0sfbk")
+    with pytest.raises(ValueError, match=r"a\.sf2: FluidSynth [0-9.]+ cannot load this soundfont"):
+        Synthesizer(tmp_path / "a.sf2", 44100)
 
 
 @pytest.mark.parametrize("sample_rate_hz", [0, 7999, 96001])
 def test_sample_rate_outside_fluidsynths_range_is_an_error(sample_rate_hz):
     with pytest.raises(ValueError, match=f"--sample_rate={sample_rate_hz}: .* 8000 to 96000 Hz"):
         synthesizer.check_sample_rate(sample_rate_hz)
+
+
+def test_blocks_are_the_nearest():
+    assert [synthesizer.block_start(samples / 44100, 44100) for samples in (0, 31, 33, 64, 100)] == [0, 0, 64, 64, 128]
