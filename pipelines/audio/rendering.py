@@ -135,7 +135,7 @@ def render(
     rendered, reasons = {}, []
     # Threads are enough: FluidSynth computes without Python's lock. The synthesizer held open keeps the
     # soundfont's samples in memory from one file to the next.
-    pool = concurrent.futures.ThreadPoolExecutor(num_workers or os.cpu_count())
+    pool = concurrent.futures.ThreadPoolExecutor(num_workers or _num_cores())
     stopped = threading.Event()
     with synthesizer.Synthesizer(soundfont_path, options.sample_rate_hz, (score.DRUM_CHANNEL,)):
         for folder in sorted({sound_path.parent for _, sound_path in jobs}):
@@ -187,6 +187,11 @@ def render_file(
     secs = len(samples) / options.sample_rate_hz
     is_held = level.lufs < options.loudness_lufs - loudness.SHORT_LU
     return Rendered(secs, level.lufs, level.peak_dbfs, is_held)
+
+
+def _num_cores() -> int:
+    """Returns how many cores this process may use, which `taskset` or a container may have limited."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _is_current(midi_path: pathlib.Path, sound_path: pathlib.Path) -> bool:
