@@ -8,11 +8,7 @@ import mido
 import pytest
 
 from pipelines.audio import score
-<<<<<<< HEAD
 from pipelines.pages import notes
-=======
-from pipelines.pages import pianoroll
->>>>>>> e4e82203df4aae8b02e6d3d71be4a109612e2292
 from tests.sounds import write_midi
 
 STARTER = pathlib.Path(__file__).resolve().parents[3] / "data" / "starter"
@@ -65,20 +61,12 @@ def test_bars_are_counted_as_on_the_piano_roll(tmp_path, messages, num_bars, bar
     path = write_track(tmp_path / "a.mid", *messages)
     read = score.read(path)
     assert (read.num_bars, read.bars_secs) == (num_bars, pytest.approx(bars_secs))
-<<<<<<< HEAD
     assert notes.read(path).num_bars == num_bars
-=======
-    assert pianoroll.read(path).num_bars == num_bars
->>>>>>> e4e82203df4aae8b02e6d3d71be4a109612e2292
 
 
 @pytest.mark.parametrize("path", sorted(STARTER.rglob("*.mid"))[::9], ids=lambda path: path.stem)
 def test_real_performances_have_the_bars_and_beats_of_their_piano_roll(path):
-<<<<<<< HEAD
     read, drawn = score.read(path), notes.read(path)
-=======
-    read, drawn = score.read(path), pianoroll.read(path)
->>>>>>> e4e82203df4aae8b02e6d3d71be4a109612e2292
     assert read.num_bars == drawn.num_bars
     assert read.bars_secs == pytest.approx(drawn.bar_secs[-1], abs=1e-3)
     assert [secs for secs, _ in read.beats()] == pytest.approx(list(drawn.beat_secs), abs=1e-3)
