@@ -24,7 +24,7 @@ def write_groove(folder: pathlib.Path, name: str, *, qpm: float = 120, shift: in
 
 def render(folder: pathlib.Path, soundfont_path: pathlib.Path) -> None:
     """Writes the WAV of each MIDI in a folder and below, beside it."""
-    _, reasons = rendering.render(rendering.plan(folder), soundfont_path, 44_100, 1)
+    _, reasons = rendering.render(rendering.plan(folder), soundfont_path, num_workers=1)
     if reasons:
         raise ValueError(reasons[0])
 
