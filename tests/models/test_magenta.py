@@ -86,7 +86,9 @@ def test_no_other_module_imports_tensorflow_or_magenta() -> None:
     """Stock Magenta's processes in benchmarks and the tests apart."""
     own = {
         "models/magenta.py",
+        "benchmarks/likeliest.py",
         "benchmarks/magenta_configs.py",
+        "benchmarks/magenta_generate.py",
         "benchmarks/magenta_train.py",
         "benchmarks/step_hook.py",
     }
