@@ -29,17 +29,24 @@ class Done:
 
 def run_generate(capsys, output_dir: pathlib.Path, *arguments: str) -> Done:
     """Runs `python -m pipelines.generate` with these flags."""
-    before = set(flags.FLAGS)
-    generate.define_flags()
+    _take_flags_away()
     capsys.readouterr()
     try:
+        generate.define_flags()
         cli.parse_flags(["generate", f"--output_dir={output_dir}", *arguments], "python -m pipelines.generate")
         status = cli.guard(generate.main)
     except SystemExit as error:
         status = error.code
     finally:
-        for name in set(flags.FLAGS) - before:
-            delattr(flags.FLAGS, name)
+        _take_flags_away()
     printed = capsys.readouterr()
     midis = sorted(output_dir.glob("*.mid")) if output_dir.is_dir() else []
     return Done(status, printed.out, printed.err, midis)
+
+
+def _take_flags_away() -> None:
+    """Takes out the command's flags, and those of Magenta's commands, which have the same names."""
+    for module, defined in list(flags.FLAGS.flags_by_module_dict().items()):
+        if module.startswith(("pipelines", "magenta")):
+            for flag in list(defined):  # It shrinks as flags go.
+                delattr(flags.FLAGS, flag.name)
