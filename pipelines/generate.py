@@ -142,8 +142,19 @@ def _define_musical_flags() -> None:
 def main() -> int:
     args = flags.FLAGS
     cli.apply_log_level(args.log)
-    own = args.get_flags_for_module(sys.modules[define_flags.__module__])
-    return command.run({flag.name: flag.value for flag in own}, [flag.name for flag in own if flag.present])
+    own = {flag.name: flag for flag in args.get_flags_for_module(sys.modules[define_flags.__module__])}
+    given = {name: flag.value for name, flag in own.items()}
+    asked = [name for name, flag in own.items() if flag.present]
+    return command.run(given, asked, lambda name, value: _parse(own[name], value))
+
+
+def _parse(flag: flags.Flag, value: object) -> object:
+    """Returns a flag's value that a file had, checked as one of the command line is; errors as absl's parsers."""
+    if value is None and flag.default is None:
+        return None
+    if isinstance(flag, flags.MultiFlag) and isinstance(value, list):
+        return [flag.parser.parse(each) for each in value]
+    return flag.parser.parse(value)
 
 
 if __name__ == "__main__":

@@ -112,19 +112,20 @@ class Request:
         return Reading(self.start_bar, self.num_bars, drum_channel, drum_map, self.qpm)
 
 
-def run(given: Mapping[str, object], asked: Sequence[str]) -> int:
+def run(given: Mapping[str, object], asked: Sequence[str], parse: Callable[[str, object], object]) -> int:
     """Does what flags say, and returns the exit status.
 
     Args:
         given: The value of each flag of `pipelines.generate`.
         asked: The names of those that the user gave.
+        parse: Returns a flag's value of what a manifest says of it; raises ValueError or TypeError.
 
     Raises:
         OSError: a file is missing or cannot be written.
         ValueError: flags do not fit together, or a model or an input cannot be used; why.
     """
     if given["from_manifest"]:
-        return _run_again(given, asked)
+        return _run_again(given, asked, parse)
     request = _request(given)
     made, status = _make(request)
     if made["outputs"]:
@@ -132,18 +133,16 @@ def run(given: Mapping[str, object], asked: Sequence[str]) -> int:
     return status
 
 
-def _run_again(given: Mapping[str, object], asked: Sequence[str]) -> int:
+def _run_again(given: Mapping[str, object], asked: Sequence[str], parse: Callable[[str, object], object]) -> int:
     """Makes the files of a manifest again; the status says whether they are the same bytes."""
     others = sorted(set(asked) - {"from_manifest", "output_dir", "log"})
     if others:
         raise ValueError(f"--from_manifest has all flags but --output_dir in it; leave out --{', --'.join(others)}")
     path = pathlib.Path(given["from_manifest"]).expanduser()
     said = manifest.read(path)
-    manifest.check_flags(said, given, path)
-    if str(said["flags"].get("mode")) not in MODES:
-        raise ValueError(f"{path}: has an unknown mode: {said['flags'].get('mode')}")
+    said_flags = manifest.parse_flags(said, given, parse, path)
     manifest.check_inputs(said, path)
-    flags = {**given, **said["flags"], "output_dir": given["output_dir"], "seed": said["seed"], "from_manifest": None}
+    flags = {**given, **said_flags, "output_dir": given["output_dir"], "seed": said["seed"], "from_manifest": None}
     request = _request(flags, said.get("stamp"))
     there = [output["midi"] for output in said["outputs"] if (request.output_dir / output["midi"]).exists()]
     if there:

@@ -14,7 +14,7 @@ import json
 import pathlib
 import platform
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -144,15 +144,24 @@ def _parse(path: pathlib.Path) -> dict:
     return manifest
 
 
-def check_flags(said: Mapping[str, object], known: Collection[str], path: pathlib.Path) -> None:
-    """Refuses flags in a manifest that there are none of.
+def parse_flags(
+    said: Mapping[str, object], known: Collection[str], parse: Callable[[str, object], object], path: pathlib.Path
+) -> dict[str, object]:
+    """Returns the values of a manifest's flags, as `parse` makes them of a name and what is said of it.
 
     Raises:
-        ValueError: there are some.
+        ValueError: there are flags that are not known, or values that a flag cannot have.
     """
     unknown = sorted(said["flags"].keys() - set(known))
     if unknown:
         raise ValueError(f"{path}: has flags that pipelines.generate does not know: {', '.join(unknown)}")
+    parsed = {}
+    for name, value in said["flags"].items():
+        try:
+            parsed[name] = parse(name, value)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: has a flag that cannot be: {name} = {json.dumps(value)} ({error})") from error
+    return parsed
 
 
 def check_inputs(said: Mapping[str, object], path: pathlib.Path) -> None:

@@ -443,7 +443,8 @@ def test_what_cannot_be_made_again_is_said(generate, tmp_path, flat):
     refused("manifest.json: no manifest of pipelines.generate", changed="{}")
     refused("has no seed, or a damaged one", changed=said | {"seed": "x"})
     refused("has flags that pipelines.generate does not know: sing", changed=said | {"flags": {"sing": 1}})
-    refused("has an unknown mode: sing", changed=said | {"flags": said["flags"] | {"mode": "sing"}})
+    for flag, value in (("mode", "sing"), ("amount", "x"), ("num_bars", [1]), ("input", 5), ("timing", 2), ("qpm", {})):
+        refused(f"has a flag that cannot be: {flag} = ", changed=said | {"flags": said["flags"] | {flag: value}})
     refused("unknown --pretrained='gone'", changed=said | {"flags": said["flags"] | {"pretrained": "gone"}})
     path.write_text(json.dumps(said))
     flat.write_bytes(flat.read_bytes() + b"\0")

@@ -193,10 +193,17 @@ def test_what_is_not_said_of_inputs_is_not_checked(tmp_path, inputs):
     manifest.check_inputs({"inputs": inputs}, tmp_path)
 
 
-def test_flags_that_are_none_are_refused(tmp_path):
-    manifest.check_flags(MADE, ["mode", "seed"], tmp_path)
+def test_flags_are_parsed_and_those_that_are_none_are_refused(tmp_path):
+    parse = {"mode": str, "by": float}
+    said = {"flags": {"mode": "vary", "by": "0.5"}}
+    assert manifest.parse_flags(said, parse, lambda name, value: parse[name](value), tmp_path) == {
+        "mode": "vary",
+        "by": 0.5,
+    }
     with pytest.raises(ValueError, match=r"has flags that pipelines.generate does not know: a, b"):
-        manifest.check_flags({"flags": {"b": 1, "mode": "vary", "a": 2}}, ["mode"], tmp_path)
+        manifest.parse_flags({"flags": {"b": 1, "mode": "vary", "a": 2}}, ["mode"], lambda _, value: value, tmp_path)
+    with pytest.raises(ValueError, match=r'has a flag that cannot be: by = "x" \(could not convert string to float'):
+        manifest.parse_flags({"flags": {"by": "x"}}, parse, lambda name, value: parse[name](value), tmp_path)
 
 
 def test_outputs_that_differ_are_named():
