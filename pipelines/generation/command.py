@@ -64,7 +64,7 @@ MODES: Mapping[str, Mode] = {
         "the plane between four inputs, or four samples", "hier-drums", "humanize", False, USUAL_TEMPERATURE, False
     ),
     "humanize": Mode("a flat --input, played: its notes with new timing and dynamics", "humanize"),
-    "transfer": Mode("the notes of --input in the timing and dynamics of --groove", "groovae"),
+    "transfer": Mode("the notes of --input in the timing and dynamics of --groove", "humanize"),
     "tap": Mode("a rhythm, or a recording of tapping, made a whole kit", "tap", None, True, USUAL_TEMPERATURE),
     "attribute": Mode("--input with more of an --attribute, by --by", "groovae", "groovae"),
     "knn": Mode("as humanize, by the 20 nearest of --examples_path instead of a model", None, None, False, 0.0, False),

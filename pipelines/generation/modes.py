@@ -14,7 +14,7 @@ from grooves import transforms, views
 from grooves.groove import Groove
 from grooves.timing import QPM, STEPS_PER_BAR
 from pipelines.evaluation import nearest
-from pipelines.generation import feel, fills, latent, selection
+from pipelines.generation import feel, fills, latent, manner, selection
 from pipelines.generation.piece import USUAL_TEMPOS, Piece, Tempos, notes_of, song_of
 from pipelines.generation.player import Player
 from pipelines.generation.song import Song
@@ -139,8 +139,7 @@ def change_attribute(band: Band, song: Song, name: str, by: float) -> Piece:
 
 def humanize(humanizer: Player, song: Song, timing: float, dynamics: float) -> Piece:
     """Returns a song's notes as a model plays their hits: none is added, none lost."""
-    chosen, z = _heard(humanizer, song)
-    played = chosen.join(humanizer.model.play(z, chosen.cut(song.groove()).hits))
+    played, z = _expected(humanizer, song)
     facts = {"timing": f"{timing:g}", "dynamics": f"{dynamics:g}"}
     return _replayed(song, played, timing, dynamics, z, facts)
 
@@ -164,11 +163,19 @@ def rewrite(humanizer: Player, song: Song, temperature: float, random: np.random
 
 
 def transfer(player: Player, song: Song, groove: Song, timing: float, dynamics: float) -> Piece:
-    """Returns a song's notes in the groove of another one, whose bars come over and over where it is shorter."""
-    chosen = selection.select(song.num_bars, player.bars)
-    _, of_groove = _heard(player, groove)
-    z = of_groove[np.arange(len(chosen.heard)) % len(of_groove)]
-    played = chosen.join(player.model.play(z, chosen.cut(song.groove()).hits))
+    """Returns a song's notes in the groove of another one.
+
+    A model that hears hits alone plays them, and what it plays gets the other performance's manner. One that hears
+    grooves plays them from the other's latent vectors, over and over where it is shorter.
+    """
+    if player.model.sees == views.GROOVE:
+        chosen = selection.select(song.num_bars, player.bars)
+        _, of_groove = _heard(player, groove)
+        z = of_groove[np.arange(len(chosen.heard)) % len(of_groove)]
+        played = chosen.join(player.model.play(z, chosen.cut(song.groove()).hits))
+    else:
+        played, z = _expected(player, song)
+        played = manner.of(groove.groove(), _expected(player, groove)[0]).added_to(played)
     facts = {"groove": groove.label, "timing": f"{timing:g}", "dynamics": f"{dynamics:g}"}
     return _replayed(song, played, timing, dynamics, z, facts)
 
@@ -240,6 +247,12 @@ def _heard(player: Player, song: Song) -> tuple[selection.Selection, np.ndarray]
     """Returns the windows that a player hears of a song, and their latent vectors `[n, z_size]`."""
     chosen = selection.select(song.num_bars, player.bars)
     return chosen, player.means(chosen.cut(song.groove()))
+
+
+def _expected(player: Player, song: Song) -> tuple[Groove, np.ndarray]:
+    """Returns a song's hits `[steps, 9]` as a model plays them, and the latent vectors that it plays them from."""
+    chosen, z = _heard(player, song)
+    return chosen.join(player.model.play(z, chosen.cut(song.groove()).hits)), z
 
 
 def _first_means(player: Player, songs: Sequence[Song]) -> np.ndarray:

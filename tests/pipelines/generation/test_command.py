@@ -66,7 +66,7 @@ def flags_of(mode: str, flat: pathlib.Path, other: pathlib.Path, data_folder: pa
 MODES = {
     "sample": ("hier-drums", 2), "form": ("hier-drums", 1), "interpolate": ("hier-drums", 3),
     "reconstruct": ("hier-drums", 1), "vary": ("hier-drums", 2), "grid": ("hier-drums", 4),
-    "humanize": ("humanize", 1), "rewrite": ("humanize", 2), "transfer": ("groovae", 1), "tap": ("tap", 2),
+    "humanize": ("humanize", 1), "rewrite": ("humanize", 2), "transfer": ("humanize", 1), "tap": ("tap", 2),
     "attribute": ("groovae", 1), "knn": (None, 1), "knn-sample": (None, 2),
 }  # fmt: skip
 

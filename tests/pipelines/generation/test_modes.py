@@ -94,7 +94,7 @@ def test_amounts_of_0_give_back_the_song_and_others_lie_between(tmp_path, traine
     windows = Groove(*(part[np.newaxis] for part in np.split(songs.groove(1).join(), 3, axis=-1)))
     play = {
         "humanize": lambda t, d: modes.humanize(trained_player("humanize"), found, t, d),
-        "transfer": lambda t, d: modes.transfer(trained_player("groovae"), found, other, t, d),
+        "transfer": lambda t, d: modes.transfer(trained_player("humanize"), found, other, t, d),
         "neighbours": lambda t, d: modes.play_as_neighbours(found, windows, t, d),
     }[mode]
 
@@ -126,9 +126,10 @@ def test_notes_that_no_model_knows_are_kept_and_counted(tmp_path, trained_player
     assert "left as they are" not in modes.humanize(trained_player("humanize"), beat(tmp_path, 1), 1, 1).facts
 
 
-def test_a_song_in_its_own_groove_is_played_much_as_before(tmp_path, trained_player):
+@pytest.mark.parametrize("name", ["humanize", "groovae"])
+def test_a_song_in_its_own_groove_is_played_much_as_before(tmp_path, trained_player, name):
     """Nearer to it than in another song's groove."""
-    player = trained_player("groovae")
+    player = trained_player(name)
     late = [(quarter + 0.06, pitch, max(1, velocity - 50)) for quarter, pitch, velocity in songs.beat(4)]
     found = Reading().drums(songs.write_beat(tmp_path / "late.mid", late, 960))
     straight = beat(tmp_path, 4)
@@ -139,6 +140,20 @@ def test_a_song_in_its_own_groove_is_played_much_as_before(tmp_path, trained_pla
 
     assert far(own) < 0.7 * far(other)
     assert own.facts["groove"] == "late" and other.facts["groove"] == "4 bars"
+
+
+def test_a_groove_gives_its_place_and_loudness_to_other_notes(tmp_path, trained_player):
+    """A snare that is always late and loud is so in another pattern of another length, too; the kick is as it was."""
+    pattern = [(quarter, 36, 80) for quarter in range(16)]
+    late = [(quarter + 0.05, 38, 120) for quarter in (1, 3, 5, 7, 9, 11, 13, 15)]
+    groove = Reading().drums(songs.write_beat(tmp_path / "late.mid", [*pattern, *late], 960))
+    written = [(quarter, 36, 80) for quarter in (0, 2.5, 4, 6.5)] + [(quarter, 38, 80) for quarter in (1, 3, 5, 7)]
+    found = Reading().drums(songs.write_beat(tmp_path / "plain.mid", written, 960))
+    made = modes.transfer(trained_player("humanize"), found, groove, 1, 1)
+    is_snare = made.notes.pitches == 38
+    late_by = (made.notes.quarters + 0.125) % 0.25 - 0.125
+    assert late_by[is_snare] == pytest.approx(0.04, abs=0.012) and np.abs(late_by[~is_snare]).max() < 0.02
+    assert made.notes.velocities[is_snare].min() > 105 and made.notes.velocities[~is_snare].max() < 100
 
 
 def test_a_short_groove_comes_over_and_over(tmp_path, trained_player):
