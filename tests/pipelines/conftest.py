@@ -29,10 +29,17 @@ def mixed(tmp_path) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def chromium(tmp_path_factory):
-    """One browser for all tests; it has open what the test before left."""
+def one_chromium(tmp_path_factory):
+    """One browser for all tests."""
     with browsers.chromium(tmp_path_factory.mktemp("chromium")) as browser:
         yield browser
+
+
+@pytest.fixture
+def chromium(one_chromium):
+    """The browser, which shows nothing afterwards: a page that goes on playing takes a third of a core."""
+    yield one_chromium
+    one_chromium.driver.get("about:blank")
 
 
 @pytest.fixture
