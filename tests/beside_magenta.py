@@ -21,6 +21,11 @@ from models.magenta import tf
 from models.stateless_random import StatelessRandom
 
 NAMES = [*magenta_configs.DRUMS, *magenta_configs.GROOVES]
+# Of each kind one; the others with what is thorough.
+SOME = [
+    name if name in ("hier-drums_4bar_small", "groovae_4bar") else pytest.param(name, marks=pytest.mark.thorough)
+    for name in NAMES
+]
 BATCH = 3
 SIZES = f"batch_size={BATCH},enc_rnn_size=[7],dec_rnn_size=[6,5],z_size=4"
 WITHOUT_DROPOUT = "dropout_keep_prob=1.0"

@@ -15,6 +15,14 @@ importlib.import_module("models.magenta")  # After it, tests import TensorFlow a
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is thorough is slow as well, before `-m` chooses."""
+    for item in items:
+        if item.get_closest_marker("thorough"):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def starter_records(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The starter set, converted: a folder with train.tfrecord, validation.tfrecord, test.tfrecord and report.json.

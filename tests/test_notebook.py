@@ -171,7 +171,7 @@ def check_everything_was_heard(notebook, num_trained: int) -> None:
     assert re.search(r"^generated/drums\.zip: \d+ files", said(notebook, "download"), re.MULTILINE)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_from_start_to_end_in_a_copy_of_the_project(tmp_path):
     clone = copy_project(tmp_path / "a b [2]")
     path = clone / "notebooks" / "drums.ipynb"

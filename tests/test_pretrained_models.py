@@ -53,7 +53,9 @@ def test_magentas_trained_model_loads_it_and_decodes_the_same(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [name if name == "humanize" else pytest.param(name, marks=pytest.mark.thorough) for name in NAMES]
+)
 def test_it_is_as_good_as_its_card_says(name, groove_zip, tmp_path):
     conversion.convert(str(groove_zip), tmp_path)
     _, config, tar = resolution.resolve_model(str(pretrained.locate(name)), None, None, "")

@@ -20,6 +20,8 @@ def resolve_config(run: RunFolder | None, name: str | None, overrides: str) -> t
     Raises:
         ValueError: the name is unknown, or the run is another config's; or an hparam does not exist.
     """
+    if name is not None:
+        configs.CONFIG_MAP[name]  # An unknown one is said to be that, and not another than the run's.
     name = trained.config_name(run, name)
     config, settings = configs.CONFIG_MAP[name], run.settings() if run else {}
     for hparam, value in settings.get("hparams", {}).items():

@@ -253,7 +253,7 @@ def test_files_a_second_are_those_of_the_median():
     assert line.split() == ["ours", "4.00", "(2.00", "to", "20.00)", "s,", "50.0", "files", "a", "second"]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_both_are_measured_from_end_to_end(tmp_path):
     output = tmp_path / "numbers.json"
     arguments = ["--few=2", "--many=3", "--runs=2", "--runs_of_many=1", "--magentas_batch_size=3", "--num_beats=2"]

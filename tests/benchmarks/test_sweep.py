@@ -75,6 +75,7 @@ def run(*flags: str) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.thorough
 def test_trainings_are_judged_and_not_done_twice(starter_records, tmp_path):
     given = [
         *("--config=hier-drums_4bar_small", f"--hparams={TINY_HPARAMS}", "--num_steps=2", "--num_samples=8"),

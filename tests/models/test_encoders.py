@@ -62,7 +62,7 @@ def test_a_hierarchy_is_magentas(lengths, steps):
 @pytest.mark.parametrize(
     "layers",
     [
-        "enc_rnn_size=[5,4,3],dec_rnn_size=[4,6,5]",
+        pytest.param("enc_rnn_size=[5,4,3],dec_rnn_size=[4,6,5]", marks=pytest.mark.thorough),
         "enc_rnn_size=[5],dec_rnn_size=[5,5],residual_encoder=True,residual_decoder=True",
     ],
 )

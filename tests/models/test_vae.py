@@ -12,6 +12,7 @@ from tests.beside_magenta import (
     BATCH,
     NAMES,
     SIZES,
+    SOME,
     WITHOUT_DROPOUT,
     check,
     compute,
@@ -21,13 +22,13 @@ from tests.beside_magenta import (
 )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SOME)
 def test_loss_gradients_metrics_and_samples_are_magentas(name, monkeypatch):
     with same_noise(monkeypatch):
         check(name, f"{SIZES},{WITHOUT_DROPOUT}", as_tokens=is_drums(name))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_at_the_sizes_of_the_configs(name, monkeypatch):
     with same_noise(monkeypatch, configs.CONFIG_MAP[name].hparams.z_size):
@@ -35,13 +36,19 @@ def test_at_the_sizes_of_the_configs(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["hier-drums_4bar_small", "groovae_4bar"])
-@pytest.mark.parametrize("kl", ["free_bits=1,max_beta=0.9,beta_rate=0.95", "free_bits=4,max_beta=0.2,beta_rate=0.0"])
+@pytest.mark.parametrize(
+    "kl",
+    [
+        "free_bits=1,max_beta=0.9,beta_rate=0.95",
+        pytest.param("free_bits=4,max_beta=0.2,beta_rate=0.0", marks=pytest.mark.thorough),
+    ],
+)
 def test_with_kl_annealing_and_free_bits(name, kl, monkeypatch):
     with same_noise(monkeypatch):
         check(name, f"{SIZES},{WITHOUT_DROPOUT},{kl}")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SOME)
 def test_bf16_computes_nearly_the_same(name, monkeypatch):
     monkeypatch.setattr(MusicVAE, "precision", "bf16")
     with same_noise(monkeypatch):

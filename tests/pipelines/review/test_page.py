@@ -40,7 +40,9 @@ class Page(html.parser.HTMLParser):
             assert self._open.pop() == tag
 
 
-@pytest.fixture(scope="module", params=["hier-drums_4bar_small", "groovae_4bar"])
+@pytest.fixture(
+    scope="module", params=[pytest.param("hier-drums_4bar_small", marks=pytest.mark.thorough), "groovae_4bar"]
+)
 def evaluated(request, tiny_runs, starter_records):
     """The results of a tiny run, with the arguments that its page needs."""
     run = train.check_run(tiny_runs[request.param], None, "", str(starter_records / "validation.tfrecord"), None)

@@ -187,7 +187,11 @@ def test_sizes_that_are_not_the_checkpoints_are_refused(run_dir, starter_records
     [
         ("hier-drums_4bar_small", ""),
         ("groovae_4bar", ""),  # With dropout.
-        ("hier-drums_4bar_small", ",sampling_schedule=exponential,sampling_rate=0.9"),
+        pytest.param(
+            "hier-drums_4bar_small",
+            ",sampling_schedule=exponential,sampling_rate=0.9",
+            marks=pytest.mark.thorough,
+        ),
     ],
 )
 def test_a_run_that_was_interrupted_reaches_the_same_variables(tmp_path, starter_records, name, hparams):

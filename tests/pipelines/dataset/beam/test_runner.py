@@ -229,7 +229,7 @@ def test_an_unknown_kind_of_url_is_an_error(tmp_path):
         beam_runner.convert("nope://bucket/midi", tmp_path / "out", "DirectRunner")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_groove_is_the_same_with_two_processes(groove_zip, tmp_path):
     conversion.convert(str(groove_zip), tmp_path / "plain", num_shards=3)
     status, _, _ = run(f"--input={groove_zip}", f"--output_dir={tmp_path / 'beam'}", *TWO_PROCESSES, "--num_shards=3")

@@ -94,6 +94,7 @@ def test_starter_files_are_read_as_note_seq_reads_them(path, alone):
     assert judged_alike(path.read_bytes())
 
 
+@pytest.mark.thorough
 def test_groove_files_are_read_as_note_seq_reads_them(groove_zip, alone):
     with zipfile.ZipFile(groove_zip) as archive:
         names = [name for name in archive.namelist() if name.endswith(".mid")]
