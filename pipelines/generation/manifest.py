@@ -103,8 +103,20 @@ def write(folder: pathlib.Path, made: Mapping[str, object]) -> None:
             before = {}
         older = before.pop(EARLIER, [])
         earlier = [*([before] if before else []), *(older if isinstance(older, list) else [])]
+        atomic.write_text(path, _in_lines({**made, EARLIER: earlier}) + "\n")
+
+
+def _in_lines(manifest: Mapping[str, object]) -> str:
+    """Returns JSON with a line for each name, and one for each of a list's objects: vectors would take thousands."""
+    lines = []
+    for name, value in manifest.items():
         # Names of files need not be text; in ASCII, JSON keeps them whatever they are.
-        atomic.write_text(path, json.dumps({**made, EARLIER: earlier}, indent=1) + "\n")
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            shown = "[\n  " + ",\n  ".join(map(json.dumps, value)) + "\n ]"
+        else:
+            shown = json.dumps(value)
+        lines.append(f" {json.dumps(name)}: {shown}")
+    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 def read(path: pathlib.Path) -> dict:
