@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-LUFS = -23.0  # EBU R 128's programme level. 95 % of drum performances reach it below the ceiling (docs/experiments.md).
+LUFS = -23.0  # EBU R 128's programme level. Nine in ten outputs reach it below the ceiling (docs/experiments.md).
 MIN_LUFS, MAX_LUFS = -60.0, 0.0
 CEILING_DBFS = -1.0  # Between samples, peaks of drums are up to 0.8 dB higher: below full scale.
 CEILING = 10 ** (CEILING_DBFS / 20)
