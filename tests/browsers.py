@@ -56,6 +56,7 @@ class Browser:
         self.do("Emulation.setEmulatedMedia", features=features)
         self.errors()  # Of pages before.
         self.driver.get(f"file://{urllib.parse.quote(str(page_path))}")
+        self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
 
     def do(self, command: str, **options: object) -> None:
         """Gives a command of Chrome's DevTools protocol."""

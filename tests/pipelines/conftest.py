@@ -36,10 +36,15 @@ def one_chromium(tmp_path_factory):
 
 
 @pytest.fixture
-def chromium(one_chromium):
-    """The browser, which shows nothing afterwards: a page that goes on playing takes a third of a core."""
+def chromium(one_chromium, tmp_path):
+    """The browser, which shows nothing afterwards: a page that goes on playing takes a third of a core.
+
+    Nothing is a file as well: from another kind of address, a page may be said to be open before it is.
+    """
     yield one_chromium
-    one_chromium.driver.get("about:blank")
+    nothing = tmp_path / "nothing.html"
+    nothing.touch()
+    one_chromium.open(nothing)
 
 
 @pytest.fixture
