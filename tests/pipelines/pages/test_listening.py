@@ -166,9 +166,11 @@ def test_what_made_the_files_is_said(tmp_path):
     outputs = [generated.output(tmp_path, names[0], label="softly", facts={"closeness": "0.9"})]
     models = {"humanize_with": {"checkpoint": "other.tar"}}
     inputs = [{"path": "in/beat.mid", "sha256": "00"}]
-    generated.write_manifest(tmp_path, generated.command("humanize", outputs, models=models, inputs=inputs))
+    flags = {"amount": 0.3, "by": 1, "max_batch_size": 8, "input": "in/beat.mid", "keep_other_tracks": False}
+    generated.write_manifest(tmp_path, generated.command("vary", outputs, models=models, inputs=inputs, flags=flags))
     page = page_of(tmp_path)
-    assert page.after("humanize", "2026-11-27 01:33:00", "config", "groovae_4bar", "temperature", "0.5", "seed", "7")
+    assert not {"by", "max batch size", "keep other tracks", "input"} & set(page.texts)  # As of other modes.
+    assert page.after("vary", "2026-11-27 01:33:00", "config", "groovae_4bar", "temperature", "0.5", "seed", "7")
     assert page.after("amount", "0.3", "from", "beat.mid", "checkpoint", "pretrained/groovae/groovae.tar")
     assert page.after(
         "checkpoint sha256", "0123abcd", "humanize with: checkpoint", "other.tar", "input 1", "in/beat.mid"
