@@ -57,18 +57,20 @@ def pairs_of(windows: Groove, performance: np.ndarray) -> Pairs:
         performance: `[n]`, of which performance each is.
     """
     rows = np.flatnonzero(performance[1:] == performance[:-1])
-    return Pairs(_taken(windows, rows), _taken(windows, rows + 1), performance[rows])
-
-
-def _taken(windows: Groove, rows: np.ndarray) -> Groove:
-    return dataclasses.replace(transforms.taken(windows, rows), qpm=windows.qpm[rows])
+    return Pairs(transforms.taken(windows, rows), transforms.taken(windows, rows + 1), performance[rows])
 
 
 def ways(humanizing: Player, vectors: Player, train: Groove, pairs: Pairs) -> Iterator[tuple[str, Groove]]:
-    """Yields the ways to play the second windows' hits by name, each with what it plays, `[n, steps, 9]`."""
+    """Yields the ways to play the second windows' hits by name, each with what it plays, `[n, steps, 9]`.
+
+    Args:
+        humanizing: A model that hears hits alone.
+        vectors: One that hears grooves.
+        train: `[m, steps, 9]`, among which neighbours are looked for.
+        pairs: The windows.
+    """
     hits = pairs.played.hits
     loudness = train.velocities[train.hits > 0.5].mean()
-
     humanized = humanizing.model.play(humanizing.means(pairs.played), hits)
 
     def in_manner_of(windows: Groove) -> Groove:
@@ -84,7 +86,7 @@ def ways(humanizing: Player, vectors: Player, train: Groove, pairs: Pairs) -> It
     yield "flat", Groove(hits, hits * loudness, np.zeros_like(hits))
     yield f"{NUM_NEIGHBOURS} nearest", nearest.mean_of_neighbours(train, hits, NUM_NEIGHBOURS)
     yield "humanize", humanized
-    yield "another's groove", in_manner_of(_taken(pairs.before, others(pairs.performance)))
+    yield "another's groove", in_manner_of(transforms.taken(pairs.before, others(pairs.performance)))
     yield "transfer", in_manner_of(pairs.before)
     yield "its own groove", in_manner_of(pairs.played)
     yield "transfer by vectors", vectors.model.play(vectors.means(pairs.before), hits)
@@ -102,10 +104,10 @@ def others(performance: np.ndarray) -> np.ndarray:
     return np.array([random.choice(np.flatnonzero(performance != own)) for own in performance])
 
 
-def judge(ways: Iterator[tuple[str, Groove]], pairs: Pairs) -> dict[str, dict[str, Estimate]]:
-    """Returns the metrics of each way to play, by its name and theirs."""
+def judge(played: Iterator[tuple[str, Groove]], pairs: Pairs) -> dict[str, dict[str, Estimate]]:
+    """Returns the metrics of each way to play, by its name and theirs; units are those of `evaluation/registry.py`."""
     outputs = metrics.Outputs(pairs.performance, groove=pairs.played)
-    found = {name: estimates.estimate(dataclasses.replace(outputs, decoded_groove=played)) for name, played in ways}
+    found = {name: estimates.estimate(dataclasses.replace(outputs, decoded_groove=groove)) for name, groove in played}
     return {name: {metric: of_way[metric] for metric in METRICS} for name, of_way in found.items()}
 
 

@@ -69,9 +69,10 @@ def without_hits(groove: Groove, is_left_out: np.ndarray) -> Groove:
     return _map(lambda part: np.where(is_left_out, np.zeros([], part.dtype), part), groove)
 
 
-def taken(groove: Groove, rows: np.ndarray) -> Groove:
-    """Returns those grooves of a batch, in this order."""
-    return _map(lambda part: part[rows], groove)
+def taken(groove: Groove, rows: np.ndarray | int) -> Groove:
+    """Returns those grooves of a batch `[n, steps, drums]`, in this order; one, where `rows` is a number."""
+    qpm = groove.qpm[rows] if isinstance(groove.qpm, np.ndarray) else groove.qpm
+    return dataclasses.replace(_map(lambda part: part[rows], groove), qpm=qpm)
 
 
 def _map(change, groove: Groove, *others: Groove) -> Groove:

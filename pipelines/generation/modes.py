@@ -166,16 +166,16 @@ def transfer(player: Player, song: Song, groove: Song, timing: float, dynamics: 
     """Returns a song's notes in the groove of another one.
 
     A model that hears hits alone plays them, and what it plays gets the other performance's manner. One that hears
-    grooves plays them from the other's latent vectors, over and over where it is shorter.
+    timing, too, plays them from the other's latent vectors, over and over where it is shorter.
     """
-    if player.model.sees == views.GROOVE:
+    if player.model.sees == views.HITS:
+        played, z = _expected(player, song)
+        played = manner.of(groove.groove(), _expected(player, groove)[0]).added_to(played)
+    else:
         chosen = selection.select(song.num_bars, player.bars)
         _, of_groove = _heard(player, groove)
         z = of_groove[np.arange(len(chosen.heard)) % len(of_groove)]
         played = chosen.join(player.model.play(z, chosen.cut(song.groove()).hits))
-    else:
-        played, z = _expected(player, song)
-        played = manner.of(groove.groove(), _expected(player, groove)[0]).added_to(played)
     facts = {"groove": groove.label, "timing": f"{timing:g}", "dynamics": f"{dynamics:g}"}
     return _replayed(song, played, timing, dynamics, z, facts)
 

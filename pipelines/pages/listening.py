@@ -21,8 +21,8 @@ from pipelines.pages.manifest import Command, Output
 PAGE_NAME = "index.html"
 _OTHERS = "Other files"
 _MAX_COLUMNS_BESIDE = 7  # A grid of more has no room beside a picture.
-# Flags that only some modes ask, and those that the page says in other words; a manifest has all of them.
-_MODES_ASKING = {
+# Flags that only some modes have a use for, and those that the page says in other words; a manifest has all of them.
+_MODES_OF_FLAGS = {
     **{"amount": ("vary",), "grid size": ("grid",), "by": ("attribute",), "strength": ("transfer",)},
     **{"keep hits": ("humanize",), "timing": ("humanize", "transfer", "knn")},
     **dict.fromkeys(("mode", "max batch size", "input", "groove", "input midi 1", "input midi 2"), ()),
@@ -175,7 +175,7 @@ def _made(command: Command, has_grid: bool) -> dict[str, str]:
     facts = {key: command.facts[key] for key in ("config", "temperature", "seed") if key in command.facts}
     sources = "" if has_grid else ", ".join(pathlib.PurePath(path).name for path in command.inputs)
     asked = {
-        key: text for key, text in command.flags.items() if command.mode in _MODES_ASKING.get(key, (command.mode,))
+        key: text for key, text in command.flags.items() if command.mode in _MODES_OF_FLAGS.get(key, (command.mode,))
     }
     if asked.get("keep other tracks") == "no":
         del asked["keep other tracks"]
