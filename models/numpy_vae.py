@@ -24,7 +24,7 @@ from models.checkpoints import AVERAGE
 
 TOKEN_VELOCITY = 80 / 127  # What Magenta's DrumsConverter plays tokens with.
 LIKELIEST = 0.0  # The temperature at which nothing is drawn.
-ROWS_AT_ONCE = 128  # Sequences that one thread computes at once; more gain no time and take memory.
+ROWS_AT_ONCE = 256  # Sequences that one thread computes at once; more gain no time and take memory.
 _FORGET_BIAS = 1.0  # LSTMBlockCell's.
 _CELL = "multi_rnn_cell/cell_{}/lstm_cell"
 _State = tuple[np.ndarray, np.ndarray]  # Of an LSTM: c and h, `[n, units]` each.

@@ -455,9 +455,9 @@ class _Writer:
         if made.number == 0:
             self._stem = self._new_stem(made.source)
         path = folder / f"{self._stem}-{made.number:03d}-of-{made.total:03d}.mid"
-        outputs.write(piece, path)
+        sha256 = outputs.write(piece, path)
         original = self._original(piece) if piece.original else None
-        self.outputs.append(manifest.describe_output(piece, path, original, folder))
+        self.outputs.append(manifest.describe_output(piece, path, sha256, original, folder))
         print(f"{path}  {len(piece.notes)} notes")
 
     def _new_stem(self, source: str) -> str:

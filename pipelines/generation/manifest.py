@@ -39,11 +39,13 @@ def describe(config: str, checkpoint: str) -> dict[str, str]:
     return {"config": config, "checkpoint": str(shown), "checkpoint_sha256": trained.checksum(checkpoint)}
 
 
-def describe_output(piece: Piece, path: pathlib.Path, original: pathlib.Path | None, folder: pathlib.Path) -> dict:
-    """Returns what is to be said of a piece that was written."""
+def describe_output(
+    piece: Piece, path: pathlib.Path, sha256: str, original: pathlib.Path | None, folder: pathlib.Path
+) -> dict:
+    """Returns what is to be said of a piece that was written to a file with this checksum."""
     described = {
         "midi": path.relative_to(folder).as_posix(),
-        "sha256": trained.file_checksum(path),
+        "sha256": sha256,
         "label": piece.label,
         "original": original and original.relative_to(folder).as_posix(),
         "qpm": round(piece.tempos[0][1], 3),
@@ -53,7 +55,7 @@ def describe_output(piece: Piece, path: pathlib.Path, original: pathlib.Path | N
     if piece.place:
         described["row"], described["column"] = piece.place
     if piece.latent is not None:
-        described["latent"] = [[float(str(value)) for value in vector] for vector in piece.latent.astype(np.float32)]
+        described["latent"] = [list(map(float, map(str, vector))) for vector in piece.latent.astype(np.float32)]
     return described
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import hashlib
+import io
 import itertools
 import pathlib
 import time
@@ -29,11 +31,14 @@ _KEPT_FROM_BEFORE = (*_NAMES, "program_change", "control_change", "pitchwheel", 
 _AT_ONE_TICK = {"note_off": 1, "note_on": 3}  # Notes end before others begin; programs and controllers lie between.
 
 
-def write(piece: Piece, path: pathlib.Path) -> None:
+def write(piece: Piece, path: pathlib.Path) -> str:
     """Writes a piece as a MIDI file: drums on channel 10, its tempos, 4/4; whole or not at all.
 
     The same piece gives the same bytes. What is a little early at its beginning begins at tick 0, and no note rings on
     after its end.
+
+    Returns:
+        The file's SHA-256.
 
     Raises:
         OSError: the file cannot be written.
@@ -43,8 +48,11 @@ def write(piece: Piece, path: pathlib.Path) -> None:
     midi.tracks.append(_drum_track(piece))
     if piece.backing:
         midi.tracks += _other_tracks(piece.backing)
+    saved = io.BytesIO()
+    midi.save(file=saved)
     with atomic.replacing(path) as partial:
-        midi.save(partial)
+        partial.write_bytes(saved.getbuffer())
+    return hashlib.sha256(saved.getbuffer()).hexdigest()
 
 
 @contextlib.contextmanager
@@ -118,11 +126,12 @@ def _hits(notes: Notes, end_tick: int) -> Iterator[tuple[int, mido.Message]]:
         begins = _apart(starts[rows])
         until = np.maximum(ends[rows], begins + 1)
         until[:-1] = np.minimum(until[:-1], begins[1:])
-        for start, stop, velocity in zip(begins, until, notes.velocities[rows], strict=True):
-            # Values are in range; checking each takes as long as all else.
-            note = {"channel": channels.PERCUSSION - 1, "note": int(pitch), "skip_checks": True}
-            yield int(start), mido.Message("note_on", velocity=int(velocity), **note)
-            yield int(stop), mido.Message("note_off", velocity=0, **note)
+        # Values are in range; checking each takes as long as all else.
+        note = {"channel": channels.PERCUSSION - 1, "note": int(pitch), "skip_checks": True}
+        played = (each.tolist() for each in (begins, until, notes.velocities[rows]))
+        for start, stop, velocity in zip(*played, strict=True):
+            yield start, mido.Message("note_on", velocity=velocity, **note)
+            yield stop, mido.Message("note_off", velocity=0, **note)
 
 
 def _apart(ticks: np.ndarray) -> np.ndarray:
@@ -153,7 +162,7 @@ def _other_tracks(backing: Song) -> Iterator[mido.MidiTrack]:
 
 
 def _moved(track: mido.MidiTrack, backing: Song) -> Iterator[tuple[int, mido.Message]]:
-    """Yields a track's messages in the bars of a song with their ticks here; notes that go on at its end, end there.
+    """Yields copies of a track's messages in the bars of a song with their ticks here; notes that go on at its end, end there.
 
     As drums do, a note belongs to the bar of the sixteenth that it is nearest to.
     """
@@ -179,7 +188,7 @@ def _moved(track: mido.MidiTrack, backing: Song) -> Iterator[tuple[int, mido.Mes
             sounding[note] += 1 if begins else -1
         elif tick < first and message.type not in _KEPT_FROM_BEFORE:
             continue
-        yield _rescaled(tick - first, midi), message
+        yield _rescaled(tick - first, midi), message.copy()
     for (channel, note), count in sounding.items():
         for _ in range(count):
             yield _rescaled(min(tick, last) - first, midi), mido.Message("note_off", channel=channel, note=note)
@@ -200,11 +209,11 @@ def _channel(message: mido.Message) -> int | None:
 
 
 def _track(events: Iterable[tuple[int, mido.Message]], end_tick: int = 0) -> mido.MidiTrack:
-    """Returns a track of messages in the order of their ticks."""
+    """Returns a track of messages in the order of their ticks; the messages' times are set."""
     track, now = mido.MidiTrack(), 0
     for tick, message in events:
-        unchecked = {} if message.is_meta else {"skip_checks": True}
-        track.append(message.copy(time=tick - now, **unchecked))
+        message.time = tick - now
+        track.append(message)
         now = tick
     track.append(mido.MetaMessage("end_of_track", time=max(0, end_tick - now)))
     return track
