@@ -8,14 +8,14 @@ import mido
 import numpy as np
 import pytest
 
-from pipelines.audio import synthesizer
+from pipelines.audio import libfluidsynth
 
 SIDE_STICK, CRASH = 37, 49
 
 
 def _library_reason() -> str:
     try:
-        synthesizer.library()
+        libfluidsynth.library()
     except OSError as error:
         return str(error).splitlines()[0]
     return ""

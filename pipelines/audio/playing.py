@@ -17,6 +17,7 @@ from pipelines.audio import score as scores
 from pipelines.audio import synthesizer as synthesizers
 from pipelines.audio.clicks import Clicks
 from pipelines.audio.score import Score
+from pipelines.audio.shelf import Shelf
 from pipelines.audio.synthesizer import BLOCK, Synthesizer, block_start
 
 TAIL_LEVEL = 10 ** (-60 / 20)  # Of the peak, below which the sound has died away.
@@ -38,6 +39,7 @@ def play(
     clicks: Clicks | None = None,
     loop: bool = False,
     stopped: threading.Event | None = None,
+    shelf: Shelf | None = None,
 ) -> np.ndarray:
     """Plays a score from its first tick to its last, and on until it has died away.
 
@@ -54,6 +56,7 @@ def play(
         loop: Ends with the last bar, and has the tail sound over the beginning, as it does where the end is followed by
             the beginning. The file can be repeated without a gap.
         stopped: Where it is set, playing ends.
+        shelf: Where the soundfont is taken from, if it lies there, and put afterwards.
 
     Returns:
         float32 `[samples, 2]`, left and right, as loud as FluidSynth made it.
@@ -77,7 +80,7 @@ def play(
         timeline = itertools.chain(timeline, _repeats(score, end_secs, sample_rate_hz))
     channels = (*score.channels, *([synthesizers.CLICK_CHANNEL] if clicks.hits else []))
     has_others = any(channel != scores.DRUM_CHANNEL for channel in score.channels)
-    with Synthesizer(soundfont_path, sample_rate_hz, channels, chorus=has_others) as synthesizer:
+    with Synthesizer(soundfont_path, sample_rate_hz, channels, chorus=has_others, shelf=shelf) as synthesizer:
         player = _Player(synthesizer, timeline, sample_rate_hz, end, stopped)
         samples = player.play()[num_skipped:]
     samples = _fold(samples, num_looped) if loop else samples

@@ -11,7 +11,8 @@ import tempfile
 import threading
 from collections.abc import Sequence
 
-from pipelines.audio import clicks, loudness, playing, score, sound_files, soundfont, synthesizer
+from pipelines.audio import clicks, libfluidsynth, loudness, playing, score, sound_files, soundfont, synthesizer
+from pipelines.audio.shelf import Shelf
 from pipelines.files import midi_files, progress
 
 Jobs = Sequence[tuple[pathlib.Path, pathlib.Path]]
@@ -71,7 +72,7 @@ def check(soundfont_path: str | os.PathLike[str] | None = None, options: Options
     """
     options = options or Options()
     options.check()
-    reads_sf3 = synthesizer.library_version() >= (2,)
+    reads_sf3 = libfluidsynth.version() >= (2,)
     chosen = soundfont.find(soundfont_path, soundfont.SUFFIXES if reads_sf3 else (".sf2",))
     with synthesizer.Synthesizer(chosen, synthesizer.SAMPLE_RATE_HZ):
         pass
@@ -134,16 +135,16 @@ def render(
     options.check()
     rendered, reasons = {}, []
     # Threads are enough: FluidSynth computes without Python's lock. The synthesizer held open keeps the
-    # soundfont's samples in memory from one file to the next.
+    # samples of a compressed soundfont in memory from one file to the next, as the shelf does any other.
     pool = concurrent.futures.ThreadPoolExecutor(num_workers or _num_cores())
     stopped = threading.Event()
-    with synthesizer.Synthesizer(soundfont_path, options.sample_rate_hz, (score.DRUM_CHANNEL,)):
+    with Shelf() as shelf, synthesizer.Synthesizer(soundfont_path, options.sample_rate_hz, (score.DRUM_CHANNEL,)):
         for folder in sorted({sound_path.parent for _, sound_path in jobs}):
             _check_writable(folder)
         try:
             if jobs:
                 pool.submit(loudness.library)  # Its import takes most of a second; meanwhile, others play.
-            futures = [pool.submit(render_file, *paths, soundfont_path, options, stopped) for paths in jobs]
+            futures = [pool.submit(render_file, *paths, soundfont_path, options, stopped, shelf) for paths in jobs]
             for (_, sound_path), future in progress.track(zip(jobs, futures, strict=True), len(jobs), "sound files"):
                 try:
                     rendered[sound_path] = future.result()
@@ -161,6 +162,7 @@ def render_file(
     soundfont_path: pathlib.Path,
     options: Options | None = None,
     stopped: threading.Event | None = None,
+    shelf: Shelf | None = None,
 ) -> Rendered:
     """Renders one MIDI to one sound file, which appears whole or not at all.
 
@@ -170,6 +172,7 @@ def render_file(
         soundfont_path: The soundfont to play.
         options: How; None is as usual. They are taken to be checked.
         stopped: Where it is set, rendering ends with a `concurrent.futures.CancelledError`.
+        shelf: Where the soundfont is taken from, if it lies there, and put afterwards.
 
     Raises:
         ValueError: the MIDI cannot be read, has no notes, is too long, too fast or too short for the options, or is
@@ -180,7 +183,7 @@ def render_file(
     read = score.read(midi_path)
     clicked = clicks.of_score(read, soundfont_path, count_in=options.count_in, metronome=options.click)
     samples = playing.play(
-        read, soundfont_path, options.sample_rate_hz, clicks=clicked, loop=options.loop, stopped=stopped
+        read, soundfont_path, options.sample_rate_hz, clicks=clicked, loop=options.loop, stopped=stopped, shelf=shelf
     )
     level = loudness.even(samples, options.sample_rate_hz, options.loudness_lufs)
     sound_files.write(sound_path, samples, options.sample_rate_hz, options.format)

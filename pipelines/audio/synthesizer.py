@@ -1,24 +1,18 @@
-"""FluidSynth without a sound device: MIDI messages in, samples out, with libfluidsynth 1, 2 or 3.
-
-The library is loaded when it is first needed, so that everything else works without it.
-"""
+"""FluidSynth without a sound device: MIDI messages in, samples out."""
 
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 import pathlib
 import threading
-import types
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 import mido
 import numpy as np
-from absl import logging
 
-from pipelines.audio import soundfont
-from pipelines.files import midi_files
+from pipelines.audio import libfluidsynth, soundfont
+from pipelines.audio.shelf import Shelf
 
 SAMPLE_RATE_HZ = 44100
 MIN_SAMPLE_RATE_HZ = 8000  # FluidSynth's own range.
@@ -30,39 +24,9 @@ CLICK_CHANNEL = 16  # The first that no MIDI file can reach: clicks have their o
 
 _FILE_CHANNELS = 16
 _SUSTAIN_PEDAL = 64
-_LOG_LEVELS = 5
+# The synthesizer and how many samples; for the left and the right ones where they go, from where and how far apart.
+_OF_WRITE_FLOAT = (ctypes.c_void_p, ctypes.c_int, *(ctypes.c_void_p, ctypes.c_int, ctypes.c_int) * 2)
 _creation = threading.Lock()  # libfluidsynth 1 prepares global tables, unguarded, in its first synthesizer.
-
-HOW_TO_INSTALL = (
-    "libfluidsynth was not found: MIDI and pictures are made without it, sound is not\n"
-    "  Debian, Ubuntu: sudo apt-get install libfluidsynth3 (older ones: libfluidsynth2 or 1);"
-    " macOS: brew install fluid-synth; Windows: choco install fluidsynth"
-)
-
-
-@functools.cache
-def library() -> types.ModuleType:
-    """Returns pyfluidsynth with its library loaded, and FluidSynth's messages sent to our log.
-
-    Raises:
-        OSError: pyfluidsynth or libfluidsynth is missing; the message says what to install.
-    """
-    try:
-        with midi_files.importing_libraries():
-            import fluidsynth
-    except ModuleNotFoundError as error:
-        raise OSError("pyfluidsynth is not installed: pip install pyfluidsynth") from error
-    except (ImportError, OSError) as error:
-        raise OSError(HOW_TO_INSTALL) from error
-    _keep_quiet(fluidsynth)
-    return fluidsynth
-
-
-def library_version() -> tuple[int, int, int]:
-    """Returns libfluidsynth's version, such as (2, 3, 1); libfluidsynth3 is 2.2 and later."""
-    parts = [ctypes.c_int() for _ in range(3)]
-    library().fluid_version(*parts)
-    return tuple(part.value for part in parts)
 
 
 class Synthesizer:
@@ -76,6 +40,7 @@ class Synthesizer:
         channels: The channels that will be played, counted from 0; each has program 0 until a message says another.
             `CLICK_CHANNEL` has a drum kit.
         chorus: Whether there is any. It takes a sixth of the time, and does nothing to drums.
+        shelf: Where the soundfont is taken from, if it lies there, and put afterwards.
 
     Raises:
         ValueError: the library cannot load this soundfont, or it has no drum kit to click with.
@@ -88,6 +53,7 @@ class Synthesizer:
         channels: Collection[int] = (),
         *,
         chorus: bool = False,
+        shelf: Shelf | None = None,
     ) -> None:
         check_sample_rate(sample_rate_hz)
         settings = {
@@ -99,26 +65,36 @@ class Synthesizer:
         }
         num_channels = _FILE_CHANNELS * (2 if CLICK_CHANNEL in channels else 1)
         with _creation:
-            self._synth = library().Synth(GAIN, sample_rate_hz, num_channels, **settings)
-        loaded = self._synth.sfload(os.fspath(soundfont_path), 0)
-        if loaded == library().FLUID_FAILED:
+            self._synth = libfluidsynth.library().Synth(GAIN, sample_rate_hz, num_channels, **settings)
+        failed = libfluidsynth.library().FLUID_FAILED
+        self._path, self._shelf = soundfont_path, shelf
+        self._loaded = (
+            shelf.load(self._synth, soundfont_path) if shelf else self._synth.sfload(os.fspath(soundfont_path), 0)
+        )
+        if self._loaded == failed:
             self._synth.delete()
-            version = ".".join(map(str, library_version()))
+            version = ".".join(map(str, libfluidsynth.version()))
             raise ValueError(
                 f"{soundfont_path}: FluidSynth {version} cannot load this soundfont; choose another with --soundfont"
             )
         for channel in channels:
             if channel != CLICK_CHANNEL:
                 self._synth.program_change(channel, 0)
-            elif self._synth.program_select(channel, loaded, soundfont.DRUM_BANK, 0) == library().FLUID_FAILED:
-                self._synth.delete()
+            elif self._synth.program_select(channel, self._loaded, soundfont.DRUM_BANK, 0) == failed:
+                self._delete()
                 raise ValueError(f"{soundfont_path}: has no drum kit to click with; choose another with --soundfont")
 
     def __enter__(self) -> Synthesizer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._synth.delete()
+        self._delete()
+
+    def _delete(self) -> None:
+        if self._shelf:
+            self._shelf.delete(self._synth, self._path, self._loaded)
+        else:
+            self._synth.delete()
 
     def send(self, message: mido.Message) -> None:
         """Plays one MIDI message now. What changes no sound here (meta, sysex, aftertouch) is passed over."""
@@ -146,8 +122,10 @@ class Synthesizer:
 
     def write(self, samples: np.ndarray) -> None:
         """Fills `samples`, C-contiguous float32 `[samples, 2]`, with what sounds next."""
+        # Unlike the 16-bit one that pyfluidsynth has, it cannot clip.
+        write_float = libfluidsynth.function("fluid_synth_write_float", ctypes.c_int, *_OF_WRITE_FLOAT)
         address = samples.ctypes.data_as(ctypes.c_void_p)
-        _float_writer()(self._synth.synth, len(samples), address, 0, 2, address, 1, 2)
+        write_float(self._synth.synth, len(samples), address, 0, 2, address, 1, 2)
 
 
 def check_sample_rate(sample_rate_hz: int) -> None:
@@ -162,42 +140,3 @@ def check_sample_rate(sample_rate_hz: int) -> None:
 def block_start(secs: float, sample_rate_hz: int) -> int:
     """Returns the sample that the block nearest to a time starts with."""
     return round(secs * sample_rate_hz / BLOCK) * BLOCK
-
-
-@functools.cache
-def _float_writer() -> Callable[..., int]:
-    """Returns `fluid_synth_write_float`, left out by pyfluidsynth; unlike the 16-bit one it cannot clip."""
-    pointer, integer = ctypes.c_void_p, ctypes.c_int
-    return library().cfunc(
-        "fluid_synth_write_float",
-        integer,
-        ("synth", pointer, 1),
-        ("len", integer, 1),
-        ("lout", pointer, 1),
-        ("loff", integer, 1),
-        ("lincr", integer, 1),
-        ("rout", pointer, 1),
-        ("roff", integer, 1),
-        ("rincr", integer, 1),
-    )
-
-
-_LogFunction = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-
-
-@_LogFunction  # Kept by the module: FluidSynth calls it for as long as the process lives.
-def _log(_level: int, message: bytes, _data: object) -> None:
-    """FluidSynth complains of sound devices that are not asked for; --verbosity=1 shows what it says."""
-    logging.vlog(1, "fluidsynth: %s", message.decode(errors="replace"))
-
-
-def _keep_quiet(fluidsynth: types.ModuleType) -> None:
-    set_log_function = fluidsynth.cfunc(
-        "fluid_set_log_function",
-        ctypes.c_void_p,
-        ("level", ctypes.c_int, 1),
-        ("function", _LogFunction, 1),
-        ("data", ctypes.c_void_p, 1),
-    )
-    for level in range(_LOG_LEVELS):
-        set_log_function(level, _log, None)

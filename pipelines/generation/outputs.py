@@ -162,7 +162,7 @@ def _other_tracks(backing: Song) -> Iterator[mido.MidiTrack]:
 
 
 def _moved(track: mido.MidiTrack, backing: Song) -> Iterator[tuple[int, mido.Message]]:
-    """Yields copies of a track's messages in the bars of a song with their ticks here; notes that go on at its end, end there.
+    """Yields copies of a track's messages in the bars of a song, with their ticks here; notes end where it ends.
 
     As drums do, a note belongs to the bar of the sixteenth that it is nearest to.
     """

@@ -7,7 +7,7 @@ import mido
 import numpy as np
 import pytest
 
-from pipelines.audio import clicks, loudness, playing, score, synthesizer
+from pipelines.audio import clicks, libfluidsynth, loudness, playing, score
 from tests import midi_files
 from tests.sounds import CRASH, needs_library, write_midi
 
@@ -140,7 +140,7 @@ CHOKED = [
 @pytest.fixture
 def dry(monkeypatch):
     """No reverb: FluidSynth's changes with time, so that of two bars alike no sample is the same."""
-    library = synthesizer.library()
+    library = libfluidsynth.library()
     make = library.Synth
     monkeypatch.setattr(library, "Synth", lambda *args, **kwargs: make(*args, **kwargs, **{"synth.reverb.active": 0}))
 

@@ -10,7 +10,7 @@ import pyloudnorm
 import pytest
 import soundfile
 
-from pipelines.audio import loudness, rendering, sound_files, synthesizer
+from pipelines.audio import libfluidsynth, loudness, rendering, sound_files
 from pipelines.audio.rendering import Options
 from tests import disks, midi_files
 from tests.sounds import CRASH, needs_library, read_wav, without_kits, write_midi
@@ -240,7 +240,7 @@ def test_missing_library_says_what_to_install(monkeypatch):
     """The import fails as pyfluidsynth's does when there is no libfluidsynth."""
     monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
     monkeypatch.delitem(sys.modules, "fluidsynth", raising=False)
-    synthesizer.library.cache_clear()
+    libfluidsynth.library.cache_clear()
     with pytest.raises(OSError, match="libfluidsynth was not found") as caught:
         rendering.check()
     assert "sudo apt-get install libfluidsynth3" in str(caught.value)
@@ -256,7 +256,7 @@ def test_missing_pyfluidsynth_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
     monkeypatch.delitem(sys.modules, "fluidsynth", raising=False)
-    synthesizer.library.cache_clear()
+    libfluidsynth.library.cache_clear()
     with pytest.raises(OSError, match="pip install pyfluidsynth"):
         rendering.check()
 

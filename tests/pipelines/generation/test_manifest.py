@@ -51,13 +51,12 @@ def test_an_output_is_described_with_the_numbers_that_it_was_decoded_from(tmp_pa
         "a b", notes_of(songs.groove(1)), ((0.0, 99.12345),), 4, latent=z, facts={"amount": "0.3"}, place=(0, 2)
     )
     path, original = tmp_path / "a.mid", tmp_path / "originals" / "a.mid"
-    path.write_bytes(b"MThd")
-    described = json.loads(json.dumps(manifest.describe_output(piece, path, original, tmp_path)))
+    described = json.loads(json.dumps(manifest.describe_output(piece, path, "ab12", original, tmp_path)))
     latent = described.pop("latent")
     np.testing.assert_array_equal(np.array(latent, np.float32), z)
     assert described == {
         "midi": "a.mid",
-        "sha256": hashlib.sha256(b"MThd").hexdigest(),
+        "sha256": "ab12",
         "label": "a b",
         "original": "originals/a.mid",
         "qpm": 99.123,
@@ -66,7 +65,8 @@ def test_an_output_is_described_with_the_numbers_that_it_was_decoded_from(tmp_pa
         "row": 0,
         "column": 2,
     }
-    bare = manifest.describe_output(Piece("a", notes_of(songs.groove(1)), ((0.0, 120.0),), 4), path, None, tmp_path)
+    plain = Piece("a", notes_of(songs.groove(1)), ((0.0, 120.0),), 4)
+    bare = manifest.describe_output(plain, path, "ab12", None, tmp_path)
     assert bare["original"] is None and not {"latent", "row", "column"} & bare.keys()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import pathlib
 
 import mido
@@ -27,8 +28,9 @@ def notes_of(*notes: tuple[float, float, int, int]) -> Notes:
 
 
 def write(tmp_path: pathlib.Path, piece: Piece) -> pathlib.Path:
-    outputs.write(piece, tmp_path / "out.mid")
-    return tmp_path / "out.mid"
+    path = tmp_path / "out.mid"
+    assert outputs.write(piece, path) == hashlib.sha256(path.read_bytes()).hexdigest()
+    return path
 
 
 @pytest.fixture
