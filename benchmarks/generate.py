@@ -1,7 +1,7 @@
 """Generation beside Magenta's `music_vae_generate`: the same checkpoint and config, each as a whole command, in turn.
 
     python -m benchmarks.generate --pretrained=hier-drums
-    python -m benchmarks.generate --config=groovae_4bar --checkpoint_file=exported/mine.tar --measure=few,likeliest
+    python -m benchmarks.generate --config=groovae_4bar --checkpoint_file=exported/mine.tar --measure=few
 
 Prints medians over the runs, with the least and the most, and how many times better ours are: seconds from the command
 to the last file, start-up included, and the largest process, for a few samples and for many. Magenta writes MIDI, and

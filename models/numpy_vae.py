@@ -26,16 +26,31 @@ TOKEN_VELOCITY = 80 / 127  # What Magenta's DrumsConverter plays tokens with.
 LIKELIEST = 0.0  # The temperature at which nothing is drawn.
 ROWS_AT_ONCE = 256  # Sequences that one thread computes at once; more gain no time and take memory.
 _FORGET_BIAS = 1.0  # LSTMBlockCell's.
+_HALF = np.float32(0.5)
 _CELL = "multi_rnn_cell/cell_{}/lstm_cell"
 _State = tuple[np.ndarray, np.ndarray]  # Of an LSTM: c and h, `[n, units]` each.
 
 
 @dataclasses.dataclass(frozen=True)
 class _Lstm:
-    """One layer in one direction: `kernel` `[4, depth + units, units]` and `bias` `[4, 1, units]`, gates i, c, f, o."""
+    """One layer in one direction: `kernel` `[4, depth + units, units]` and `bias` `[4, 1, units]`.
+
+    The gates are c, i, f, o. As sigmoid(x) is tanh(x / 2) / 2 + 1/2, what goes into i, f and o is halved here, which
+    floats lose nothing by.
+    """
 
     kernel: np.ndarray
     bias: np.ndarray
+
+    @classmethod
+    def of(cls, kernel: np.ndarray, bias: np.ndarray) -> _Lstm:
+        """Returns the layer of LSTMBlockCell's variables `[depth + units, 4 * units]` and `[4 * units]`: i, c, f, o."""
+        gates = kernel.reshape(len(kernel), 4, -1).transpose(1, 0, 2)[[1, 0, 2, 3]]
+        biases = bias.reshape(4, 1, -1)[[1, 0, 2, 3]]
+        biases[2] += _FORGET_BIAS
+        gates[1:] *= _HALF
+        biases[1:] *= _HALF
+        return cls(gates, biases)
 
     @property
     def units(self) -> int:
@@ -48,14 +63,34 @@ class _Lstm:
 
     def step(self, projected: np.ndarray, state: _State) -> _State:
         """Returns the next state, given the inputs' part of the gates, `[4, n, units]`."""
-        cell, output = state
-        i, c, f, o = projected + output @ self.kernel[:, self.depth :]
-        cell = _sigmoid(i) * np.tanh(c) + _sigmoid(f) * cell
-        return cell, _sigmoid(o) * np.tanh(cell)
+        gates = state[1] @ self.kernel[:, self.depth :]
+        gates += projected
+        return _next_state(gates, state[0])
+
+    def read(self, inputs: np.ndarray, state: _State) -> _State:
+        """Returns the next state after inputs `[n, depth]`."""
+        gates = np.concatenate([inputs, state[1]], axis=1) @ self.kernel
+        gates += self.bias
+        return _next_state(gates, state[0])
 
     def project(self, inputs: np.ndarray) -> np.ndarray:
         """Returns the part of the gates that inputs `[n, depth]` make, the bias included."""
-        return inputs @ self.kernel[:, : self.depth] + self.bias
+        projected = inputs @ self.kernel[:, : self.depth]
+        projected += self.bias
+        return projected
+
+
+def _next_state(gates: np.ndarray, cell: np.ndarray) -> _State:
+    """Returns the state after gates `[4, n, units]`, which are overwritten."""
+    np.tanh(gates, out=gates)
+    open_by = gates[1:]
+    open_by *= _HALF
+    open_by += _HALF
+    c, i, f, o = gates
+    i *= c
+    f *= cell
+    cell = i + f
+    return cell, o * np.tanh(cell)
 
 
 class _Variables:
@@ -82,9 +117,7 @@ class _Variables:
         layers: list[_Lstm] = []
         while f"{pattern.format(len(layers))}/kernel" in self or not layers:
             name = pattern.format(len(layers))
-            kernel, bias = self[f"{name}/kernel"], self[f"{name}/bias"].reshape(4, 1, -1).copy()
-            bias[2] += _FORGET_BIAS
-            layers.append(_Lstm(kernel.reshape(len(kernel), 4, -1).transpose(1, 0, 2), bias))
+            layers.append(_Lstm.of(self[f"{name}/kernel"], self[f"{name}/bias"]))
         return layers
 
 
@@ -224,7 +257,7 @@ class NumpyVae:
         for _ in range(self.steps // STEPS_PER_BAR):
             below = self._conductor[0].bias  # Its input is zeros.
             for number, layer in enumerate(self._conductor):
-                states[number] = layer.step(below if number == 0 else layer.project(below), states[number])
+                states[number] = layer.read(below, states[number]) if number else layer.step(below, states[number])
                 below = states[number][1]
             yield below
 
@@ -243,7 +276,7 @@ class NumpyVae:
             heard = 0 if drawn is None else rows[:, drawn] if drawn.ndim == 1 else drawn @ rows
             states[0] = first.step(constant + heard, states[0])
             for number, layer in enumerate(others, 1):
-                states[number] = layer.step(layer.project(states[number - 1][1]), states[number])
+                states[number] = layer.read(states[number - 1][1], states[number])
             drawn = yield self._variables.dense(f"{name}/output_projection", states[-1][1])
 
     @staticmethod
@@ -308,7 +341,7 @@ def _run(layer: _Lstm, sequence: np.ndarray) -> np.ndarray:
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return np.tanh(x * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
+    return np.tanh(x * _HALF) * _HALF + _HALF
 
 
 def _rows(played: Groove, rows: slice) -> Groove:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import collections
 import contextlib
 import hashlib
-import io
 import itertools
+import operator
 import pathlib
 import time
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,8 @@ import numpy as np
 
 from grooves import channels
 from grooves.timing import STEPS_PER_QUARTER
-from pipelines.files import atomic
+from pipelines.files import atomic, midi_writing
+from pipelines.files.midi_writing import Event
 from pipelines.generation import song
 from pipelines.generation.piece import Piece
 from pipelines.generation.song import QUARTERS_PER_BAR, Notes, Song
@@ -28,7 +29,8 @@ _NAMES = ("track_name", "instrument_name")
 _OF_THE_CONDUCTOR = ("set_tempo", "time_signature", "end_of_track", "sequence_number", "smpte_offset")
 # What still holds in later bars.
 _KEPT_FROM_BEFORE = (*_NAMES, "program_change", "control_change", "pitchwheel", "aftertouch", "sysex", "key_signature")
-_AT_ONE_TICK = {"note_off": 1, "note_on": 3}  # Notes end before others begin; programs and controllers lie between.
+_NOTE_OFF, _NOTE_ON = (kind + channels.PERCUSSION - 1 for kind in (0x80, 0x90))
+Timed = tuple[int, mido.Message | mido.MetaMessage]  # A message, and its tick.
 
 
 def write(piece: Piece, path: pathlib.Path) -> str:
@@ -43,16 +45,11 @@ def write(piece: Piece, path: pathlib.Path) -> str:
     Raises:
         OSError: the file cannot be written.
     """
-    midi = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER)
-    midi.tracks.append(_conductor_track(piece))
-    midi.tracks.append(_drum_track(piece))
-    if piece.backing:
-        midi.tracks += _other_tracks(piece.backing)
-    saved = io.BytesIO()
-    midi.save(file=saved)
+    others = _other_tracks(piece.backing) if piece.backing else ()
+    content = midi_writing.file([_conductor_track(piece), _drum_track(piece), *others], TICKS_PER_QUARTER)
     with atomic.replacing(path) as partial:
-        partial.write_bytes(saved.getbuffer())
-    return hashlib.sha256(saved.getbuffer()).hexdigest()
+        partial.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
 
 
 @contextlib.contextmanager
@@ -98,49 +95,52 @@ def _claim(folder: pathlib.Path) -> tuple[str, pathlib.Path]:
         claim.unlink()
 
 
-def _conductor_track(piece: Piece) -> mido.MidiTrack:
-    events = [(0, mido.MetaMessage("time_signature", numerator=4, denominator=4))]
-    events += [
+def _conductor_track(piece: Piece) -> bytes:
+    messages: list[Timed] = [(0, mido.MetaMessage("time_signature", numerator=4, denominator=4))]
+    messages += [
         (_ticks(quarter), mido.MetaMessage("set_tempo", tempo=round(60e6 / qpm))) for quarter, qpm in piece.tempos
     ]
-    return _track(events, _end(piece))
+    return midi_writing.track(_encoded(messages), _end(piece))
 
 
-def _drum_track(piece: Piece) -> mido.MidiTrack:
-    events = [(0, mido.MetaMessage("track_name", name="Drums")), *_hits(piece.notes, _end(piece))]
-    if piece.backing:
-        events += _kit_of(piece.backing)
-    # Stable: what is played at one tick keeps its order.
-    events.sort(key=lambda event: (event[0], not event[1].is_meta, _AT_ONE_TICK.get(event[1].type, 2)))
-    return _track(events)
+def _drum_track(piece: Piece) -> bytes:
+    name = (0, mido.MetaMessage("track_name", name="Drums"))
+    ends, begins = _hits(piece.notes, _end(piece))
+    kit = _kit_of(piece.backing) if piece.backing else ()
+    # Stable: at one tick notes end before others begin, and programs and controllers come between.
+    events = sorted([*_encoded([name]), *ends, *_encoded(kit), *begins], key=operator.itemgetter(0))
+    return midi_writing.track(events)
 
 
-def _hits(notes: Notes, end_tick: int) -> Iterator[tuple[int, mido.Message]]:
-    """Yields the messages of notes, with their ticks; no two notes of a pitch overlap, which MIDI cannot hold."""
+def _hits(notes: Notes, end_tick: int) -> tuple[list[Event], list[Event]]:
+    """Returns the ends of notes and their beginnings; no two notes of a pitch overlap, which MIDI cannot hold."""
     starts = np.maximum(0, np.round(notes.quarters * TICKS_PER_QUARTER)).astype(np.int64)
     ends = np.round((notes.quarters + notes.lengths) * TICKS_PER_QUARTER).astype(np.int64)
     ends = np.minimum(ends, np.maximum(end_tick, starts + _TICKS_PER_STEP))
-    for pitch in np.unique(notes.pitches):
-        (rows,) = np.nonzero(notes.pitches == pitch)
-        rows = rows[np.argsort(starts[rows], kind="stable")]
-        begins = _apart(starts[rows])
-        until = np.maximum(ends[rows], begins + 1)
-        until[:-1] = np.minimum(until[:-1], begins[1:])
-        # Values are in range; checking each takes as long as all else.
-        note = {"channel": channels.PERCUSSION - 1, "note": int(pitch), "skip_checks": True}
-        played = (each.tolist() for each in (begins, until, notes.velocities[rows]))
-        for start, stop, velocity in zip(*played, strict=True):
-            yield start, mido.Message("note_on", velocity=velocity, **note)
-            yield stop, mido.Message("note_off", velocity=0, **note)
+    order = np.lexsort((starts, notes.pitches))
+    pitches, velocities = notes.pitches[order], notes.velocities[order].tolist()
+    begins = _apart(starts[order], pitches)
+    until = np.maximum(ends[order], begins + 1)
+    is_last = np.append(pitches[1:] != pitches[:-1], True)[: len(pitches)]  # Of its pitch.
+    until = np.where(is_last, until, np.minimum(until, np.roll(begins, -1))).tolist()
+    pitches, begins = pitches.tolist(), begins.tolist()
+    return (
+        [(tick, bytes((_NOTE_OFF, pitch, 0))) for tick, pitch in zip(until, pitches, strict=True)],
+        [(tick, bytes((_NOTE_ON, *note))) for tick, *note in zip(begins, pitches, velocities, strict=True)],
+    )
 
 
-def _apart(ticks: np.ndarray) -> np.ndarray:
-    """Returns ticks in order, of which no two are the same: the later of two is moved by as little as can be."""
-    order = np.arange(len(ticks))
-    return np.maximum.accumulate(ticks - order) + order
+def _apart(ticks: np.ndarray, pitches: np.ndarray) -> np.ndarray:
+    """Returns ticks, in order for each pitch, of which no two of a pitch are the same: the later one is moved.
+
+    It is moved by as little as can be.
+    """
+    # Each pitch begins above all ticks of the one before.
+    above = pitches * (ticks.max(initial=0) + len(ticks) + 1) - np.arange(len(ticks))
+    return np.maximum.accumulate(ticks + above) - above
 
 
-def _kit_of(backing: Song) -> Iterator[tuple[int, mido.Message]]:
+def _kit_of(backing: Song) -> Iterator[Timed]:
     """Yields, with their ticks, what a song's file has on the drums' channel besides notes: which kit, how loud."""
     if backing.drum_channel != channels.PERCUSSION:
         return
@@ -150,7 +150,7 @@ def _kit_of(backing: Song) -> Iterator[tuple[int, mido.Message]]:
                 yield tick, message
 
 
-def _other_tracks(backing: Song) -> Iterator[mido.MidiTrack]:
+def _other_tracks(backing: Song) -> Iterator[bytes]:
     """Yields what a song's file has besides drums, tempos and metres, in the bars of the song.
 
     Where the song does not end early, that is all up to the end of the file.
@@ -158,11 +158,11 @@ def _other_tracks(backing: Song) -> Iterator[mido.MidiTrack]:
     for track in backing.midi.tracks:
         events = [(tick, message) for tick, message in _moved(track, backing) if not _is_drums(message, backing)]
         if any(message.type not in _NAMES for _, message in events):
-            yield _track(events)
+            yield midi_writing.track(_encoded(events))
 
 
-def _moved(track: mido.MidiTrack, backing: Song) -> Iterator[tuple[int, mido.Message]]:
-    """Yields copies of a track's messages in the bars of a song, with their ticks here; notes end where it ends.
+def _moved(track: mido.MidiTrack, backing: Song) -> Iterator[Timed]:
+    """Yields a track's messages in the bars of a song with their ticks here; notes that go on at its end, end there.
 
     As drums do, a note belongs to the bar of the sixteenth that it is nearest to.
     """
@@ -188,7 +188,7 @@ def _moved(track: mido.MidiTrack, backing: Song) -> Iterator[tuple[int, mido.Mes
             sounding[note] += 1 if begins else -1
         elif tick < first and message.type not in _KEPT_FROM_BEFORE:
             continue
-        yield _rescaled(tick - first, midi), message.copy()
+        yield _rescaled(tick - first, midi), message
     for (channel, note), count in sounding.items():
         for _ in range(count):
             yield _rescaled(min(tick, last) - first, midi), mido.Message("note_off", channel=channel, note=note)
@@ -208,15 +208,8 @@ def _channel(message: mido.Message) -> int | None:
     return None if message.is_meta else getattr(message, "channel", None)
 
 
-def _track(events: Iterable[tuple[int, mido.Message]], end_tick: int = 0) -> mido.MidiTrack:
-    """Returns a track of messages in the order of their ticks; the messages' times are set."""
-    track, now = mido.MidiTrack(), 0
-    for tick, message in events:
-        message.time = tick - now
-        track.append(message)
-        now = tick
-    track.append(mido.MetaMessage("end_of_track", time=max(0, end_tick - now)))
-    return track
+def _encoded(messages: Iterable[Timed]) -> Iterator[Event]:
+    return ((tick, midi_writing.encode(message)) for tick, message in messages)
 
 
 def _end(piece: Piece) -> int:
