@@ -19,6 +19,8 @@ from collections.abc import Callable
 
 from absl import app, flags
 
+from pipelines import stages
+
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it.
@@ -33,7 +35,12 @@ _NEXT_STEPS = {
 }
 
 
-def run(main: Callable[..., int | None], define_flags: Callable[[], None], passes_on: str = "") -> None:
+def run(
+    main: Callable[..., int | None],
+    define_flags: Callable[[], None],
+    passes_on: str = "",
+    prepare: Callable[[], object] = lambda: None,
+) -> None:
     """Parses the command line, calls `main()` and exits with its status.
 
     Errors end the process with one or two lines on stderr; `--verbosity=1` adds the traceback.
@@ -43,12 +50,15 @@ def run(main: Callable[..., int | None], define_flags: Callable[[], None], passe
         define_flags: Defines this entry point's flags.
         passes_on: A flag for something with flags of its own: where it is given, unknown ones are no error, and
             `main` takes a list of all that is left.
+        prepare: What a stage does before its turn comes; as `stages.await_turn` takes it.
     """
+
+    def work(argv: list[str]) -> int:
+        stages.await_turn(prepare)
+        return guard(functools.partial(main, argv[1:]) if passes_on else main)
+
     define_flags()
-    app.run(
-        lambda argv: guard(functools.partial(main, argv[1:]) if passes_on else main),
-        flags_parser=functools.partial(_parse, passes_on=passes_on),
-    )
+    app.run(work, flags_parser=functools.partial(_parse, passes_on=passes_on))
 
 
 def guard(main: Callable[[], int | None]) -> int:

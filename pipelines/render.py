@@ -85,4 +85,4 @@ def _tell(rendered: Mapping[pathlib.Path, rendering.Rendered], options: renderin
 
 
 if __name__ == "__main__":
-    cli.run(main, define_flags)
+    cli.run(main, define_flags, prepare=loudness.library)

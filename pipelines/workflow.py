@@ -12,8 +12,6 @@ import glob
 import importlib
 import json
 import re
-import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +19,7 @@ from pathlib import Path
 from absl import flags
 
 from grooves import metadata
-from pipelines import cli
+from pipelines import cli, stages
 from pipelines.dataset.inputs import sources
 from pipelines.files import atomic, freshness
 from pipelines.generation import command
@@ -103,17 +101,17 @@ def train(argv: list[str]) -> None:
     if args.examples_path or args.tfds_name:
         data_flags = _given(args, "examples_path", "tfds_name")
         mode_flags = eval_flags if args.mode == "eval" else ["--mode=train", *validation_flags]
-        run_stage("train", *mode_flags, *data_flags, *stage_flags)
+        stages.run(["train", *mode_flags, *data_flags, *stage_flags])
         return
     tfrecord_dir = convert(datasets, convert_flags)
     if args.mode == "train":
         if not validation_flags and _has_windows(tfrecord_dir, "validation"):
             validation_flags = [f"--eval_every_steps={VALIDATE_EVERY_STEPS}"]
-        run_stage("train", "--mode=train", _examples(tfrecord_dir, "train"), *validation_flags, *stage_flags)
+        stages.run(["train", "--mode=train", _examples(tfrecord_dir, "train"), *validation_flags, *stage_flags])
         if not _has_examples(tfrecord_dir, args.split):
             print(f"{', '.join(datasets)} has no {args.split} split, so nothing is evaluated")
             return
-    run_stage("train", *eval_flags, _examples(tfrecord_dir, args.split), *stage_flags)
+    stages.run(["train", *eval_flags, _examples(tfrecord_dir, args.split), *stage_flags])
 
 
 def generate(argv: list[str]) -> None:
@@ -163,11 +161,12 @@ def generate(argv: list[str]) -> None:
         run_dir = _model_to_play(args.config)
     else:  # The stage knows which trained model suits the mode.
         run_dir = None
-    run_stage("generate", *([f"--run_dir={run_dir}"] if run_dir else []), *stage_flags)
+    flow = [["generate", *([f"--run_dir={run_dir}"] if run_dir else []), *stage_flags]]
     if not silent_because:
         sound_flags = [*_given(args, *SOUND_FLAGS), *_switched(args, *SOUND_SWITCHES)]
-        run_stage("render", f"--input={args.output_dir}", *(sound_flags or ["--only_new"]))
-    run_stage("report", f"--input={args.output_dir}", *_given(args, *PAGE_FLAGS), *_switched(args, *PAGE_SWITCHES))
+        flow.append(["render", f"--input={args.output_dir}", *(sound_flags or ["--only_new"])])
+    page_flags = [*_given(args, *PAGE_FLAGS), *_switched(args, *PAGE_SWITCHES)]
+    stages.run(*flow, ["report", f"--input={args.output_dir}", *page_flags])
     if silent_because:
         print(silent_because)
     print(f"see and hear them: {shown(Path(args.output_dir) / 'index.html')}")
@@ -196,35 +195,9 @@ def convert(datasets: list[str], convert_flags: Sequence[str] = ()) -> Path:
         return tfrecord_dir
     source_path.unlink(missing_ok=True)
     input_flags = [f"--input={name}" for name in datasets]
-    run_stage("convert", *input_flags, f"--output_dir={tfrecord_dir}", "--overwrite", *convert_flags)
+    stages.run(["convert", *input_flags, f"--output_dir={tfrecord_dir}", "--overwrite", *convert_flags])
     atomic.write_text(source_path, fingerprint)
     return tfrecord_dir
-
-
-def run_stage(stage: str, *stage_flags: str) -> None:
-    """Runs `python -m pipelines.STAGE` with these flags, in the caller's folder.
-
-    Ctrl-C reaches the stage, which ends in its own way; SIGTERM is handed on to it.
-
-    Raises:
-        SystemExit: it failed and has said why itself; carries its exit status.
-    """
-    sys.stdout.flush()
-    process = subprocess.Popen([sys.executable, "-m", f"pipelines.{stage}", *stage_flags])
-    handlers = {
-        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: process.terminate()),
-    }
-    try:
-        status = process.wait()
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    if status < 0:
-        print(f"error: pipelines.{stage} was ended by {signal.Signals(-status).name}", file=sys.stderr)
-        status = 128 - status  # As shells report it.
-    if status:
-        sys.exit(status)
 
 
 def shown(path: Path) -> str:
@@ -295,7 +268,7 @@ def _train_quick(config: str | None) -> Path:
     )
     tfrecord_dir = convert([sources.STARTER])
     flags_of_run = (f"--config={QUICK_CONFIG}", f"--run_dir={QUICK_RUN_DIR}", *QUICK_FLAGS)
-    run_stage("train", "--mode=train", *flags_of_run, _examples(tfrecord_dir, "train"))
+    stages.run(["train", "--mode=train", *flags_of_run, _examples(tfrecord_dir, "train")])
     return QUICK_RUN_DIR
 
 

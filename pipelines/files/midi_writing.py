@@ -1,4 +1,4 @@
-"""Standard MIDI files as bytes: those that mido writes of the same messages, in a quarter of its time.
+"""Standard MIDI files as bytes: those that mido writes of the same messages, in a fifth of its time.
 
 A thousand grooves are 300,000 messages, and an object for each takes longer than decoding the grooves.
 """

@@ -6,9 +6,6 @@ import json
 import os
 import pathlib
 import shutil
-import signal
-import subprocess
-import sys
 import time
 import zipfile
 
@@ -26,16 +23,17 @@ def stages(tmp_path, monkeypatch):
     """Makes the flows record their stages instead of running them; returns [[stage, flag, …], …]."""
     done = []
 
-    def run_stage(stage: str, *stage_flags: str) -> None:
-        done.append([stage, *stage_flags])
-        given = dict(flag.split("=", 1) for flag in stage_flags if "=" in flag)
-        if stage == "convert":
-            folder = pathlib.Path(given["--output_dir"])
-            folder.mkdir(parents=True, exist_ok=True)
-            for name in ("report.json", "train.tfrecord", "validation.tfrecord"):
-                (folder / name).write_text("x")
+    def run(*flow: list[str]) -> None:
+        for stage, *stage_flags in flow:
+            done.append([stage, *stage_flags])
+            given = dict(flag.split("=", 1) for flag in stage_flags if "=" in flag)
+            if stage == "convert":
+                folder = pathlib.Path(given["--output_dir"])
+                folder.mkdir(parents=True, exist_ok=True)
+                for name in ("report.json", "train.tfrecord", "validation.tfrecord"):
+                    (folder / name).write_text("x")
 
-    monkeypatch.setattr(workflow, "run_stage", run_stage)
+    monkeypatch.setattr(workflow.stages, "run", run)
     monkeypatch.setattr(workflow, "_check_flags", lambda *_: None)
     monkeypatch.setattr(rendering, "check", lambda _: pathlib.Path("some.sf2"))
     for name in ("RUNS_DIR", "TFRECORD_DIR", "GENERATED_DIR"):
@@ -189,14 +187,14 @@ class TestConvert:
         with zipfile.ZipFile(zip_path, "a") as file:
             file.writestr("b.mid", "x")
 
-        def fail(*_: str) -> None:
+        def fail(*_: list[str]) -> None:
             raise SystemExit(1)
 
-        recording = workflow.run_stage
-        monkeypatch.setattr(workflow, "run_stage", fail)
+        recording = workflow.stages.run
+        monkeypatch.setattr(workflow.stages, "run", fail)
         with pytest.raises(SystemExit):
             workflow.convert([str(zip_path)])
-        monkeypatch.setattr(workflow, "run_stage", recording)
+        monkeypatch.setattr(workflow.stages, "run", recording)
         workflow.convert([str(zip_path)])
         assert len(stages) == 2
 
@@ -345,50 +343,3 @@ class TestGenerate:
         with pytest.raises(ValueError, match="no such file"):
             workflow.generate(["--soundfont=a.sf2"])
         assert stages == []
-
-
-class TestRunStage:
-    @pytest.fixture
-    def stage(self, tmp_path, monkeypatch):
-        """Lets a test write the stage that runs, as a module that stands where ours would."""
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-        monkeypatch.setenv("PYTHONSAFEPATH", "1")
-        monkeypatch.chdir(tmp_path)
-        (tmp_path / "pipelines").mkdir()
-
-        def write(text: str) -> str:
-            (tmp_path / "pipelines" / "sample.py").write_text(text)
-            return "sample"
-
-        return write
-
-    def test_messages_flags_and_folder_come_through(self, stage, tmp_path, capfd):
-        workflow.run_stage(stage("import os, sys; print(os.getcwd(), sys.argv[1:])"), "--a=b c", "d")
-        assert capfd.readouterr().out == f"{tmp_path} ['--a=b c', 'd']\n"
-
-    def test_its_status_is_the_scripts(self, stage):
-        with pytest.raises(SystemExit) as error:
-            workflow.run_stage(stage("raise SystemExit(7)"))
-        assert error.value.code == 7
-
-    def test_a_stage_that_crashes_is_named(self, stage, capfd):
-        with pytest.raises(SystemExit) as error:
-            workflow.run_stage(stage("import os; os.kill(os.getpid(), 11)"))
-        assert error.value.code == 128 + signal.SIGSEGV
-        assert "pipelines.sample was ended by SIGSEGV" in capfd.readouterr().err
-
-    def test_ctrl_c_lets_the_stage_end_in_its_own_way(self, stage, tmp_path):
-        stage(
-            "import signal, sys, time\n"
-            "def stop(*_): time.sleep(0.5); print('saved', flush=True); sys.exit(130)\n"
-            "signal.signal(signal.SIGINT, stop); print('ready', flush=True); time.sleep(30)\n"
-        )
-        code = (
-            "import sys; sys.path.insert(0, sys.argv[1]); from pipelines import workflow; workflow.run_stage('sample')"
-        )
-        run = [sys.executable, "-c", code, str(PROJECT_DIR)]
-        process = subprocess.Popen(run, stdout=subprocess.PIPE, text=True, start_new_session=True)
-        assert process.stdout.readline() == "ready\n"
-        os.killpg(process.pid, signal.SIGINT)
-        assert process.communicate(timeout=20)[0] == "saved\n"
-        assert process.returncode == 130

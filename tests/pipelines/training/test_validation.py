@@ -192,7 +192,7 @@ def test_run_train_validates_where_there_is_something_to_validate_on(tmp_path, m
 
     stages = []
     monkeypatch.setattr(workflow, "convert", convert)
-    monkeypatch.setattr(workflow, "run_stage", lambda *stage: stages.append(stage))
+    monkeypatch.setattr(workflow.stages, "run", lambda *flow: stages.extend(flow))
     monkeypatch.setattr(workflow, "_check_flags", lambda *_: None)
     workflow.train(given)
     assert [flag for flag in stages[0] if "eval_every_steps" in flag] == expected
