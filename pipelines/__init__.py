@@ -1,6 +1,7 @@
 """The way of a groove, one module per stage: convert, examples, train, evaluate, generate, render, report."""
 
 import importlib.util
+import signal
 import sys
 
 
@@ -18,6 +19,11 @@ def _refuse_without_packages() -> None:
     sys.exit(f"error: {sys.executable} lacks the packages of this project; first: {step}")
 
 
-# While Python looks for the module of `python -m`, that is its first argument; importing from elsewhere checks nothing.
-if sys.argv[:1] == ["-m"] and importlib.util.find_spec("absl") is None:
-    _refuse_without_packages()
+# While Python looks for the module of `python -m`, that is its first argument; importing from elsewhere does nothing.
+if sys.argv[:1] == ["-m"]:
+    if importlib.util.find_spec("absl") is None:
+        _refuse_without_packages()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        )  # Ctrl-C ends imports without a traceback; then it is `cli.guard`'s.

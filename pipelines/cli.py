@@ -13,6 +13,7 @@ import functools
 import io
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -66,6 +67,8 @@ def guard(main: Callable[[], int | None]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # Names of files need not be text.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # As the package leaves it while a command imports.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         status = main() or 0
         sys.stdout.flush()

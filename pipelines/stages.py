@@ -35,17 +35,20 @@ def run(*stages: Sequence[str]) -> None:
         while waiting and not status:
             working = waiting.pop(0)
             has_ended = working.poll() is not None
-            _end_waiting(working, b"\n")
+            with contextlib.suppress(BrokenPipeError):  # It has ended; its status says why.
+                working.stdin.write(b"\n")
+                working.stdin.close()
             status = working.wait()
     finally:
         for process in waiting:
-            _end_waiting(process)
+            process.terminate()
             process.wait()
         for number, handler in handlers.items():
             signal.signal(number, handler)
     name = f"pipelines.{stages[-1 - len(waiting)][0]}"
     if status < 0:
-        print(f"error: {name} was ended by {signal.Signals(-status).name}", file=sys.stderr)
+        ended = f"error: {name} was ended by {signal.Signals(-status).name}"
+        print("interrupted" if -status == signal.SIGINT else ended, file=sys.stderr)
         status = 128 - status  # As shells report it.
     elif status and has_ended:
         print(f"error: {name} could not begin; it has said above why", file=sys.stderr)
@@ -77,9 +80,3 @@ def _start(stage: Sequence[str], waits: bool = False) -> subprocess.Popen:
         stdin=subprocess.PIPE if waits else None,
         env={**os.environ, _AWAITS_ITS_TURN: "1"} if waits else None,
     )
-
-
-def _end_waiting(process: subprocess.Popen, message: bytes = b"") -> None:
-    with contextlib.suppress(BrokenPipeError):  # It has ended; its status says why.
-        process.stdin.write(message)
-        process.stdin.close()

@@ -126,10 +126,7 @@ def run(given: Mapping[str, object], asked: Sequence[str], parse: Callable[[str,
     """
     if given["from_manifest"]:
         return _run_again(given, asked, parse)
-    request = _request(given)
-    made, status = _make(request)
-    if made["outputs"]:
-        manifest.write(request.output_dir, made)
+    _, status = _make(_request(given))
     return status
 
 
@@ -148,7 +145,6 @@ def _run_again(given: Mapping[str, object], asked: Sequence[str], parse: Callabl
     if there:
         raise FileExistsError(f"{request.output_dir / there[0]}: is there already; give another --output_dir")
     made, status = _make(request, lambda found: manifest.check_model(found, said, path))
-    manifest.write(request.output_dir, made)
     differing = manifest.differing(made["outputs"], said["outputs"])
     same = len(made["outputs"]) - len(differing)
     print(f"{same} of {len(said['outputs'])} files are the same, byte for byte, as {path} says")
@@ -227,16 +223,22 @@ def _form(request: Request, bars: int) -> str:
 
 
 def _make(request: Request, check: Callable[[str], None] = lambda _: None) -> tuple[dict[str, object], int]:
-    """Makes the files; returns what the manifest says of them, and the exit status.
+    """Makes the files and their manifest; returns what that says of them, and the exit status.
 
-    `check` raises an error where the model's checkpoint, which it is given, is not the one that is asked for.
+    Where this is interrupted, the manifest has what was made before.
+
+    Args:
+        request: What to make.
+        check: Raises an error where the model's checkpoint, which it is given, is not the one that is asked for.
     """
     random = np.random.default_rng(request.seed)
     band = _band(request, random)
     if band is None and request.flags["mode"] != "knn":
         from pipelines.generation import tensorflow_command
 
-        return tensorflow_command.make(request, check)
+        made, status = tensorflow_command.make(request, check)
+        manifest.write(request.output_dir, made)
+        return made, status
     if band:
         check(band.composer.checkpoint)
         _announce(request, band)
@@ -244,13 +246,25 @@ def _make(request: Request, check: Callable[[str], None] = lambda _: None) -> tu
     status = 0
     with outputs.stamped(request.output_dir, request.stamp) as stamp:
         writer = _Writer(request, stamp)
-        for made in _pieces(request, band, random):
-            if isinstance(made, Exception):
-                print(f"error: {made}", file=sys.stderr)
-                status = FAILED
-            else:
-                writer.write(made)
-    made = {
+        made = _describe(request, band, stamp, of_inputs, writer.outputs)
+        try:
+            for piece in _pieces(request, band, random):
+                if isinstance(piece, Exception):
+                    print(f"error: {piece}", file=sys.stderr)
+                    status = FAILED
+                else:
+                    writer.write(piece)
+        finally:
+            if writer.outputs:
+                manifest.write(request.output_dir, made)
+    return made, status
+
+
+def _describe(
+    request: Request, band: modes.Band | None, stamp: str, of_inputs: list[dict], of_outputs: list[dict]
+) -> dict[str, object]:
+    """Returns what the manifest says."""
+    return {
         "mode": request.flags["mode"],
         **(_described(band.composer) if band else {}),
         "seed": request.seed,
@@ -260,11 +274,10 @@ def _make(request: Request, check: Callable[[str], None] = lambda _: None) -> tu
         "models": {"humanize_with": _described(band.humanizer)} if band and band.humanizer else {},
         "inputs": of_inputs,
         **({"grid_size": request.grid_size} if request.flags["mode"] == "grid" else {}),
-        "outputs": writer.outputs,
+        "outputs": of_outputs,
         "versions": manifest.versions(),
         "created": time.strftime("%Y-%m-%dT%H:%M:%S"),
     }
-    return made, status
 
 
 def _described(found: Player) -> dict[str, str]:

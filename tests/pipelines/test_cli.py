@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import pathlib
 import signal
 import subprocess
@@ -186,6 +187,23 @@ def test_interrupt_ends_with_one_word(start):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (cli.INTERRUPTED, "interrupted\n")
+
+
+@pytest.mark.parametrize("command", ["generate", "render", "report", "workflow"])
+def test_an_interrupt_while_a_command_imports_ends_without_a_word(tmp_path, command):
+    (tmp_path / "numpy.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"pipelines.{command}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == -signal.SIGINT
 
 
 def test_a_reader_that_goes_away_is_no_traceback(start):

@@ -1,5 +1,7 @@
 """The command as a process: it finds config and checkpoint by itself, says in a sentence what it lacks, and stops."""
 
+import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -129,7 +131,7 @@ def test_the_models_of_nine_drums_play_without_tensorflow(tmp_path):
     assert done.stderr == "" and done.stdout.endswith("all done\n")
 
 
-def test_an_interrupted_command_leaves_whole_files_alone(tmp_path):
+def test_an_interrupted_command_leaves_whole_files_and_says_what_made_them(tmp_path):
     """Ctrl-C while a folder is played."""
     for number in range(300):
         songs.write_beat(tmp_path / "in" / f"{number:03d}.mid", songs.beat(8, number))
@@ -149,6 +151,10 @@ def test_an_interrupted_command_leaves_whole_files_alone(tmp_path):
     for path in made:
         if path.suffix == ".mid":
             assert mido.MidiFile(path).length > 0
+    said = json.loads((out / "manifest.json").read_text())["outputs"]
+    written = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in out.glob("*.mid")}
+    named = {output["midi"]: output["sha256"] for output in said}
+    assert named.items() <= written.items() and len(written) - len(named) <= 1  # The last one may have come too late.
 
 
 def test_a_second_command_beside_the_first_overwrites_nothing(tmp_path):
