@@ -18,7 +18,8 @@ class Shelf:
     """Soundfonts that synthesizers have done with, for the next ones; use it in a `with`, from any number of threads.
 
     A loaded soundfont plays in one synthesizer at a time, so that there are as many of them as play at once. Compressed
-    ones do not lie here: FluidSynth goes on reading their files by way of the synthesizer that loaded them.
+    ones do not lie here: FluidSynth goes on reading their files by way of the synthesizer that loaded them. Nor do any
+    of libfluidsynth 1, with which nobody has tried it.
     """
 
     def __init__(self) -> None:
@@ -44,7 +45,7 @@ class Shelf:
     def delete(self, synth: Any, path: str | os.PathLike[str], number: int) -> None:
         """Deletes a synthesizer, and keeps the soundfont of a number that it had loaded."""
         font = None
-        if pathlib.Path(path).suffix.lower() != soundfont.COMPRESSED:
+        if pathlib.Path(path).suffix.lower() != soundfont.COMPRESSED and libfluidsynth.version() >= (2,):
             font = _function("fluid_synth_get_sfont_by_id", _POINTER, ctypes.c_int)(synth.synth, number)
             _function("fluid_synth_remove_sfont", ctypes.c_int, _POINTER)(synth.synth, font)
         synth.delete()  # First, for what still sounded there counts the users of its samples.

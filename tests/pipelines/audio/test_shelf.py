@@ -65,6 +65,13 @@ def test_a_compressed_one_does_not_lie_there(loads, tmp_path, font):
     assert len(loads) == 2
 
 
+def test_nor_does_any_of_an_old_library(font, loads, monkeypatch):
+    monkeypatch.setattr(libfluidsynth, "version", lambda: (1, 1, 11))
+    with Shelf() as shelf:
+        assert np.array_equal(drums(font, shelf), drums(font, shelf))
+    assert len(loads) == 2
+
+
 def test_one_that_cannot_click_is_said_each_time(tmp_path, loads):
     font = without_kits(tmp_path / "no kits.sf2")
     with Shelf() as shelf:
