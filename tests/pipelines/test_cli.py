@@ -195,7 +195,7 @@ def test_an_interrupt_while_a_command_imports_ends_without_a_word(tmp_path, comm
     process = subprocess.Popen(
         [sys.executable, "-m", f"pipelines.{command}"],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -12,7 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import folders, info_csv, sequence_files, tfds_input, zips
-from pipelines.dataset.inputs.source import MIDI, Files, InFolder, Location, Source, kind_of, split_by_hash, unused
+from pipelines.dataset.inputs.source import (
+    MIDI,
+    MUSICXML,
+    Files,
+    InFolder,
+    Location,
+    Source,
+    kind_of,
+    split_by_hash,
+    unused,
+)
 from pipelines.files.midi_files import printable
 
 STARTER = "starter"
@@ -134,13 +144,15 @@ def _open(given: str, tfds_data_dir: str | None, used_names: Sequence[str]) -> C
 
 def _open_files(name: str, files: Files) -> Collection:
     """Makes a collection of the files of a folder or zip, with the splits and columns of each info.csv in it."""
-    names = tuple(itertools.filterfalse(_is_table, files.names))
+    listed = tuple(itertools.filterfalse(_is_table, files.names))
     tables = sorted(filter(_is_table, files.names), key=lambda table: -table.count("/"))
     rows: dict[str, info_csv.Row] = {}
     for table in tables:  # Of two that list the same file, the one nearer to the root counts.
         rows |= _read_table(table, files.locate(table))
     table_dirs = tuple(table.removesuffix(info_csv.TABLE_NAME) for table in tables)
-    there = {info_csv.key(file) for file in [*names, *files.repeated]}
+    repeated = {**files.repeated, **_sheets([file for file in listed if info_csv.key(file) not in rows])}
+    names = tuple(file for file in listed if file not in repeated)
+    there = {info_csv.key(file) for file in [*names, *repeated]}
 
     def walk() -> Iterator[Source]:
         for file in names:
@@ -154,8 +166,15 @@ def _open_files(name: str, files: Files) -> Collection:
         walk,
         missing=tuple(sorted(row.name for key, row in rows.items() if key not in there)),
         unlisted=tuple(file for file in names if info_csv.key(file) not in rows and file.startswith(table_dirs)),
-        repeated=tuple(f"{file}: {what}" for file, what in files.repeated.items()),
+        repeated=tuple(f"{file}: {what}" for file, what in repeated.items()),
     )
+
+
+def _sheets(files: Sequence[str]) -> dict[str, str]:
+    """Returns those files that are sheet music of a MIDI file beside them of the same name, and of which."""
+    midis = {posixpath.splitext(file)[0]: file for file in files if kind_of(file) == MIDI}
+    beside = {file: midis.get(posixpath.splitext(file)[0]) for file in files if kind_of(file) == MUSICXML}
+    return {file: f"sheet music of {midi}" for file, midi in beside.items() if midi}
 
 
 def _is_table(name: str) -> bool:

@@ -15,7 +15,7 @@ _LINE_WIDTH = 96
 NAME_LISTS = {  # Of a report, with what to call them.
     "listed_but_missing": "listed in info.csv but not there",
     "found_but_not_listed": "there but not listed in info.csv",
-    "found_twice": "there twice, through a link or a name; one counts",
+    "found_twice": "there twice, through a link, a name or as sheet music; one counts",
 }
 
 

@@ -126,7 +126,7 @@ class Tally:
             settings: What it was converted with; `stride_bars` is how many bars lie between two windows (1 without).
             missing: Files that a table lists and that are not there.
             unlisted: Files that are there and that no table lists.
-            repeated: Files that were reached a second time, through a link, and left out.
+            repeated: Files that were left out because they are there already, each with what it repeats.
         """
         splits = {split: self._files_and_windows("split", split) for split in metadata.SPLITS}
         windows = {split: counts["windows"] for split, counts in splits.items()}

@@ -126,6 +126,22 @@ def test_what_only_the_table_or_only_the_folder_has_is_named(tmp_path):
     assert collection.size == 3
 
 
+def test_sheet_music_of_a_midi_file_beside_it_is_not_a_second_performance(tmp_path):
+    """As `--score` leaves it; a sheet of another name, or one that a table lists, is a performance of its own."""
+    names = ["a.mid", "a.musicxml", "A.xml", "b/a.musicxml", "c.MIDI", "c.mxl", "c.xml", "d.mid", "d.xml"]
+    folder = fill(tmp_path / "in", names)
+    (folder / "info.csv").write_text(f"{HEADER}d.mid,train\nd.xml,train\n")
+    collection = sources.open_collections([str(folder)])
+    kept = ["A.xml", "a.mid", "b/a.musicxml", "c.MIDI", "d.mid", "d.xml"]
+    assert [source.name for source in collection.walk()] == kept
+    assert collection.size == len(kept)
+    assert sorted(collection.repeated) == [
+        "a.musicxml: sheet music of a.mid",
+        "c.mxl: sheet music of c.MIDI",
+        "c.xml: sheet music of c.MIDI",
+    ]
+
+
 def test_an_info_csv_that_cannot_be_followed_is_an_error_that_names_it(tmp_path):
     fill(tmp_path, ["a/a.mid"])
     (tmp_path / "a" / "info.csv").write_text(f"{HEADER}a.mid,dev\n")
