@@ -94,7 +94,7 @@ def write(path: pathlib.Path, samples: np.ndarray, sample_rate_hz: int, name: st
         if settings is None:
             _write_wav(partial, samples, sample_rate_hz)
         else:
-            partial.write_bytes(_encode(samples, sample_rate_hz, settings).getbuffer())
+            partial.write_bytes(_encode(samples, sample_rate_hz, settings).getvalue())
 
 
 @functools.cache

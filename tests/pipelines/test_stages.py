@@ -39,10 +39,10 @@ def waiting(stage, tmp_path):
 
     def write(name: str, then: str = "") -> list[str]:
         return stage(
-            "import pathlib, waits\n"
+            "import os, pathlib, waits\n"
             f"pathlib.Path('{name} is there').touch()\n"
-            f"waits.await_turn(lambda: print('{name} prepares', flush=True))\n"
-            f"print('{name} works', flush=True)\n{then}",
+            f"waits.await_turn(lambda: os.write(1, b'{name} prepares\\n'))\n"
+            f"os.write(1, b'{name} works\\n')\n{then}",
             name,
         )
 
@@ -72,7 +72,7 @@ def test_messages_flags_and_folder_come_through(stage, tmp_path, capfd):
 
 
 def test_later_ones_prepare_meanwhile_and_work_in_order(stage, waiting, capfd):
-    first = stage(wait_for("render", "report") + "time.sleep(0.5); print('sample works', flush=True)\n")
+    first = stage(wait_for("render", "report") + "time.sleep(0.5); os.write(1, b'sample works\\n')\n")
     stages.run(first, waiting("render"), waiting("report"))
     said = capfd.readouterr().out.splitlines()
     assert sorted(said[:2]) == ["render prepares", "report prepares"]
@@ -133,7 +133,7 @@ def test_a_signal_lets_the_stage_end_in_its_own_way_and_those_after_it_unseen(st
         wait_for("render") + "import signal, sys\n"
         "def stop(*_): time.sleep(0.5); print('saved', flush=True); sys.exit(130)\n"
         "for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, stop)\n"
-        "print('ready', flush=True); time.sleep(30)\n"
+        "os.write(1, b'ready\\n'); time.sleep(30)\n"
     )
     waiting("render")
     process = start_flow()
@@ -158,7 +158,7 @@ def test_ctrl_c_reaches_a_later_stage_at_its_turn(stage, waiting, tmp_path):
 
 
 def test_nobody_waits_for_a_flow_that_was_killed(stage, waiting, tmp_path):
-    stage(wait_for("render") + "print(os.getpid(), flush=True); time.sleep(30)\n")
+    stage(wait_for("render") + "os.write(1, b'%d\\n' % os.getpid()); time.sleep(30)\n")
     waiting("render")
     process = start_flow()
     lines = {process.stdout.readline() for _ in range(2)} - {"render prepares\n"}
