@@ -24,6 +24,5 @@ if sys.argv[:1] == ["-m"]:
     if importlib.util.find_spec("absl") is None:
         _refuse_without_packages()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(
-            signal.SIGINT, signal.SIG_DFL
-        )  # Ctrl-C ends imports without a traceback; then it is `cli.guard`'s.
+        # Ctrl-C ends imports without a traceback, until `cli.guard` takes it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)

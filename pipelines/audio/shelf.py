@@ -1,4 +1,4 @@
-"""A shelf of loaded soundfonts, from one synthesizer to the next: loading takes as long as playing two seconds does."""
+"""A shelf of loaded soundfonts, from one synthesizer to the next: loading one takes as long as two seconds of sound."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Standard MIDI files as bytes: those that mido writes of the same messages, in a fifth of its time.
 
-A thousand grooves are 300,000 messages, and an object for each takes longer than decoding the grooves.
+A thousand grooves are 150,000 messages; an object for each, and mido's bytes of it, took a quarter of all the time that
+generating them takes.
 """
 
 from __future__ import annotations
