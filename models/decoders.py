@@ -123,15 +123,15 @@ class WholeSequences(OwnLayers):
     def _inputs(self, x_input: tf.Tensor, z: tf.Tensor) -> recurrence.Inputs:
         """Returns the inputs of the first layer, after dropout, from time-major ones and z, which all steps get."""
         tokens = as_tokens(x_input) if self.is_one_hot else None
-        data = None if self.is_one_hot else self.random.dropout(x_input[:, tf.newaxis], self._keep_prob)
+        data = None if self.is_one_hot else self.random.dropout(x_input[:, tf.newaxis], self._keep_prob, axis=2)
         conditional = int(z.shape[1]) > 0
         if self._keep_prob == 1.0:
             return recurrence.Inputs(tokens, data, constant=z if conditional else None)
         if tokens is not None:
-            is_kept = self.random.coin_flips(tokens.shape, self._keep_prob)
+            is_kept = self.random.coin_flips(tokens.shape, self._keep_prob, axis=1)
             tokens = tf.where(is_kept, tokens, tf.fill(tokens.shape, -1))
         repeated = tf.tile(z[tf.newaxis, tf.newaxis], [x_input.shape[0], 1, 1, 1])
-        dense = self.random.dropout(repeated, self._keep_prob) if conditional else None
+        dense = self.random.dropout(repeated, self._keep_prob, axis=2) if conditional else None
         return recurrence.Inputs(tokens, data, dense)
 
     def _decode_by_step(self, x_input, x_target, x_length, z, c_input) -> Decoded:
@@ -178,7 +178,7 @@ class CategoricalLstmDecoder(WholeSequences, lstm_models.CategoricalLstmDecoder)
 
     def draw(self, outputs: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
         """Returns the next inputs in training, `[n, classes]`, drawn from the outputs `[n, classes]` of step `time`."""
-        uniform = self.random.uniform(tf.shape(outputs), time)
+        uniform = self.random.uniform(outputs.shape, time)
         gumbel = -tf.math.log(-tf.math.log(tf.maximum(uniform, np.finfo(np.float32).tiny)))
         return tf.one_hot(tf.argmax(outputs + gumbel, axis=-1), self._output_depth)
 
@@ -259,7 +259,7 @@ class GrooveLstmDecoder(WholeSequences, lstm_models.GrooveLstmDecoder):
     def draw(self, outputs: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
         """Returns the next inputs in training, `[n, 27]`, drawn from the outputs `[n, 27]` of step `time`."""
         hits, velocities, offsets = tf.split(outputs, groove.NUM_PARTS, axis=1)
-        drawn = self.random.uniform(tf.shape(hits), time) < tf.sigmoid(hits)
+        drawn = self.random.uniform(hits.shape, time) < tf.sigmoid(hits)
         return tf.concat([tf.to_float(drawn), tf.sigmoid(velocities), tf.tanh(offsets)], axis=1)
 
     def _score(self, outputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -269,18 +269,19 @@ class GrooveLstmDecoder(WholeSequences, lstm_models.GrooveLstmDecoder):
 
 
 class _ScheduledSampling(seq2seq.ScheduledOutputTrainingHelper):
-    """Upstream's helper with the decoder's own random numbers."""
+    """Upstream's helper with the decoder's own random numbers, drawn for each sequence whether it goes on by itself."""
 
     def __init__(self, *, decoder: WholeSequences, **options) -> None:
-        super().__init__(next_inputs_fn=lambda outputs: decoder.draw(outputs, self._time), **options)
+        super().__init__(**options)
         self._decoder = decoder
 
     def sample(self, time, outputs, state, name=None) -> tf.Tensor:
         """Returns 1 for each sequence whose next input is its own output, else 0, `[batch]`."""
         del outputs, state, name
-        return tf.cast(self._decoder.random.uniform([self.batch_size], time) < self._sampling_probability, tf.int32)
+        uniform = self._decoder.random.uniform(self._sequence_length.shape, time)
+        return tf.cast(uniform < self._sampling_probability, tf.int32)
 
     def next_inputs(self, time, outputs, state, sample_ids, name=None):
         """Returns which sequences have ended, the next inputs, and the state."""
-        self._time = time
-        return super().next_inputs(time, outputs, state, sample_ids, name)
+        outputs.set_shape([self._sequence_length.shape[0], None])
+        return super().next_inputs(time, self._decoder.draw(outputs, time), state, sample_ids, name)

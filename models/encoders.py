@@ -58,7 +58,7 @@ class BidirectionalLstmEncoder(OwnLayers, lstm_models.BidirectionalLstmEncoder):
         kernels, biases = zip(*variables, strict=True)
         layer = recurrence.Layer(tf.stack(kernels), tf.stack(biases))
         both_ways = tf.stack([sequence, _reversed(sequence, lengths)], axis=1)
-        dropped = self.random.dropout(both_ways, self._keep_prob)
+        dropped = self.random.dropout(both_ways, self._keep_prob, axis=2)
         # The outputs of a layer need a gradient, a sequence of data does not.
         is_data = number == 0 and self.reads_data
         inputs = recurrence.Inputs(data=dropped) if is_data else recurrence.Inputs(dense=dropped)

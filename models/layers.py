@@ -54,7 +54,7 @@ class OwnLayers:
         layers = [recurrence.Layer(kernel[tf.newaxis], bias[tf.newaxis]) for kernel, bias in variables]
         states = [(c[tf.newaxis], h[tf.newaxis]) for c, h in state]
         shapes = [[inputs.steps, 1, *layer_state.c.shape.as_list()] for layer_state in state[:-1]]
-        masks = [self.random.dropout_mask(shape, self._keep_prob) for shape in shapes]
+        masks = [self.random.dropout_mask(shape, self._keep_prob, axis=2) for shape in shapes]
         return recurrence.outputs(layers, inputs, states, self.computation, masks)[:, 0]
 
 

@@ -10,10 +10,10 @@ from models.stateless_random import StatelessRandom
 from tests.beside_magenta import SIZES, WITHOUT_DROPOUT, compute, draw_losses, same_noise
 
 
-def draw(function, step=3, seed=1):
+def draw(function, step=3, seed=1, **examples):
     """Returns what `function` draws at a step, evaluated once."""
     with tf.Graph().as_default(), tf.Session() as session:
-        return session.run(function(StatelessRandom(seed, tf.constant(step, tf.int64))))
+        return session.run(function(StatelessRandom(seed, tf.constant(step, tf.int64), **examples)))
 
 
 def test_numbers_follow_from_seed_step_time_and_place():
@@ -24,6 +24,40 @@ def test_numbers_follow_from_seed_step_time_and_place():
     others = [draw(uniform, step=4), draw(uniform, seed=2), draw(lambda random: random.uniform([5], time=1))]
     others.append(draw(lambda random: [uniform(random), uniform(random)][1]))
     assert all(not np.intersect1d(draw(uniform), other).size for other in others)
+
+
+DRAWS = {
+    "uniform": lambda random, num: random.uniform([num, 7], time=2),
+    "of bars": lambda random, num: random.uniform([num * 4, 3]),
+    "normal": lambda random, num: random.normal([num, 5]),
+    "flips": lambda random, num: random.coin_flips([num, 27], 0.5),
+    "flips of steps": lambda random, num: tf.transpose(random.coin_flips([25, num], 0.5, axis=1)),
+    "masks": lambda random, num: tf.transpose(random.dropout_mask([3, 2, num, 9], 0.5, axis=2), [2, 0, 1, 3]),
+    "the second draw": lambda random, num: [random.normal([num, 3]), random.normal([num, 3])][1],
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_an_example_is_drawn_the_same_for_wherever_the_batch_is_cut(name):
+    whole = draw(lambda random: DRAWS[name](random, 10), num=10)
+    parts = [
+        draw(lambda random, num=num: DRAWS[name](random, num), first=first, num=num)
+        for first, num in ((0, 3), (3, 1), (4, 6))
+    ]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    rows = whole.reshape([10, -1])
+    assert len(np.unique(rows, axis=0)) == 10
+    np.testing.assert_array_equal(draw(lambda random: DRAWS[name](random, 10)), whole)
+
+
+def test_draws_of_examples_and_steps_have_nothing_in_common():
+    """Were counters used twice, numbers would come back in another example, step or draw."""
+    found = [draw(lambda random: random.uniform([50, 6], time), step=step) for step in (1, 2) for time in (0, 1)]
+    found.append(draw(lambda random: [random.uniform([50, 6]), random.uniform([50, 6])][1], step=1))
+    numbers = np.concatenate([each.ravel() for each in found])
+    assert len(np.unique(numbers)) > 0.999 * len(numbers)
+    assert numbers.mean() == pytest.approx(0.5, abs=0.03)
+    assert np.abs(np.corrcoef([each.ravel() for each in found])[np.triu_indices(5, 1)]).max() < 0.2
 
 
 def test_without_a_seed_no_two_draws_are_the_same():
