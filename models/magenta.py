@@ -154,9 +154,15 @@ def describe_devices() -> list[str]:
     return devices.describe(cards(), os.cpu_count())
 
 
-def session_config() -> tf.ConfigProto:
-    """Returns a session's settings: operations without a GPU's kernel are computed on the CPU."""
-    config = tf.ConfigProto(allow_soft_placement=True)
+def session_config(num_gpus: int = 1, num_cpus: int = 1) -> tf.ConfigProto:
+    """Returns a session's settings: operations without a GPU's kernel are computed on the CPU.
+
+    Args:
+        num_gpus: So many GPUs are used, if there are; the session takes their memory as it needs it.
+        num_cpus: So many devices share the CPU.
+    """
+    config = tf.ConfigProto(allow_soft_placement=True, device_count={"GPU": num_gpus, "CPU": num_cpus})
+    config.gpu_options.allow_growth = True
     # A second pass over the graph changes nothing here, and takes a tenth of a second before the first step.
     config.graph_options.rewrite_options.meta_optimizer_iterations = RewriterConfig.ONE
     return config

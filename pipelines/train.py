@@ -174,6 +174,10 @@ def define_flags() -> None:
     flags.DEFINE_enum(
         "precision", "auto", ["auto", "fp32", "bf16"], "Of matrix products; auto is what this machine computes fastest."
     )
+    flags.DEFINE_integer("num_gpus", None, "Train on at most so many GPUs; default: all of the machine.", lower_bound=0)
+    flags.DEFINE_integer(
+        "num_cpu_devices", 1, "Without a GPU: share the batch among so many devices on the CPU.", lower_bound=1
+    )
     flags.DEFINE_float("save_checkpoints_secs", 60, "Seconds from one checkpoint to the next.", lower_bound=0)
     flags.DEFINE_integer("checkpoints_to_keep", 100, "The newest N checkpoints; 0 for all.", lower_bound=0)
     flags.DEFINE_integer("keep_checkpoint_every_n_hours", 1, "Also keep one every so many hours.", lower_bound=1)
@@ -215,6 +219,7 @@ def main() -> int | None:
             validating=options.Validating(
                 args.eval_every_steps, args.eval_examples_path, args.eval_num_batches, args.best_metric, args.patience
             ),
+            devices=options.Devices(args.num_gpus, args.num_cpu_devices),
             replica=Replica(args.master, args.task, args.num_ps_tasks, args.num_sync_workers),
             resumed=args.resume,
             precision=args.precision,

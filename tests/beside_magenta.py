@@ -76,7 +76,9 @@ def same_noise(monkeypatch, z_size: int = 4):
 
     def uniform(_, shape, time=0):
         del time
-        return tf.repeat(chance, tf.TensorShape(shape).num_elements() // BATCH)  # The bars of a sequence lie one after the other.
+        return tf.repeat(
+            chance, tf.TensorShape(shape).num_elements() // BATCH
+        )  # The bars of a sequence lie one after the other.
 
     def likeliest(self, outputs, *_args, **_kwargs):
         if isinstance(self, lstm_models.CategoricalLstmDecoder):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from models import devices
 from models.magenta import tf
 from pipelines.files import progress
-from pipelines.training import interrupts, resume, saver, setup, train_step
+from pipelines.training import interrupts, machine, resume, saver, setup, train_step
 from pipelines.training.journal import Journal, NoJournal
 from pipelines.training.validation import Validation
 
@@ -76,6 +76,7 @@ class Loop:
             ExplodedError: the loss is no longer a number or far too large. No checkpoint of that is written.
             OSError: a checkpoint or a line of the log could not be written.
         """
+        session.run_step_fn(lambda step_context: step_context.session.run(self._training.fill))
         if self._validation and self.step:  # An earlier process may have left something to do about its checkpoint.
             self._validate_if_due(session)
             self._validation.judge()
@@ -95,7 +96,8 @@ class Loop:
 
     def _take_step(self, session: tf.train.MonitoredSession) -> None:
         before, training = self.step, self._training
-        _, step, scalars = session.run((training.train, training.step, training.scalars))
+        fetches = training.train, training.step, training.scalars
+        _, step, scalars = session.run(fetches, training.next_values())
         loss, norm = (float(scalars[training.tags.index(tag)]) for tag in ("loss", train_step.NORM_TAG))
         self.step = int(step)
         try:
@@ -127,7 +129,7 @@ def run_steps(prepared: setup.Setup, stop: interrupts.Stop) -> int:
     run, state, replica = prepared.run, prepared.state, prepared.options.replica
     with tf.Graph().as_default(), tf.device(train_step.device_setter(replica)):
         tf.set_random_seed((state.seed + state.step) % resume.MAX_SEED)
-        training = train_step.build(prepared.config, prepared.make_batches, replica)
+        training = train_step.build(prepared.config, prepared.make_batches, replica, prepared.where, state.seed)
         writer = saver.CheckpointWriter(run.folder.train_dir, prepared.options.saving)
         writer.check(state.checkpoint)
         if stop.is_asked_for():
@@ -139,7 +141,9 @@ def run_steps(prepared: setup.Setup, stop: interrupts.Stop) -> int:
             _closing(journal),
             _closing(prepared.validation) if prepared.validation else contextlib.nullcontext(),
             _explained(run.folder.path, writer),
-            train_step.open_session(training, state.checkpoint, writer, replica) as session,
+            train_step.open_session(
+                training, state.checkpoint, writer, replica, machine.session_settings(prepared.where)
+            ) as session,
         ):
             loop.run(session)
     return loop.step

@@ -44,6 +44,14 @@ class Validating:
 
 
 @dataclasses.dataclass(frozen=True)
+class Devices:
+    """Which devices of the machine compute a step."""
+
+    num_gpus: int | None = None  # At most so many GPUs; None is all.
+    num_cpu_devices: int = 1  # Without a GPU, so many devices that share the CPU, as GPUs would share the batch.
+
+
+@dataclasses.dataclass(frozen=True)
 class Training:
     """How a run is trained, or gone on with."""
 
@@ -52,6 +60,7 @@ class Training:
     saving: Saving = Saving()
     validating: Validating = Validating()
     replica: Replica = ALONE
+    devices: Devices = Devices()
     resumed: bool = True  # Whether to go on where the run has been trained before; else its folder is to be empty.
     precision: str = "auto"  # Of `models.precision`.
     allow_other_data: bool = False  # Whether the run may go on with other examples than it began with.

@@ -7,12 +7,13 @@ import dataclasses
 from collections.abc import Callable
 
 import configs
-from models import checkpoints, converters, magenta, vae
+from models import checkpoints, converters, vae
 from models import precision as precisions
 from models.magenta import tf
 from pipelines.examples import batches, note_sequences
 from pipelines.runs import best
-from pipelines.training import interrupts, options, resume
+from pipelines.training import interrupts, machine, options, resume
+from pipelines.training.placement import Placement
 from pipelines.training.validation import Validation
 
 
@@ -27,6 +28,7 @@ class Setup:
     make_batches: Callable[[], tf.data.Dataset]  # To be called inside of the graph.
     data: dict  # `fingerprint` and `num_examples` of what it is trained on.
     changes: dict[str, list]  # What is no longer as it was when the run was trained last, by name: [before, now].
+    where: Placement  # The devices of a step.
     validation: Validation | None  # None where there is none, as with workers other than the chief.
 
 
@@ -60,7 +62,8 @@ def prepare(run: options.Run, training: options.Training, stop: interrupts.Stop)
     performances = note_sequences.find(run.config, "train", run.examples_path, run.tfds_data_dir)
     data = {"fingerprint": performances.fingerprint(), "num_examples": num_examples}
     changes = state.changes(run, data, training.allow_other_data)
-    prepared = Setup(run, training, state, config, make_batches, data, changes, validation)
+    where = machine.placement_of(training.devices, replica)
+    prepared = Setup(run, training, state, config, make_batches, data, changes, where, validation)
     _announce(prepared)
     return prepared
 
@@ -86,7 +89,7 @@ def write_settings(prepared: Setup) -> None:
             "data": prepared.data,
             "seed": state.seed,
             "precision": state.precision,
-            "devices": magenta.describe_devices(),
+            "devices": machine.describe(prepared.where, prepared.config.hparams.batch_size),
             "changes": history,
             "command": prepared.options.command,
         },
@@ -124,7 +127,7 @@ def _announce(prepared: Setup) -> None:
     is_ours = isinstance(config.model, vae.MusicVAE)
     print(f"config    {run.name}")
     print(f"examples  {prepared.data['num_examples']} from {run.where}, {config.hparams.batch_size} a batch")
-    print("devices   " + "\n          ".join(magenta.describe_devices()))
+    print("devices   " + "\n          ".join(machine.describe(prepared.where, config.hparams.batch_size)))
     precision = precisions.describe(state.precision) if is_ours else f"{state.precision} (layers of Magenta)"
     print(f"precision {precision}")
     for name, (before, now) in prepared.changes.items():

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import dataclasses
+import zlib
 from collections.abc import Callable
 
 import configs
 from models import own_hparams
 from models.magenta import session_config, tf
-from pipelines.training import saver
+from models.vae import MusicVAE
+from pipelines.training import feeding, gradients, saver
+from pipelines.training.placement import HERE, Placement, Tower
 from pipelines.training.replicas import ALONE, Replica
 
-NORM_TAG = "global_norm"
+LOSS_TAG, NORM_TAG = "loss", "global_norm"
 STOP_GRACE_SECS = 2  # For what synchronous workers have waiting for a step that never comes.
+_INITIALIZER = "/Initializer/"  # In the names of the operations that make a variable's first value.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,43 +30,82 @@ class TrainingStep:
     tags: tuple[str, ...]  # What is measured of it, by TensorBoard's names; `loss` and `global_norm` among them.
     scalars: tf.Tensor  # `[len(tags)]` float32, the values.
     max_norm: float  # A gradient whose norm is not below this is dropped; only Adam's momentum goes on.
+    fill: tf.Operation  # Is to be run once before the first step.
+    next_values: Callable[[], dict]  # Returns what the next step is to be fed.
     hooks: list[tf.train.SessionRunHook]  # What the session needs for it.
 
 
+@dataclasses.dataclass(frozen=True)
+class _BuiltTower:
+    """The graph of a tower."""
+
+    optimizer: tf.train.Optimizer
+    gradients: list[tf.Tensor]  # Of the tower's share of the loss, in the order of the trainable variables.
+    scalars: dict[str, tf.Tensor]  # What is measured of its examples, by TensorBoard's names.
+
+
 def build(
-    config: configs.Config, make_batches: Callable[[], tf.data.Dataset], replica: Replica = ALONE
+    config: configs.Config,
+    make_batches: Callable[[], tf.data.Dataset],
+    replica: Replica = ALONE,
+    where: Placement = HERE,
+    seed: int | None = None,
 ) -> TrainingStep:
     """Builds the step of a config in the default graph, with its model, which must not be used elsewhere.
 
     Its batches are (inputs, outputs, controls, lengths).
 
+    Args:
+        config: What to train.
+        make_batches: Makes the batches.
+        replica: Which of the processes this is, where several build the step.
+        where: The devices of the step.
+        seed: Of the variables' first values, which are the same on all devices; None lets TensorFlow draw.
+
     Raises:
         ValueError: an hparam has a value that is not known.
     """
-    model, hparams, hooks = config.model, config.hparams, []
-    model.build(hparams, config.data_converter.output_depth, is_training=True)
-    optimizer = model.train(**_input_tensors(make_batches(), config))
-    _warm_up(optimizer, model.global_step, hparams)
-    if replica.num_sync_workers:
-        optimizer = tf.train.SyncReplicasOptimizer(optimizer, replica.num_sync_workers)
-        hooks.append(optimizer.make_session_run_hook(is_chief=replica.is_chief))
-    train, norm = _apply_gradients(model, optimizer, hparams)
-    train = _averaged(train, model.global_step, hparams)
-    with tf.control_dependencies([train]):
-        step = model.global_step.read_value()
-    measured = _summarized() | {"loss": model.loss, NORM_TAG: norm}
+    hparams, hooks = config.hparams, []
+    gradients.check(hparams)
+    with tf.device(where.host):
+        step = tf.train.get_or_create_global_step()
+    feed = feeding.RemoteFeed(make_batches) if replica.master else feeding.Feed(make_batches, where.host)
+    towers = where.towers(hparams.batch_size)
+    with tf.device(where.with_variables(towers[0].device)):
+        built = _build_towers(config, towers, feed)
+        variables, optimizer = tf.trainable_variables(), built[0].optimizer
+        _warm_up(optimizer, step, hparams)
+        if replica.num_sync_workers:
+            optimizer = tf.train.SyncReplicasOptimizer(optimizer, replica.num_sync_workers)
+            hooks.append(optimizer.make_session_run_hook(is_chief=replica.is_chief))
+        summed = gradients.total([each.gradients for each in built], towers, variables)
+        clipped, norm = gradients.clipped(summed, hparams)
+        train = _apply(optimizer, clipped, variables, step, hparams)
+        train = _averaged(train, step, hparams)
+        with tf.control_dependencies([train]):
+            number = step.read_value()
+        tags, scalars = _measured(built, towers, norm)
+    if seed is not None:
+        _seed_variables(seed)
+    put = feed.put()
     return TrainingStep(
-        train=train,
-        step=step,
-        tags=tuple(measured),
-        scalars=tf.stack([tf.cast(value, tf.float32) for value in measured.values()]),
+        train=tf.group(train, put),
+        step=number,
+        tags=tags,
+        scalars=scalars,
         max_norm=hparams.grad_norm_clip_to_zero if hparams.clip_mode == "global_norm" else float("inf"),
+        fill=put,
+        next_values=feed.next_values,
         hooks=hooks,
     )
 
 
 def open_session(
-    step: TrainingStep, checkpoint: str | None, writer: saver.CheckpointWriter, replica: Replica
+    step: TrainingStep,
+    checkpoint: str | None,
+    writer: saver.CheckpointWriter,
+    replica: Replica,
+    session_settings: tf.ConfigProto | None = None,
 ) -> tf.train.MonitoredSession:
     """Opens a session with the variables of a checkpoint, or with new ones where that is None."""
 
@@ -69,11 +114,12 @@ def open_session(
         if newest:
             writer.restore(session, newest)
 
+    settings = session_settings or session_config()
     if replica.is_chief:
         scaffold = tf.train.Scaffold(init_fn=restore, saver=writer.saver)
-        creator = tf.train.ChiefSessionCreator(scaffold, master=replica.master, config=session_config())
+        creator = tf.train.ChiefSessionCreator(scaffold, master=replica.master, config=settings)
     else:
-        creator = tf.train.WorkerSessionCreator(master=replica.master, config=session_config())
+        creator = tf.train.WorkerSessionCreator(master=replica.master, config=settings)
     return tf.train.MonitoredSession(creator, step.hooks, stop_grace_period_secs=STOP_GRACE_SECS)
 
 
@@ -83,45 +129,71 @@ def device_setter(replica: Replica):
     return tf.train.replica_device_setter(replica.num_ps_tasks, worker_device=worker, merge_devices=True)
 
 
-def _summarized() -> dict[str, tf.Tensor]:
-    """Returns the scalars that the model shows on TensorBoard, by their names there."""
-    summaries = tf.get_collection(tf.GraphKeys.SUMMARIES)
+def _build_towers(
+    config: configs.Config, towers: list[Tower], feed: feeding.Feed | feeding.RemoteFeed
+) -> list[_BuiltTower]:
+    """Builds each tower; the first one, which is built of `config` itself, makes the variables."""
+    batch_size = config.hparams.batch_size
+    copies = [config, *(copy.deepcopy(config) for _ in towers[1:])]
+    built = []
+    for number, (own, tower) in enumerate(zip(copies, towers, strict=True)):
+        own.hparams.batch_size = tower.size
+        if isinstance(own.model, MusicVAE):
+            own.model.first_example = tower.first
+        with contextlib.ExitStack() as stack:
+            if number:
+                stack.enter_context(tf.variable_scope(tf.get_variable_scope(), reuse=True))
+                stack.enter_context(tf.name_scope(f"tower_{number}"))
+                stack.enter_context(tf.device(tower.device))
+            built.append(_build_tower(own, feed.examples(tower), tower.size / batch_size))
+    config.hparams.batch_size = batch_size
+    return built
+
+
+def _build_tower(config: configs.Config, examples: list[tf.Tensor], share: float) -> _BuiltTower:
+    """Builds a tower of a config with examples (inputs, outputs, controls, lengths), which are a share of the batch."""
+    inputs, outputs, controls, lengths = examples
+    model, summaries = config.model, tf.get_collection_ref(tf.GraphKeys.SUMMARIES)
+    model.build(config.hparams, config.data_converter.output_depth, is_training=True)
+    before = len(summaries)
+    optimizer = model.train(
+        input_sequence=inputs,
+        output_sequence=outputs,
+        control_sequence=controls if config.data_converter.control_depth else None,
+        sequence_length=lengths,
+    )
+    loss = model.loss if share == 1 else model.loss * share
+    of_variables = [gradient for gradient, _ in optimizer.compute_gradients(loss, tf.trainable_variables())]
+    return _BuiltTower(optimizer, of_variables, _summarized(summaries[before:]) | {LOSS_TAG: model.loss})
+
+
+def _summarized(summaries: list[tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Returns the scalars that a model shows on TensorBoard, by their names there."""
     scalars = [summary.op for summary in summaries if summary.op.type == "ScalarSummary"]
-    return {tf.get_static_value(op.inputs[0]).item().decode(): op.inputs[1] for op in scalars}
+    scope = f"{tf.get_default_graph().get_name_scope()}/"  # A tower's; the first one has none.
+    return {tf.get_static_value(op.inputs[0]).item().decode().removeprefix(scope): op.inputs[1] for op in scalars}
 
 
-def _input_tensors(batches: tf.data.Dataset, config: configs.Config) -> dict[str, tf.Tensor | None]:
-    """Returns the next batch under the names of `MusicVAE.train`'s arguments."""
-    iterator = tf.data.make_initializable_iterator(batches)
-    tf.add_to_collection(tf.GraphKeys.TABLE_INITIALIZERS, iterator.initializer)
-    inputs, outputs, controls, lengths = iterator.get_next()
-    return {
-        "input_sequence": inputs,
-        "output_sequence": outputs,
-        "control_sequence": controls if config.data_converter.control_depth else None,
-        "sequence_length": lengths,
-    }
+def _measured(built: list[_BuiltTower], towers: list[Tower], norm: tf.Tensor) -> tuple[tuple[str, ...], tf.Tensor]:
+    """Returns the tags of what is measured, and the values: means over all examples."""
+    batch_size = sum(tower.size for tower in towers)
+    parts = []
+    for each, tower in zip(built, towers, strict=True):
+        with tf.device(tower.device):
+            values = tf.stack([tf.cast(each.scalars[tag], tf.float32) for tag in each.scalars])
+            parts.append(values if len(towers) == 1 else values * (tower.size / batch_size))
+    means = parts[0] if len(parts) == 1 else tf.add_n(parts)
+    return (*built[0].scalars, NORM_TAG), tf.concat([means, norm[tf.newaxis]], axis=0)
 
 
-def _apply_gradients(model, optimizer: tf.train.Optimizer, hparams) -> tuple[tf.Operation, tf.Tensor]:
-    """Returns the operation that trains, with gradients clipped as in Magenta's `music_vae_train.train`; their norm."""
-    gradients, variables = zip(*optimizer.compute_gradients(model.loss), strict=True)
-    norm = tf.global_norm(gradients)
-    if hparams.clip_mode == "value":
-        gradients = [tf.clip_by_value(gradient, -hparams.grad_clip, hparams.grad_clip) for gradient in gradients]
-    elif hparams.clip_mode == "global_norm":
-        gradients = tf.cond(
-            norm < hparams.grad_norm_clip_to_zero,
-            lambda: tf.clip_by_global_norm(gradients, hparams.grad_clip, use_norm=norm)[0],
-            lambda: [tf.zeros_like(gradient) for gradient in gradients],
+def _apply(
+    optimizer: tf.train.Optimizer, clipped: list[tf.Tensor], variables: list[tf.Variable], step: tf.Variable, hparams
+) -> tf.Operation:
+    """Returns the operation that trains the variables with their gradients."""
+    with tf.control_dependencies(_decay_weights(optimizer, variables, clipped, hparams)):
+        return optimizer.apply_gradients(
+            list(zip(clipped, variables, strict=True)), global_step=step, name="train_step"
         )
-    else:
-        raise ValueError(f"hparam clip_mode={hparams.clip_mode!r}; accepted: value, global_norm")
-    with tf.control_dependencies(_decay_weights(optimizer, variables, gradients, hparams)):
-        train = optimizer.apply_gradients(
-            list(zip(gradients, variables, strict=True)), global_step=model.global_step, name="train_step"
-        )
-    return train, norm
 
 
 def _warm_up(optimizer: tf.train.Optimizer, step: tf.Tensor, hparams) -> None:
@@ -130,7 +202,7 @@ def _warm_up(optimizer: tf.train.Optimizer, step: tf.Tensor, hparams) -> None:
         optimizer._lr *= tf.minimum(1.0, (tf.to_float(step) + 1) / num_steps)
 
 
-def _decay_weights(optimizer: tf.train.Optimizer, variables, gradients, hparams) -> list[tf.Operation]:
+def _decay_weights(optimizer: tf.train.Optimizer, variables, clipped, hparams) -> list[tf.Operation]:
     """Returns the operations that shrink all kernels by a share of the learning rate (AdamW, arXiv 1711.05101).
 
     They wait for the gradients.
@@ -139,7 +211,7 @@ def _decay_weights(optimizer: tf.train.Optimizer, variables, gradients, hparams)
     if not share:
         return []
     kernels = [variable for variable in variables if len(variable.shape) > 1]
-    with tf.control_dependencies(gradients):
+    with tf.control_dependencies(clipped):
         return [tf.assign_sub(kernel, optimizer._lr * share * kernel) for kernel in kernels]
 
 
@@ -154,3 +226,19 @@ def _averaged(train: tf.Operation, step: tf.Tensor, hparams) -> tf.Operation:
     average = tf.train.ExponentialMovingAverage(decay, num_updates=step)
     with tf.control_dependencies([train]):
         return average.apply(tf.trainable_variables())
+
+
+def _seed_variables(seed: int) -> None:
+    """Lets the first value of each variable depend on the seed and its name alone, and be drawn on the CPU.
+
+    TensorFlow's own choice depends on how many operations the graph had before, which differ from device to device.
+    """
+    for operation in tf.get_default_graph().get_operations():
+        if _INITIALIZER not in operation.name:
+            continue
+        if "_class" not in operation.node_def.attr:  # Else it has to be where another one is.
+            device = tf.DeviceSpec.from_string(operation.device)
+            operation._set_device(device.replace(device_type="CPU", device_index=0).to_string())
+        if "seed2" in operation.node_def.attr:
+            for attribute, value in (("seed", seed), ("seed2", zlib.crc32(operation.name.encode()))):
+                operation._set_attr(attribute, tf.AttrValue(i=value))

@@ -52,7 +52,8 @@ def test_an_example_is_drawn_the_same_for_wherever_the_batch_is_cut(name):
 
 def test_draws_of_examples_and_steps_have_nothing_in_common():
     """Were counters used twice, numbers would come back in another example, step or draw."""
-    found = [draw(lambda random: random.uniform([50, 6], time), step=step) for step in (1, 2) for time in (0, 1)]
+    uniform = [lambda random: random.uniform([50, 6]), lambda random: random.uniform([50, 6], 1)]
+    found = [draw(function, step=step) for step in (1, 2) for function in uniform]
     found.append(draw(lambda random: [random.uniform([50, 6]), random.uniform([50, 6])][1], step=1))
     numbers = np.concatenate([each.ravel() for each in found])
     assert len(np.unique(numbers)) > 0.999 * len(numbers)
