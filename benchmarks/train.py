@@ -49,9 +49,9 @@ def count(contender: contenders.Contender, task: contenders.Task, result: compar
     tracing = f"--traced_step={TRACED_STEP}"
     _, log = _train(contender, task, TRACED_STEP, tracing)
     result.operations, result.graph_nodes = log.operations, log.graph_nodes
-    if contender.name != contenders.MAGENTA:  # Its graph is the same everywhere.
-        _, log = _train(contender, task, TRACED_STEP, tracing, "--fused")
-    result.fused_operations = log.operations
+    if "--precision=fp32" in contender.flags:  # Graphs of the others are the same everywhere.
+        _, log = _train(contender, task, TRACED_STEP, tracing, "--layers=block")
+    result.gpu_operations = log.operations
 
 
 def _train(

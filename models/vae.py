@@ -18,17 +18,19 @@ class MusicVAE(base_model.MusicVAE):
 
     Attributes:
         precision: "fp32" or "bf16", as `precision.resolve` returns it.
+        layers: How layers are computed, one of `precision.LAYERS`.
         seed: The seed of latent vectors, dropout and scheduled sampling; without one each run draws others.
     """
 
     precision: str = "fp32"
+    layers: str = "auto"
     seed: int | None = None
 
     def build(self, hparams, output_depth: int, is_training: bool) -> None:
         """Builds encoder and decoder, as in Magenta."""
         self._random = StatelessRandom(self.seed, tf.train.get_or_create_global_step())
         for part in self._parts():
-            part.computation, part.random = precision.computation(self.precision), self._random
+            part.computation, part.random = precision.computation(self.precision, self.layers), self._random
         super().build(hparams, output_depth, is_training)
 
     @property

@@ -174,6 +174,13 @@ def define_flags() -> None:
     flags.DEFINE_enum(
         "precision", "auto", ["auto", "fp32", "bf16"], "Of matrix products; auto is what this machine computes fastest."
     )
+    flags.DEFINE_enum(
+        "layers",
+        "auto",
+        ["auto", "steps", "block", "cudnn"],
+        "How LSTM layers are computed: step by step; at once, by BlockLSTM in fp32, or by cuDNN, which takes a GPU; auto"
+        " is block on a GPU in fp32, else steps.",
+    )
     flags.DEFINE_float("save_checkpoints_secs", 60, "Seconds from one checkpoint to the next.", lower_bound=0)
     flags.DEFINE_integer("checkpoints_to_keep", 100, "The newest N checkpoints; 0 for all.", lower_bound=0)
     flags.DEFINE_integer("keep_checkpoint_every_n_hours", 1, "Also keep one every so many hours.", lower_bound=1)
@@ -218,6 +225,7 @@ def main() -> int | None:
             replica=Replica(args.master, args.task, args.num_ps_tasks, args.num_sync_workers),
             resumed=args.resume,
             precision=args.precision,
+            layers=args.layers,
             allow_other_data=args.allow_other_data,
             command=shlex.join(["python", "-m", "pipelines.train", *sys.argv[1:]]),
         )

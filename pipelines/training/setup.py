@@ -86,6 +86,7 @@ def write_settings(prepared: Setup) -> None:
             "data": prepared.data,
             "seed": state.seed,
             "precision": state.precision,
+            "layers": state.layers,
             "devices": magenta.describe_devices(),
             "changes": history,
             "command": prepared.options.command,
@@ -115,7 +116,8 @@ def _own_config(run: options.Run, replica: options.Replica, state: resume.Resume
     config = copy.deepcopy(run.config)
     config.hparams.batch_size //= replica.num_in_step
     if isinstance(config.model, vae.MusicVAE):
-        config.model.precision, config.model.seed = state.precision, replica.noise_seed(state.seed)
+        config.model.precision, config.model.layers = state.precision, state.layers
+        config.model.seed = replica.noise_seed(state.seed)
     return config
 
 
@@ -125,7 +127,8 @@ def _announce(prepared: Setup) -> None:
     print(f"config    {run.name}")
     print(f"examples  {prepared.data['num_examples']} from {run.where}, {config.hparams.batch_size} a batch")
     print("devices   " + "\n          ".join(magenta.describe_devices()))
-    precision = precisions.describe(state.precision) if is_ours else f"{state.precision} (layers of Magenta)"
+    ours = precisions.describe(state.precision, state.layers)
+    precision = ours if is_ours else f"{state.precision} (layers of Magenta)"
     print(f"precision {precision}")
     for name, (before, now) in prepared.changes.items():
         print(f"changed   {name} {before} → {now}")

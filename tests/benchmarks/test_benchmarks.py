@@ -308,7 +308,7 @@ def test_the_operations_of_both_paths_are_counted(starter_records):
     task = contenders.Task("groovae_4bar", starter_records / "train.tfrecord", 4, TINY_SIZES)
     result = comparison.Result()
     train.count(contenders.ours("fp32"), task, result)
-    assert 100 < result.fused_operations < result.operations
+    assert 100 < result.gpu_operations < result.operations
     assert result.graph_nodes > 1000
 
 
