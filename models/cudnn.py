@@ -83,7 +83,7 @@ def flat_parameters(kernel: tf.Tensor, bias: tf.Tensor, forget_bias: float) -> t
 
 
 def _by_gate(rows: tf.Tensor) -> list[tf.Tensor]:
-    """Returns rows of a kernel as cuDNN has them, `[4 * units * n]` for each direction, from `[directions, n, 4 * units]`.
+    """Returns rows of a kernel, `[directions, n, 4 * units]`, as cuDNN has them, `[4 * units * n]` for each direction.
 
     Seen as two by two, the four gates i, c, f, o are in cuDNN's order, i, f, c, o, once they are transposed, too.
     """

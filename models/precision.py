@@ -75,9 +75,11 @@ def has_bf16() -> bool:
 def describe(name: str, layers: str = "auto") -> str:
     """Returns "fp32" or "bf16", and, where it is not step by step as on a CPU, how layers are computed in it."""
     layers = resolve_layers(layers, name)
-    if layers == STEPS:
-        return f"{name} (step by step; a GPU computes a layer at once in fp32)" if gpus() else name
-    return f"{name} (a layer at once, by {'cuDNN' if layers == CUDNN else 'BlockLSTM'})"
+    if layers == CUDNN:
+        return f"{name} (a layer at once, by cuDNN{', which computes in fp32' if name == 'bf16' else ''})"
+    if layers == BLOCK:
+        return f"{name} (a layer at once, by BlockLSTM)"
+    return f"{name} (step by step; in fp32 a GPU computes a layer at once)" if gpus() else name
 
 
 def computation(name: str, layers: str = "auto") -> Computation:

@@ -34,7 +34,7 @@ def regions(directions: int, depth: int, units: int) -> tuple[list, int]:
 
 
 def computed_by_numpy(inputs, h, c, parameters) -> np.ndarray:
-    """Returns the outputs `[steps, batch, directions * units]`, float64; of the last direction from the last step on."""
+    """Returns the outputs, float64 `[steps, batch, directions * units]`; the second direction reads from the end."""
     steps, _, depth = inputs.shape
     directions, _, units = h.shape
     places, size = regions(directions, depth, units)

@@ -12,7 +12,7 @@ from models import precision as precisions
 from pipelines.training import options
 
 MAX_SEED = 2**31  # TensorFlow's seeds are int32.
-MAGENTAS_PRECISION = "fp32"
+MAGENTAS_PRECISION, MAGENTAS_LAYERS = "fp32", "steps"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ def read(run: options.Run, training: options.Training) -> ResumeState:
         settings=settings,
         seed=seed(settings, training.seed, checkpoint is not None),
         precision=precision,
-        layers=precisions.resolve_layers(training.layers, precision),
+        layers=_layers(run, training.layers, precision),
     )
 
 
@@ -114,10 +114,17 @@ def _precision(run: options.Run, training: options.Training, before: str | None)
     if not isinstance(run.config.model, vae.MusicVAE):
         if asked not in ("auto", MAGENTAS_PRECISION):
             raise ValueError(f"--precision={asked}: {run.name} computes with Magenta's own layers, in fp32 alone")
-        if layers != "auto":
-            raise ValueError(f"--layers={layers}: {run.name} computes with Magenta's own layers; leave the flag out")
         return MAGENTAS_PRECISION
     if asked == "auto" and before:
         with contextlib.suppress(ValueError):  # It began on another machine, or with other layers.
             return precisions.resolve(before, layers)
     return precisions.resolve(asked, layers)
+
+
+def _layers(run: options.Run, asked: str, precision: str) -> str:
+    """Returns how layers are computed. That is no matter of the run: `auto` is what this machine does fastest."""
+    if not isinstance(run.config.model, vae.MusicVAE):
+        if asked not in ("auto", MAGENTAS_LAYERS):
+            raise ValueError(f"--layers={asked}: {run.name} computes with Magenta's own layers, in steps alone")
+        return MAGENTAS_LAYERS
+    return precisions.resolve_layers(asked, precision)

@@ -127,9 +127,8 @@ def _announce(prepared: Setup) -> None:
     print(f"config    {run.name}")
     print(f"examples  {prepared.data['num_examples']} from {run.where}, {config.hparams.batch_size} a batch")
     print("devices   " + "\n          ".join(magenta.describe_devices()))
-    ours = precisions.describe(state.precision, state.layers)
-    precision = ours if is_ours else f"{state.precision} (layers of Magenta)"
-    print(f"precision {precision}")
+    by_magenta = f"{state.precision} (layers of Magenta)"
+    print(f"precision {precisions.describe(state.precision, state.layers) if is_ours else by_magenta}")
     for name, (before, now) in prepared.changes.items():
         print(f"changed   {name} {before} → {now}")
     print(f"run       {run.folder.path}, {f'going on from step {state.step}' if state.step else 'new'}", flush=True)
