@@ -2,7 +2,7 @@
 
 cuDNN takes the weights of a layer as one buffer, in an order of its own. It is made of the variables in each step, by
 operations that have gradients, so that variables, checkpoints and updates stay Magenta's. Both directions of an encoder
-are one operation, which computes them at the same time; two operations would wait for each other.
+are one operation, which can compute them at the same time; two operations would wait for each other.
 
 The buffer, for gates i, f, c (the candidate, cuDNN's "new memory gate"), o:
 
@@ -70,26 +70,32 @@ def flat_parameters(kernel: tf.Tensor, bias: tf.Tensor, forget_bias: float) -> t
     With two directions the input's depth is twice the kernel's, as each reads its own half (`_side_by_side`): the
     weights of the other half are zeros. b_W is the forget bias, which is none of the variables.
     """
-    directions, _, width = kernel.shape.as_list()
-    of_input, of_h = tf.split(kernel, [-1, width // NUM_GATES], axis=1)
+    directions, rows, width = kernel.shape.as_list()
+    units = width // NUM_GATES
+    of_input, of_h = tf.split(_by_gate(kernel), [rows - units, units], axis=2)
     if directions > 1:
-        own_half = np.eye(directions, dtype=np.float32)[:, :, np.newaxis, np.newaxis]
-        of_input = tf.reshape(own_half * of_input[:, tf.newaxis], [directions, -1, width])
-    constant = np.zeros([NUM_GATES, width // NUM_GATES], np.float32)
+        own_half = np.eye(directions, dtype=np.float32)[:, np.newaxis, :, np.newaxis]
+        of_input = own_half * tf.expand_dims(of_input, 2)
+    constant = np.zeros([NUM_GATES, units], np.float32)
     constant[_FORGET_GATE] = forget_bias
-    weights = zip(_by_gate(of_input), _by_gate(of_h), strict=True)
-    biases = [(constant.ravel(), each) for each in _by_gate(bias[:, tf.newaxis])]
+    weights = zip(_flat(of_input), _flat(of_h), strict=True)
+    biases = [(constant.ravel(), each) for each in _flat(_by_gate(tf.expand_dims(bias, 1)))]
     return tf.concat([each for pair in (*weights, *biases) for each in pair], axis=0)
 
 
-def _by_gate(rows: tf.Tensor) -> list[tf.Tensor]:
-    """Returns rows of a kernel, `[directions, n, 4 * units]`, as cuDNN has them, `[4 * units * n]` for each direction.
+def _by_gate(rows: tf.Tensor) -> tf.Tensor:
+    """Returns rows of a kernel, `[directions, rows, 4 * units]`, as cuDNN has them, `[directions, 4 * units, rows]`.
 
     Seen as two by two, the four gates i, c, f, o are in cuDNN's order, i, f, c, o, once they are transposed, too.
     """
     directions, number, width = rows.shape.as_list()
     two_by_two = tf.reshape(rows, [directions, number, 2, 2, width // NUM_GATES])
-    return tf.unstack(tf.reshape(tf.transpose(two_by_two, [0, 3, 2, 4, 1]), [directions, -1]))
+    return tf.reshape(tf.transpose(two_by_two, [0, 3, 2, 4, 1]), [directions, width, number])
+
+
+def _flat(of_directions: tf.Tensor) -> list[tf.Tensor]:
+    """Returns what there is of each direction as one dimension, from `[directions, …]`."""
+    return tf.unstack(tf.reshape(of_directions, [of_directions.shape[0], -1]))
 
 
 def _side_by_side(inputs: tf.Tensor) -> tf.Tensor:
@@ -104,6 +110,6 @@ def _side_by_side(inputs: tf.Tensor) -> tf.Tensor:
 def _one_by_one(outputs: tf.Tensor, directions: int) -> tf.Tensor:
     """Returns cuDNN's outputs, `[steps, batch, directions * units]`, with each direction as it was read."""
     if directions == 1:
-        return outputs[:, tf.newaxis]
+        return tf.expand_dims(outputs, 1)
     forwards, backwards = tf.split(outputs, directions, axis=-1)
     return tf.stack([forwards, tf.reverse(backwards, [0])], axis=1)

@@ -178,8 +178,8 @@ def define_flags() -> None:
         "layers",
         "auto",
         ["auto", "steps", "block", "cudnn"],
-        "How LSTM layers are computed: in steps; at once by BlockLSTM, in fp32; at once by cuDNN, on a GPU; auto is block"
-        " on a GPU in fp32, else steps.",
+        "How LSTM layers are computed: in steps; at once by BlockLSTM, in fp32; at once by cuDNN, on a GPU; auto is"
+        " block on a GPU in fp32, else steps.",
     )
     flags.DEFINE_float("save_checkpoints_secs", 60, "Seconds from one checkpoint to the next.", lower_bound=0)
     flags.DEFINE_integer("checkpoints_to_keep", 100, "The newest N checkpoints; 0 for all.", lower_bound=0)
