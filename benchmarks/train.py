@@ -87,9 +87,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("batch_size", 512, "Examples a batch.", lower_bound=1)
     flags.DEFINE_string("hparams", "", "name=value,… to change in the config for all, besides.")
     flags.DEFINE_list("precisions", list(contenders.PRECISIONS), "Of this project: fp32, bf16 or both.")
-    flags.DEFINE_list(
-        "layers", ["auto"], "Of this project: ways to compute layers, as in pipelines.train, each of them."
-    )
+    flags.DEFINE_list("layers", ["auto"], "Of this project: ways to compute layers, as --layers of pipelines.train.")
     flags.DEFINE_integer("num_steps", 12, "Steps of each run.", lower_bound=2)
     flags.DEFINE_integer("warmup_steps", 3, "The first so many steps are not timed.", lower_bound=1)
     flags.DEFINE_integer("runs", 3, "Of each, in turn; medians count. 0 only counts operations.", lower_bound=0)
