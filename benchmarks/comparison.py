@@ -36,7 +36,7 @@ class Result:
 
     runs: list[Run] = dataclasses.field(default_factory=list)
     operations: int | None = None
-    fused_operations: int | None = None
+    gpu_operations: int | None = None
     graph_nodes: int | None = None
 
 
@@ -56,7 +56,7 @@ ROWS = (
     Row("largest memory (MiB)", lambda result: [run.peak_mib for run in result.runs], ".0f", False),
     Row("loss of the last step", lambda result: [run.loss for run in result.runs], ".2f"),
     Row("operations a step", lambda result: [result.operations], ",.0f", False),
-    Row("operations a step, GPU's path", lambda result: [result.fused_operations], ",.0f", False),
+    Row("operations a step, GPU's path", lambda result: [result.gpu_operations], ",.0f", False),
     Row("operations in the graph", lambda result: [result.graph_nodes], ",.0f", False),
 )
 

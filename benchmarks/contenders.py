@@ -68,9 +68,16 @@ def magenta(all_windows: bool = False) -> Contender:
     return Contender(MAGENTA, "benchmarks.magenta_train", ("--all_windows",) if all_windows else ())
 
 
-def ours(precision: str, name: str | None = None) -> Contender:
-    """Returns this project in one of `PRECISIONS` or in "auto"; without a name it is called after it."""
-    return Contender(name or precision, "benchmarks.our_train", (f"--precision={precision}",))
+def ours(precision: str, name: str | None = None, layers: str = "auto") -> Contender:
+    """Returns this project in one of `PRECISIONS` or in "auto", its layers computed in a way of `--layers`.
+
+    Without a name it is called after the precision and, where that is not "auto", after the way.
+    """
+    flags, names = [f"--precision={precision}"], [precision]
+    if layers != "auto":
+        flags.append(f"--layers={layers}")
+        names.append(layers)
+    return Contender(name or " ".join(names), "benchmarks.our_train", tuple(flags))
 
 
 def has_task(folder: pathlib.Path, task: Mapping[str, object]) -> bool:

@@ -3,45 +3,29 @@
     python -m benchmarks.our_train --config=hier-drums_4bar_small --run_dir=/tmp/ours \\
         --examples_path=data/tfrecord/groove-v1.0.0-midionly/train.tfrecord --num_steps=8 --step_log=/tmp/ours.jsonl
 
-The flags are those of `pipelines.train` and of `step_hook`; `--fused` computes the layers as on a GPU.
+The flags are those of `pipelines.train` and of `step_hook`.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import importlib
 
-from absl import flags
-
-from models import precision, recurrence
 from pipelines import cli, train
-
-
-def compute_as_on_a_gpu() -> None:
-    """Has models that are built from now on compute their layers as `models.precision` chooses for a GPU."""
-    here = precision.computation
-
-    def on_a_gpu(name: str) -> recurrence.Computation:
-        return dataclasses.replace(here(name), fused=name == "fp32")
-
-    precision.computation = on_a_gpu
 
 
 def main() -> int | None:
     from benchmarks import step_hook
 
     step_hook.install()
-    if flags.FLAGS.fused:
-        compute_as_on_a_gpu()
     return train.main()
 
 
 def define_flags() -> None:
-    # Not at the top: it imports TensorFlow, which by then `models` has imported as ours is, two seconds sooner.
+    importlib.import_module("models.magenta")  # Imports TensorFlow two seconds sooner than the next line would.
     from benchmarks import step_hook
 
     train.define_flags()
     step_hook.define_flags()
-    flags.DEFINE_bool("fused", False, "Compute the layers as on a GPU, wherever this runs.")
 
 
 if __name__ == "__main__":

@@ -49,9 +49,9 @@ def count(contender: contenders.Contender, task: contenders.Task, result: compar
     tracing = f"--traced_step={TRACED_STEP}"
     _, log = _train(contender, task, TRACED_STEP, tracing)
     result.operations, result.graph_nodes = log.operations, log.graph_nodes
-    if contender.name != contenders.MAGENTA:  # Its graph is the same everywhere.
-        _, log = _train(contender, task, TRACED_STEP, tracing, "--fused")
-    result.fused_operations = log.operations
+    if contender.flags == contenders.ours("fp32").flags:  # Graphs of the others are the same everywhere.
+        _, log = _train(contender, task, TRACED_STEP, tracing, "--layers=block")
+    result.gpu_operations = log.operations
 
 
 def _train(
@@ -75,7 +75,7 @@ def compare(
             run = measure(contender, task, plan)
             results[contender.name].runs.append(run)
             speed = f"{run.examples_per_sec:.1f} examples/s, first step after {run.first_step_secs:.2f} s"
-            print(f"run {number + 1} of {num_runs}  {contender.name:<8} {speed}", flush=True)
+            print(f"run {number + 1} of {num_runs}  {contender.name:<10} {speed}", flush=True)
     for contender in ways if counts else ():
         count(contender, task, results[contender.name])
     return results
@@ -87,6 +87,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("batch_size", 512, "Examples a batch.", lower_bound=1)
     flags.DEFINE_string("hparams", "", "name=value,… to change in the config for all, besides.")
     flags.DEFINE_list("precisions", list(contenders.PRECISIONS), "Of this project: fp32, bf16 or both.")
+    flags.DEFINE_list("layers", ["auto"], "Of this project: ways to compute layers, as --layers of pipelines.train.")
     flags.DEFINE_integer("num_steps", 12, "Steps of each run.", lower_bound=2)
     flags.DEFINE_integer("warmup_steps", 3, "The first so many steps are not timed.", lower_bound=1)
     flags.DEFINE_integer("runs", 3, "Of each, in turn; medians count. 0 only counts operations.", lower_bound=0)
@@ -104,7 +105,8 @@ def main() -> None:
         raise ValueError(f"--warmup_steps={args.warmup_steps} of --num_steps={args.num_steps} leave none to measure")
     task = contenders.Task(args.config, args.examples, args.batch_size, args.hparams)
     plan = Plan(args.num_steps, args.warmup_steps, args.keep_examples)
-    ways = [contenders.magenta(args.all_windows), *map(contenders.ours, args.precisions)]
+    ways = [contenders.magenta(args.all_windows)]
+    ways += [contenders.ours(precision, layers=way) for precision in args.precisions for way in args.layers]
     results = compare(ways, task, plan, args.runs, args.count_operations)
     print(
         f"{task.config}, {task.batch_size} a batch, {plan.num_steps} steps, median (least to most) of {args.runs} runs"

@@ -11,8 +11,8 @@ two products forwards and three backwards, and a dozen passes over memory for th
 * the gradients of weights, inputs and looked-up rows are one operation each for a quarter of the steps, which runs
   beside the steps of the next quarter.
 
-With `fused` a layer is one `BlockLSTM` operation for each direction instead: for GPUs, where each operation costs a
-launch; slower on a CPU.
+On GPUs, where each operation costs a launch, a layer is one operation instead: a `BlockLSTM` for each direction, slower
+on a CPU, or cuDNN's, which a CPU does not have (`cudnn`).
 
 The equations and the order of the gates in the kernel (input, candidate, forget, output) are `LSTMBlockCell`'s; see its
 documentation in TensorFlow.
@@ -23,11 +23,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from models import step_loop
+from models import cudnn, step_loop
 from models.magenta import tf
 
 FORGET_GATE = 2
 FORGET_BIAS = 1.0  # LSTMBlockCell's default, added to the bias that is a variable.
+STEPS, BLOCK, CUDNN = "steps", "block", "cudnn"
 
 State = tuple[tf.Tensor, tf.Tensor]  # c and h of a layer, `[directions, batch, units]` each.
 
@@ -38,11 +39,11 @@ class Computation:
 
     Attributes:
         dtype: The type of the factors of matrix products; state, losses and updates are float32 in any case.
-        fused: Whether a layer is one operation, for GPUs; its products are float32.
+        layers: STEPS, or, for GPUs, where a layer is one operation, BLOCK, whose products are float32, or CUDNN.
     """
 
     dtype: tf.DType = tf.float32
-    fused: bool = False
+    layers: str = STEPS
 
     def matmul(self, a: tf.Tensor, b: tf.Tensor, **options) -> tf.Tensor:
         """Returns the product of two float32 tensors as float32."""
@@ -108,11 +109,11 @@ def outputs(
         computation: How the layers are computed.
         masks: The dropout masks of each layer's input but the lowest's, `[steps, directions, batch, units]`.
     """
-    if not computation.fused:
+    if computation.layers == STEPS:
         return _in_steps(layers, inputs, states, masks, None, computation)
     for layer, state, mask in zip(layers, states, [*masks, None], strict=True):
-        sequence = _fused(layer, inputs, state)
-        inputs = Inputs(dense=sequence if mask is None else sequence * mask)
+        sequence = _at_once(layer, inputs, state, computation)
+        inputs = Inputs(dense=sequence if mask is None else sequence * tf.cast(mask, sequence.dtype))
     return sequence
 
 
@@ -121,16 +122,24 @@ def last_output(layer: Layer, inputs: Inputs, state: State, lengths: tf.Tensor, 
 
     For an empty sequence that is h of the state before the first step; `lengths` is `[batch]` int32, in steps.
     """
-    if not computation.fused:
+    if computation.layers == STEPS:
         return _in_steps([layer], inputs, [state], (), lengths, computation)
-    sequence = tf.concat([state[1][tf.newaxis], _fused(layer, inputs, state)], axis=0)
+    sequence = _at_once(layer, inputs, state, computation)
+    sequence = tf.concat([tf.cast(state[1], sequence.dtype)[tf.newaxis], sequence], axis=0)
     batch = tf.range(tf.shape(lengths)[0])
-    return tf.stack([tf.gather_nd(sequence[:, d], tf.stack([lengths, batch], 1)) for d in range(layer.directions)])
+    ends = [tf.gather_nd(sequence[:, d], tf.stack([lengths, batch], 1)) for d in range(layer.directions)]
+    return tf.cast(tf.stack(ends), tf.float32)
 
 
-def _fused(layer: Layer, inputs: Inputs, state: State) -> tf.Tensor:
-    """Does `outputs` for one layer, by a `BlockLSTM` for each direction."""
-    dense = _as_dense(layer, inputs)
+def _at_once(layer: Layer, inputs: Inputs, state: State, computation: Computation) -> tf.Tensor:
+    """Does `outputs` for one layer without a loop."""
+    if computation.layers == BLOCK:
+        return _by_block(layer, _as_dense(layer, inputs, tf.float32), state)
+    return cudnn.lstm(layer.kernel, layer.bias, _as_dense(layer, inputs, computation.dtype), state, FORGET_BIAS)
+
+
+def _by_block(layer: Layer, dense: tf.Tensor, state: State) -> tf.Tensor:
+    """Does `outputs` for one layer, by a `BlockLSTM` for each direction; the inputs are those of `_as_dense`."""
     no_peephole = tf.zeros([layer.units])
     per_direction = [
         tf.raw_ops.BlockLSTM(
@@ -152,14 +161,15 @@ def _fused(layer: Layer, inputs: Inputs, state: State) -> tf.Tensor:
     return tf.stack(per_direction, axis=1)
 
 
-def _as_dense(layer: Layer, inputs: Inputs) -> tf.Tensor:
-    """Returns all inputs as `[steps, directions, batch, depth]`."""
-    parts = [each for each in (inputs.data, inputs.dense) if each is not None]
+def _as_dense(layer: Layer, inputs: Inputs, dtype: tf.DType) -> tf.Tensor:
+    """Returns all inputs as `[steps, directions, batch, depth]`, of `dtype`."""
+    parts = [tf.cast(each, dtype) for each in (inputs.data, inputs.dense) if each is not None]
     if inputs.tokens is not None:
         num_tokens = _row_counts(layer, inputs)[0]
-        parts.insert(0, tf.one_hot(inputs.tokens, num_tokens)[:, tf.newaxis])
+        parts.insert(0, tf.one_hot(inputs.tokens, num_tokens, dtype=dtype)[:, tf.newaxis])
     if inputs.constant is not None:
-        parts.append(tf.tile(inputs.constant[tf.newaxis, tf.newaxis], [inputs.steps, layer.directions, 1, 1]))
+        constant = tf.cast(inputs.constant, dtype)[tf.newaxis, tf.newaxis]
+        parts.append(tf.tile(constant, [inputs.steps, layer.directions, 1, 1]))
     return tf.concat(parts, axis=-1)
 
 

@@ -18,11 +18,13 @@ class MusicVAE(base_model.MusicVAE):
 
     Attributes:
         precision: "fp32" or "bf16", as `precision.resolve` returns it.
+        layers: How layers are computed, one of `precision.LAYERS`.
         seed: The seed of latent vectors, dropout and scheduled sampling; without one each run draws others.
         first_example: The number, within the batch, of the first of the `batch_size` examples that are computed here.
     """
 
     precision: str = "fp32"
+    layers: str = "auto"
     seed: int | None = None
     first_example: int = 0
 
@@ -31,7 +33,7 @@ class MusicVAE(base_model.MusicVAE):
         step = tf.train.get_or_create_global_step()
         self._random = StatelessRandom(self.seed, step, self.first_example, hparams.batch_size)
         for part in self._parts():
-            part.computation, part.random = precision.computation(self.precision), self._random
+            part.computation, part.random = precision.computation(self.precision, self.layers), self._random
         super().build(hparams, output_depth, is_training)
 
     @property

@@ -178,6 +178,13 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "num_cpu_devices", 1, "Without a GPU: share the batch among so many devices on the CPU.", lower_bound=1
     )
+    flags.DEFINE_enum(
+        "layers",
+        "auto",
+        ["auto", "steps", "block", "cudnn"],
+        "How LSTM layers are computed: in steps; at once by BlockLSTM, in fp32; at once by cuDNN, on a GPU; auto is"
+        " block on a GPU in fp32, else steps.",
+    )
     flags.DEFINE_float("save_checkpoints_secs", 60, "Seconds from one checkpoint to the next.", lower_bound=0)
     flags.DEFINE_integer("checkpoints_to_keep", 100, "The newest N checkpoints; 0 for all.", lower_bound=0)
     flags.DEFINE_integer("keep_checkpoint_every_n_hours", 1, "Also keep one every so many hours.", lower_bound=1)
@@ -223,6 +230,7 @@ def main() -> int | None:
             replica=Replica(args.master, args.task, args.num_ps_tasks, args.num_sync_workers),
             resumed=args.resume,
             precision=args.precision,
+            layers=args.layers,
             allow_other_data=args.allow_other_data,
             command=shlex.join(["python", "-m", "pipelines.train", *sys.argv[1:]]),
         )

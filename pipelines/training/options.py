@@ -63,5 +63,6 @@ class Training:
     devices: Devices = Devices()
     resumed: bool = True  # Whether to go on where the run has been trained before; else its folder is to be empty.
     precision: str = "auto"  # Of `models.precision`.
+    layers: str = "auto"  # How they are computed, of `models.precision`.
     allow_other_data: bool = False  # Whether the run may go on with other examples than it began with.
     command: str = ""  # What the user typed, for config.json.

@@ -12,7 +12,7 @@ from models import precision as precisions
 from pipelines.training import options
 
 MAX_SEED = 2**31  # TensorFlow's seeds are int32.
-MAGENTAS_PRECISION = "fp32"
+MAGENTAS_PRECISION, MAGENTAS_LAYERS = "fp32", "steps"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +23,7 @@ class ResumeState:
     settings: dict  # What config.json said of the run until now.
     seed: int  # Of everything that is drawn.
     precision: str  # `fp32` or `bf16`.
+    layers: str  # How they are computed: `steps`, `block` or `cudnn`.
 
     @property
     def step(self) -> int:
@@ -46,15 +47,17 @@ def read(run: options.Run, training: options.Training) -> ResumeState:
     """Reads the resume state of a run from its folder.
 
     Raises:
-        ValueError: the checkpoints or config.json are damaged, the run began with another seed, or the precision is not
-            to be had.
+        ValueError: the checkpoints or config.json are damaged, the run began with another seed, or the precision or the
+            way to compute layers is not to be had.
     """
     checkpoint, settings = checkpoints.newest(run.folder.train_dir), run.folder.settings()
+    precision = _precision(run, training, settings.get("precision") if checkpoint else None)
     return ResumeState(
         checkpoint=checkpoint,
         settings=settings,
         seed=seed(settings, training.seed, checkpoint is not None),
-        precision=_precision(run, training.precision, settings.get("precision") if checkpoint else None),
+        precision=precision,
+        layers=_layers(run, training.layers, precision),
     )
 
 
@@ -105,13 +108,23 @@ def check_data(settings: dict, data: dict, where: str, allowed: bool) -> dict[st
     }
 
 
-def _precision(run: options.Run, asked: str, before: str | None) -> str:
+def _precision(run: options.Run, training: options.Training, before: str | None) -> str:
     """Returns what to compute in: as the run did, unless another one is asked for or this machine lacks it."""
+    asked, layers = training.precision, training.layers
     if not isinstance(run.config.model, vae.MusicVAE):
         if asked not in ("auto", MAGENTAS_PRECISION):
             raise ValueError(f"--precision={asked}: {run.name} computes with Magenta's own layers, in fp32 alone")
         return MAGENTAS_PRECISION
     if asked == "auto" and before:
-        with contextlib.suppress(ValueError):  # It began on another machine.
-            return precisions.resolve(before)
-    return precisions.resolve(asked)
+        with contextlib.suppress(ValueError):  # It began on another machine, or with other layers.
+            return precisions.resolve(before, layers)
+    return precisions.resolve(asked, layers)
+
+
+def _layers(run: options.Run, asked: str, precision: str) -> str:
+    """Returns how layers are computed. That is no matter of the run: `auto` is what this machine does fastest."""
+    if not isinstance(run.config.model, vae.MusicVAE):
+        if asked not in ("auto", MAGENTAS_LAYERS):
+            raise ValueError(f"--layers={asked}: {run.name} computes with Magenta's own layers, in steps alone")
+        return MAGENTAS_LAYERS
+    return precisions.resolve_layers(asked, precision)

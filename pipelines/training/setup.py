@@ -89,6 +89,7 @@ def write_settings(prepared: Setup) -> None:
             "data": prepared.data,
             "seed": state.seed,
             "precision": state.precision,
+            "layers": state.layers,
             "devices": machine.describe(prepared.where, prepared.config.hparams.batch_size),
             "changes": history,
             "command": prepared.options.command,
@@ -118,7 +119,8 @@ def _own_config(run: options.Run, replica: options.Replica, state: resume.Resume
     config = copy.deepcopy(run.config)
     config.hparams.batch_size //= replica.num_in_step
     if isinstance(config.model, vae.MusicVAE):
-        config.model.precision, config.model.seed = state.precision, replica.noise_seed(state.seed)
+        config.model.precision, config.model.layers = state.precision, state.layers
+        config.model.seed = replica.noise_seed(state.seed)
     return config
 
 
@@ -128,8 +130,8 @@ def _announce(prepared: Setup) -> None:
     print(f"config    {run.name}")
     print(f"examples  {prepared.data['num_examples']} from {run.where}, {config.hparams.batch_size} a batch")
     print("devices   " + "\n          ".join(machine.describe(prepared.where, config.hparams.batch_size)))
-    precision = precisions.describe(state.precision) if is_ours else f"{state.precision} (layers of Magenta)"
-    print(f"precision {precision}")
+    by_magenta = f"{state.precision} (layers of Magenta)"
+    print(f"precision {precisions.describe(state.precision, state.layers) if is_ours else by_magenta}")
     for name, (before, now) in prepared.changes.items():
         print(f"changed   {name} {before} → {now}")
     print(f"run       {run.folder.path}, {f'going on from step {state.step}' if state.step else 'new'}", flush=True)

@@ -102,6 +102,13 @@ def test_contenders_get_the_same_task(tmp_path, monkeypatch):
     assert "benchmarks.magenta_train" in theirs - ours
 
 
+def test_a_contender_is_called_after_its_precision_and_layers():
+    assert contenders.ours("fp32") == contenders.Contender("fp32", "benchmarks.our_train", ("--precision=fp32",))
+    by_cudnn = contenders.ours("fp32", layers="cudnn")
+    assert (by_cudnn.name, by_cudnn.flags) == ("fp32 cudnn", ("--precision=fp32", "--layers=cudnn"))
+    assert contenders.ours("auto", "tuned").name == "tuned"
+
+
 def test_unknown_names_are_told_before_anything_runs():
     with pytest.raises(ValueError, match=r"--config=nade: not one .* accepted: hier-drums_4bar_small, "):
         contenders.check_config("nade")
@@ -308,7 +315,7 @@ def test_the_operations_of_both_paths_are_counted(starter_records):
     task = contenders.Task("groovae_4bar", starter_records / "train.tfrecord", 4, TINY_SIZES)
     result = comparison.Result()
     train.count(contenders.ours("fp32"), task, result)
-    assert 100 < result.fused_operations < result.operations
+    assert 100 < result.gpu_operations < result.operations
     assert result.graph_nodes > 1000
 
 

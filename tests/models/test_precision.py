@@ -5,6 +5,7 @@ import pytest
 from models import precision
 from models.devices import Card
 from models.magenta import tf
+from models.recurrence import Computation
 
 AMPERE, TURING = Card("Ampere", (8, 0)), Card("Turing", (7, 5))
 
@@ -48,19 +49,46 @@ def test_bf16_is_refused_where_there_is_none(machine):
 def test_bf16_on_a_gpu_says_what_it_costs(machine):
     machine("avx2", AMPERE)
     assert precision.resolve("bf16") == "bf16"
-    assert "step by step" in precision.describe("bf16")
-    assert precision.describe("fp32") == "fp32"
+    assert precision.describe("bf16") == "bf16 (step by step; in fp32 a GPU computes a layer at once)"
+    assert precision.describe("fp32") == "fp32 (a layer at once, by BlockLSTM)"
+    assert precision.describe("fp32", "cudnn") == "fp32 (a layer at once, by cuDNN)"
+    assert precision.describe("bf16", "cudnn") == "bf16 (a layer at once, by cuDNN, which computes in fp32)"
     machine("avx512_bf16")
     assert precision.describe("bf16") == "bf16"
 
 
-def test_layers_are_fused_on_a_gpu_in_fp32_alone(machine):
+def test_a_layer_is_one_operation_on_a_gpu_in_fp32_alone(machine):
     machine("avx512_bf16", AMPERE)
-    assert precision.computation("fp32").fused
-    assert not precision.computation("bf16").fused
+    assert precision.computation("fp32") == Computation(tf.float32, "block")
+    assert precision.computation("bf16") == Computation(tf.bfloat16, "steps")
     machine("avx512_bf16")
-    assert not precision.computation("fp32").fused
-    assert precision.computation("bf16").dtype == tf.bfloat16
+    assert precision.computation("fp32") == Computation(tf.float32, "steps")
+    assert precision.computation("bf16") == Computation(tf.bfloat16, "steps")
+
+
+def test_layers_are_computed_as_asked_for(machine):
+    machine("avx512_bf16", AMPERE)
+    for name, dtype in (("fp32", tf.float32), ("bf16", tf.bfloat16)):
+        assert precision.resolve(name, "cudnn") == name
+        assert precision.computation(name, "cudnn") == Computation(dtype, "cudnn")
+        assert precision.computation(name, "steps") == Computation(dtype, "steps")
+    assert precision.resolve("auto", "cudnn") == "fp32"
+    machine("avx512_bf16")
+    assert precision.resolve("auto", "steps") == "bf16"
+    assert precision.computation("fp32", "block") == Computation(tf.float32, "block")
+
+
+def test_cudnn_is_refused_without_a_gpu(machine):
+    machine("avx512_bf16")
+    with pytest.raises(ValueError, match=r"^--layers=cudnn: it takes a GPU of NVIDIA's, .* --layers=auto computes wi"):
+        precision.resolve_layers("cudnn", "fp32")
+
+
+def test_block_is_in_fp32_alone(machine):
+    machine("avx512_bf16")
+    assert precision.resolve("auto", "block") == "fp32"
+    with pytest.raises(ValueError, match=r"^--precision=bf16: layers are computed in fp32 alone with --layers=block"):
+        precision.resolve("bf16", "block")
 
 
 def test_a_machine_without_cpuinfo_has_no_bf16(monkeypatch, tmp_path):

@@ -17,7 +17,7 @@ def normal(seed: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.5, shape).astype(np.float32)
 
 
-def compute(parts: set[str], directions: int, fused: bool, last: bool) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def compute(parts: set[str], directions: int, layers: str, last: bool) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Returns a layer's outputs, or its last ones, and the gradients of all that has one."""
     depths = {"tokens": NUM_TOKENS, "data": 2, "dense": 3, "constant": 2}
     depth = sum(depths[part] for part in parts)
@@ -36,7 +36,7 @@ def compute(parts: set[str], directions: int, fused: bool, last: bool) -> tuple[
         )
         arrays |= {name: getattr(inputs, name) for name in parts & {"dense", "constant"}}
         layer, state = recurrence.Layer(arrays["kernel"], arrays["bias"]), (arrays["c"], arrays["h"])
-        how = recurrence.Computation(tf.float32, fused)
+        how = recurrence.Computation(tf.float32, layers)
         if last:
             found = recurrence.last_output(layer, inputs, state, tf.constant(LENGTHS), how)
         else:
@@ -52,20 +52,20 @@ def compute(parts: set[str], directions: int, fused: bool, last: bool) -> tuple[
 )
 def test_steps_compute_what_one_operation_does(parts, directions, last):
     """TensorFlow's own BlockLSTM and its gradient are the reference."""
-    found, gradients = compute(parts, directions, fused=False, last=last)
-    expected, expected_gradients = compute(parts, directions, fused=True, last=last)
+    found, gradients = compute(parts, directions, layers=recurrence.STEPS, last=last)
+    expected, expected_gradients = compute(parts, directions, layers=recurrence.BLOCK, last=last)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     for name, gradient in gradients.items():
         np.testing.assert_allclose(gradient, expected_gradients[name], atol=1e-5, err_msg=name)
 
 
 def test_the_last_output_of_an_empty_sequence_is_its_state():
-    found, _ = compute({"data"}, 2, fused=False, last=True)
+    found, _ = compute({"data"}, 2, layers=recurrence.STEPS, last=True)
     np.testing.assert_array_equal(found[:, 1], normal(3, 2, BATCH, UNITS)[:, 1])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_gpus_path_computes_the_same(name, monkeypatch):
-    monkeypatch.setattr(precision, "computation", lambda _: recurrence.Computation(tf.float32, fused=True))
+    monkeypatch.setattr(precision, "computation", lambda *_: recurrence.Computation(tf.float32, recurrence.BLOCK))
     with same_noise(monkeypatch):
         check(name, f"{SIZES},{WITHOUT_DROPOUT}", as_tokens=is_drums(name))

@@ -109,6 +109,21 @@ def test_what_does_not_fit_is_refused_before_anything_is_done(tiny_runs, starter
         train.check_run(**arguments | options)
 
 
+def test_the_flags_accept_what_there_is():
+    """The choices are written out, as `models.precision` imports TensorFlow."""
+    program = """
+from absl import flags
+from models import precision
+from pipelines import train
+
+train.define_flags()
+for name, choices in (("precision", precision.PRECISIONS), ("layers", precision.LAYERS)):
+    print(tuple(flags.FLAGS[name].parser.enum_values) == choices, flags.FLAGS[name].default)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "True auto\nTrue auto\n"), done.stderr
+
+
 def test_a_stride_and_a_cache_of_ones_own(tmp_path, starter_records, capsys):
     records = str(starter_records / "train.tfrecord")
     counts = []

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 import configs
-from models import checkpoint_files, checkpoints
+from models import checkpoint_files, checkpoints, precision
+from models.devices import Card
 from models.magenta import tf
 from pipelines import train
 from pipelines.runs import metrics_log
-from pipelines.training import resume
+from pipelines.training import options, resume
+from tests import cudnn_on_cpu
 from tests.tiny import TINY_HPARAMS, train_tiny
 
 NAME = "groovae_4bar"
@@ -80,6 +82,39 @@ def test_the_record_says_what_the_run_is_made_of(run_dir):
     assert record["data"]["num_examples"] == 220
     assert len(record["data"]["fingerprint"]) == 64
     assert {"python", "tensorflow", "magenta", "numpy"} <= set(record["versions"])
+
+
+def test_a_run_goes_on_whatever_computes_its_layers(run_dir, starter_records, capsys, monkeypatch):
+    """Begun in steps, it goes on with BlockLSTM, then with cuDNN, whose GPU and operation are not really here."""
+    assert record_of(run_dir)["layers"] == "steps"
+    variables = dict(tf.train.list_variables(checkpoints.newest(run_dir / "train")))
+    assert train_tiny(NAME, run_dir, starter_records, num_steps=2, layers="block") == 0
+    assert "precision fp32 (a layer at once, by BlockLSTM)\n" in capsys.readouterr().out
+    monkeypatch.setattr(precision, "gpus", lambda: [Card("Ampere", (8, 0))])
+    with cudnn_on_cpu.emulated(monkeypatch):
+        assert train_tiny(NAME, run_dir, starter_records, num_steps=3, precision="auto", layers="cudnn") == 0
+    assert "precision fp32 (a layer at once, by cuDNN)\n" in capsys.readouterr().out
+    assert dict(tf.train.list_variables(checkpoints.newest(run_dir / "train"))) == variables
+    assert (record_of(run_dir)["layers"], record_of(run_dir)["changes"]) == ("cudnn", [])
+
+
+def test_layers_that_are_not_to_be_had_are_told(run_dir, starter_records, monkeypatch):
+    monkeypatch.setattr(precision, "gpus", list)
+    before = (run_dir / "config.json").read_bytes()
+    with pytest.raises(ValueError, match=r"^--layers=cudnn: it takes a GPU"):
+        train_tiny(NAME, run_dir, starter_records, num_steps=2, layers="cudnn")
+    with pytest.raises(ValueError, match=r"^--precision=bf16: .* in fp32 alone with --layers=block"):
+        train_tiny(NAME, run_dir, starter_records, num_steps=2, precision="bf16", layers="block")
+    assert (run_dir / "config.json").read_bytes() == before
+    run = train.check_run(run_dir.parent / "new", "cat-mel_2bar_small", "", "none.tfrecord", None)
+    with pytest.raises(ValueError, match=r"^--layers=block: cat-mel_2bar_small computes with Magenta's own layers"):
+        resume.read(run, options.Training(layers="block"))
+
+
+def test_block_goes_on_in_fp32_with_a_run_that_was_bf16(run_dir, starter_records):
+    (run_dir / "config.json").write_text(json.dumps(record_of(run_dir) | {"precision": "bf16"}))
+    run = train.check_run(run_dir, NAME, "", str(starter_records / "train.tfrecord"), None)
+    assert resume.read(run, options.Training(layers="block")).precision == "fp32"
 
 
 def test_a_changed_rate_is_said_and_recorded(run_dir, starter_records, capsys):
