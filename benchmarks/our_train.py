@@ -8,7 +8,9 @@ The flags are those of `pipelines.train` and of `step_hook`; `--fused` computes 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 
 from absl import flags
 
@@ -24,6 +26,17 @@ def compute_as_on_a_gpu() -> None:
         return dataclasses.replace(here(name), fused=name == "fp32")
 
     precision.computation = on_a_gpu
+
+
+@contextlib.contextmanager
+def computing_as_on_a_gpu() -> Iterator[None]:
+    """Does `compute_as_on_a_gpu` for models that are built within."""
+    here = precision.computation
+    compute_as_on_a_gpu()
+    try:
+        yield
+    finally:
+        precision.computation = here
 
 
 def main() -> int | None:
