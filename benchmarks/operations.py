@@ -14,7 +14,7 @@ import collections
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from absl import flags
 
@@ -179,6 +179,12 @@ def table(counts: Counts) -> list[str]:
     return lines
 
 
+def list_of(copies: Sequence[Copy]) -> list[str]:
+    """Returns a line for each tensor that is copied."""
+    ways = {True: "to the device", False: "back"}
+    return [f"  {ways[copy.to_device]:<14}{copy.num_bytes:>12,}  {copy.tensor} ({copy.part})" for copy in copies]
+
+
 def _line(title: str, values) -> str:
     return f"{title:<{PART_WIDTH}}" + "".join(
         f"{v if isinstance(v, str) else format(v, ','):>{COLUMN_WIDTH}}" for v in values
@@ -209,10 +215,8 @@ def main() -> None:
         counts = found[name] = count(traced_step.take(config, fused=args.fused))
         print(f"{name}: {args.config}, {config.hparams.batch_size} a batch")
         print("\n".join(table(counts)))
-        for copy in counts.copies if args.copies else ():
-            print(
-                f"  {'to the device' if copy.to_device else 'back':<14}{copy.num_bytes:>12,}  {copy.tensor} ({copy.part})"
-            )
+        if args.copies:
+            print("\n".join(list_of(counts.copies)))
     if args.json:
         written = {"config": args.config, "hparams": args.hparams, "batch_size": config.hparams.batch_size}
         written |= {"counts": {name: counts.as_json() for name, counts in found.items()}}
