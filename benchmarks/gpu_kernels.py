@@ -37,7 +37,9 @@ _BLOCK_LSTM_STEP = 3
 # gates, inputs and h put together (2), two products, gradients taken apart (2), the bias's sum and what it is added to.
 _BLOCK_LSTM_GRAD_STEP = 20
 _BLOCK_LSTM_GRAD_ONCE = 9  # Gradients are set to zero.
-_TWO_KERNELS = ("StridedSliceGrad",)  # Zeros, and the part that is not.
+# Of others that are known to start several: zeros and the part that is not; the cell as above; its gradient in one, and
+# three of peepholes set to zero.
+_SEVERAL = {"StridedSliceGrad": 2, "LSTMBlockCell": _BLOCK_LSTM_STEP, "LSTMBlockCellGrad": 4}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +126,7 @@ def num_kernels(node: NodeDef, placed: Placed, inputs: Sequence[Tensor | None], 
         return _BLOCK_LSTM_GRAD_ONCE + _BLOCK_LSTM_GRAD_STEP * outputs[0].shape[0]
     if node.op in _SLICES and inputs and outputs and inputs[0] and _is_handed_on(inputs[0], outputs[0], node):
         return 0
-    return 2 if node.op in _TWO_KERNELS else 1
+    return _SEVERAL.get(node.op, 1)
 
 
 def _is_handed_on(given: Tensor, taken: Tensor, node: NodeDef) -> bool:

@@ -21,6 +21,7 @@ _PARTS = {
     ("hierarchical_decoder.py", ""): "decoder",
     ("objective.py", ""): "loss",
     ("vae.py", "encode"): "latent vector",
+    ("vae.py", "dense"): "latent vector",  # Within `encode`.
     ("vae.py", "_auxiliary_loss"): "auxiliary loss",
     ("vae.py", ""): "loss",
     ("lstm_models.py", "encode"): "encoder",
