@@ -20,23 +20,27 @@ from pipelines import cli, train
 
 def compute_as_on_a_gpu() -> None:
     """Has models that are built from now on compute their layers as `models.precision` chooses for a GPU."""
-    here = precision.computation
-
-    def on_a_gpu(name: str) -> recurrence.Computation:
-        return dataclasses.replace(here(name), fused=name == "fp32")
-
-    precision.computation = on_a_gpu
+    _compute(fused=True)
 
 
 @contextlib.contextmanager
-def computing_as_on_a_gpu() -> Iterator[None]:
-    """Does `compute_as_on_a_gpu` for models that are built within."""
+def computing_as_on(device: str) -> Iterator[None]:
+    """Has models that are built within compute their layers as on a "gpu" or a "cpu", wherever this runs."""
     here = precision.computation
-    compute_as_on_a_gpu()
+    _compute(fused=device == "gpu")
     try:
         yield
     finally:
         precision.computation = here
+
+
+def _compute(*, fused: bool) -> None:
+    here = precision.computation
+
+    def computation(name: str) -> recurrence.Computation:
+        return dataclasses.replace(here(name), fused=fused and name == "fp32")
+
+    precision.computation = computation
 
 
 def main() -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 
@@ -71,7 +70,7 @@ def take(config: configs.Config, *, fused: bool = True) -> Trace:
 
     Args:
         config: Its model is built, and must not be used elsewhere. One of Magenta's classes is trained by Magenta.
-        fused: Whether layers of ours are computed as on a GPU, wherever this runs.
+        fused: Whether layers of ours are computed as on a GPU, wherever this runs, or else as on a CPU.
     """
     arrays = batch_of(config)
 
@@ -79,7 +78,7 @@ def take(config: configs.Config, *, fused: bool = True) -> Trace:
         return tf.data.Dataset.from_tensors(tuple(arrays.values())).repeat().prefetch(2)
 
     build = _our_step if isinstance(config.model, MusicVAE) else _stock_step
-    with tf.Graph().as_default() as graph, our_train.computing_as_on_a_gpu() if fused else contextlib.nullcontext():
+    with tf.Graph().as_default() as graph, our_train.computing_as_on("gpu" if fused else "cpu"):
         metadata = _run(build(config, make_batches))
     return Trace(graph, metadata, {name: array.nbytes for name, array in arrays.items()})
 
