@@ -6,13 +6,14 @@ python -m benchmarks.gpu_checks --check=exactness --output=exactness.json --conf
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import platform
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from absl import flags
@@ -59,14 +60,18 @@ def growth() -> dict:
         product = tf.matmul(batches.get_next(), tf.ones([8, 8]))
         session.run(batches.initializer)
         session.run(product)
-        found = {"before": before, "open": _memory()}
-        try:
+        found = judged(before, _memory())
+        with contextlib.suppress(OSError):
             found["of_process_mib"] = nvidia_smi.memory_by_process().get(os.getpid())
-        except OSError:
-            found["of_process_mib"] = None
-    if "total_mib" in found["open"]:
-        taken = found["open"]["used_mib"] - before["used_mib"]
-        found |= {"taken_mib": taken, "took_everything": taken > ALL_MEMORY_SHARE * found["open"]["total_mib"]}
+    return found
+
+
+def judged(before: Mapping, opened: Mapping) -> dict:
+    """Returns the memory in use before and while a session is open, and whether that has taken everything."""
+    found = {"before": before, "open": opened}
+    if "total_mib" in opened and "used_mib" in before:
+        taken = opened["used_mib"] - before["used_mib"]
+        found |= {"taken_mib": taken, "took_everything": taken > ALL_MEMORY_SHARE * opened["total_mib"]}
     return found
 
 
@@ -78,15 +83,21 @@ def _memory() -> dict:
     return {"used_mib": float(used), "total_mib": float(total)}
 
 
-def exactness(names: Iterable[str], hparams: str, output: pathlib.Path) -> dict:
+def exactness(names: Iterable[str], hparams: str, references: pathlib.Path, output: pathlib.Path) -> dict:
     """Returns how far loss and gradients of the GPU's path are from the CPU's, relative, by config.
 
     Both have the same variables, batch and random numbers; a gradient's difference is relative to its variable's
     largest. On a machine without a GPU the GPU's path is computed on the CPU. Each config is written down at once.
+
+    Args:
+        names: The configs.
+        hparams: Changes in all of them.
+        references: A folder for what the CPU has computed, which is taken from there the next time.
+        output: Where to write.
     """
     found = {}
     for name in names:
-        on_cpu = _loss_and_gradients(name, hparams, "/cpu:0", fused=False)
+        on_cpu = _reference(name, hparams, references / f"{name}.npz")
         on_gpu = _loss_and_gradients(name, hparams, "", fused=True)
         worst, variable = max(
             (float(np.abs(on_gpu[1][key] - value).max() / max(np.abs(value).max(), 1e-30)), key)
@@ -95,6 +106,16 @@ def exactness(names: Iterable[str], hparams: str, output: pathlib.Path) -> dict:
         found[name] = {"loss": float(abs(on_gpu[0] - on_cpu[0]) / abs(on_cpu[0])), "gradients": worst, "of": variable}
         atomic.write_text(output, json.dumps(found, indent=2) + "\n")
     return found
+
+
+def _reference(name: str, hparams: str, path: pathlib.Path) -> tuple[float, dict[str, np.ndarray]]:
+    if not path.exists():
+        loss, gradients = _loss_and_gradients(name, hparams, "/cpu:0", fused=False)
+        with atomic.replacing(path) as partial:
+            np.savez(partial, loss=loss, **{f"of {key}": value for key, value in gradients.items()})
+    with np.load(path) as kept:
+        gradients = {key.removeprefix("of "): kept[key] for key in kept.files if key != "loss"}
+        return float(kept["loss"]), gradients
 
 
 def _loss_and_gradients(name: str, hparams: str, device: str, *, fused: bool) -> tuple[float, dict[str, np.ndarray]]:
@@ -198,6 +219,7 @@ def define_flags() -> None:
     flags.DEFINE_enum("check", None, CHECKS, "What to look at.", required=True)
     flags.DEFINE_string("output", None, "JSON file for what was found.", required=True)
     flags.DEFINE_list("configs", [], "For exactness: those to look at. For the profile: the one.")
+    flags.DEFINE_string("references", "/tmp/references", "For exactness: folder for what the CPU computes.")
     flags.DEFINE_string("hparams", "", "name=value,… to change in the configs.")
     flags.DEFINE_integer("batch_size", 0, "For the profile: examples a batch; 0 is the config's own.", lower_bound=0)
 
@@ -210,7 +232,7 @@ def main() -> None:
     elif args.check == "growth":
         found = growth()
     elif args.check == "exactness":
-        found = exactness(args.configs, args.hparams, output)
+        found = exactness(args.configs, args.hparams, pathlib.Path(args.references), output)
     else:
         found = profile(args.configs[0], args.hparams, args.batch_size)
     atomic.write_text(output, json.dumps(found, indent=2) + "\n")

@@ -67,7 +67,7 @@ class Report:
         if self.is_rehearsal:
             lines += ["", "**A rehearsal**: small models, a few steps; its numbers say nothing."]
         for stage in self.stages:
-            lines += ["", f"## {stage.name.capitalize()}", "", summary(stage)]
+            lines += ["", f"## {stage.name[0].upper()}{stage.name[1:]}", "", summary(stage)]
             told = _TELL.get(stage.name.split(":")[0], _values)(stage.found) if stage.found else []
             lines += ["", *told] if told else []
         return lines
@@ -112,10 +112,14 @@ def _growth(found: Mapping) -> list[str]:
 
 def _exactness(found: Mapping) -> list[str]:
     rows = [
-        [f"`{name}`", *(f"{of[key]:.1e}" for of in found.values() if name in of for key in ("loss", "gradients"))]
+        [f"`{name}`", *(_digits(of, name, key) for of in found.values() for key in ("loss", "gradients"))]
         for name in dict.fromkeys(name for of in found.values() for name in of)
     ]
     return _table(["config", *(f"{what}, {how}" for how in found for what in ("loss", "gradients"))], rows)
+
+
+def _digits(of: Mapping, name: str, key: str) -> str:
+    return f"{of[name][key]:.1e}" if name in of else ""
 
 
 def _training_speed(found: Mapping) -> list[str]:
