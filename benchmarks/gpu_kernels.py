@@ -2,7 +2,8 @@
 
 TensorFlow's wheel for Linux knows the GPU's kernels on a machine without one, too. What is said here follows from them,
 and from the source of TensorFlow 2.21 where a line says so. Kernels are the least that there are: some operations start
-a second one, as reductions of long vectors, which depends on the card.
+a second one, as reductions of long vectors, which depends on the card. Each operation is placed by itself: that
+TensorFlow keeps together what shares a variable is not followed.
 """
 
 from __future__ import annotations
