@@ -19,13 +19,14 @@ from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.python.framework import kernels, op_def_registry
 
 HOST, DEVICE = "host", "device"
+_DEVICES = ("GPU", "CPU", "DEFAULT")  # Types of devices that kernels are registered for; the last is any.
 
 # They hand a buffer on, or keep books; on a GPU they start nothing.
 _BUFFERS = ("Bitcast", "ExpandDims", "Identity", "IdentityN", "PreventGradient", "Reshape", "Snapshot", "Squeeze")
 _BUFFERS += ("StopGradient", "DestroyTemporaryVariable", "TemporaryVariable", "TensorArrayReadV3", "TensorArrayWriteV3")
 _BOOKS = ("Const", "NoOp", "ControlTrigger", "Placeholder", "VariableV2", "VarHandleOp", "ReadVariableOp", "Shape")
 _BOOKS += ("ShapeN", "Size", "Rank", "StackV2", "StackPushV2", "StackPopV2", "TensorArrayV3", "TensorArrayGradV3")
-_BOOKS += ("TensorArraySizeV3", "TensorArrayCloseV3")
+_BOOKS += ("TensorArraySizeV3", "TensorArrayCloseV3", "Stage", "Unstage")
 _CONTROL_FLOW = ("Switch", "RefSwitch", "Merge", "RefMerge", "Enter", "RefEnter", "Exit", "RefExit", "NextIteration")
 _CONTROL_FLOW += ("RefNextIteration", "LoopCond")
 WITHOUT_KERNEL = frozenset(_BUFFERS + _BOOKS + _CONTROL_FLOW)
@@ -139,16 +140,25 @@ def _is_handed_on(given: Tensor, taken: Tensor, node: NodeDef) -> bool:
 
 
 def _gpu_kernel(node: NodeDef) -> KernelDef | None:
-    """Returns the GPU's kernel for an operation; None where the CPU's is preferred, or the only one."""
-    fitting = [kernel for kernel in _kernels(node.op) if _fits(kernel, node)]
-    best = max((kernel.priority for kernel in fitting), default=0)
-    return next((each for each in fitting if each.device_type == "GPU" and each.priority == best), None)
+    """Returns the GPU's kernel for an operation; None where the CPU's is preferred, or the only one.
+
+    Where a device has no kernel of its own, that of any device is taken (`FindKernelRegistration` in TensorFlow's
+    `core/framework/op_kernel.cc`).
+    """
+    fitting = {device: [] for device in _DEVICES}
+    for kernel in _kernels(node.op):
+        if _fits(kernel, node):
+            fitting[kernel.device_type].append(kernel)
+    of_gpu = fitting["GPU"] or fitting["DEFAULT"]
+    of_cpu = fitting["CPU"] or fitting["DEFAULT"]
+    best = max((kernel.priority for kernel in (*of_gpu, *of_cpu)), default=0)
+    return next((each for each in of_gpu if each.priority == best), None)
 
 
 @functools.cache
 def _kernels(operation: str) -> list[KernelDef]:
     registered = kernels.get_registered_kernels_for_op(operation).kernel
-    return [kernel for kernel in registered if kernel.device_type in ("CPU", "GPU") and not kernel.label]
+    return [kernel for kernel in registered if kernel.device_type in _DEVICES and not kernel.label]
 
 
 def _fits(kernel: KernelDef, node: NodeDef) -> bool:
