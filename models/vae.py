@@ -32,9 +32,9 @@ class MusicVAE(base_model.MusicVAE):
         """Builds encoder and decoder, as in Magenta."""
         step = tf.train.get_or_create_global_step()
         self._random = StatelessRandom(self.seed, step, self.first_example, hparams.batch_size)
-        for part in self._parts():
-            part.computation, part.random = precision.computation(self.precision, self.layers), self._random
         super().build(hparams, output_depth, is_training)
+        for part in self._parts():  # A hierarchical encoder makes its levels when it is built.
+            part.computation, part.random = precision.computation(self.precision, self.layers), self._random
 
     @property
     def fallback_reasons(self) -> list[str]:
