@@ -12,7 +12,7 @@ two products forwards and three backwards, and a dozen passes over memory for th
   beside the steps of the next quarter.
 
 On GPUs, where each operation costs a launch, a layer is one operation instead: a `BlockLSTM` for each direction, slower
-on a CPU, or cuDNN's, which a CPU does not have (`cudnn`).
+on a CPU (`block_lstm`), or cuDNN's, which a CPU does not have (`cudnn`).
 
 The equations and the order of the gates in the kernel (input, candidate, forget, output) are `LSTMBlockCell`'s; see its
 documentation in TensorFlow.
@@ -23,7 +23,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from models import cudnn, step_loop
+from models import block_lstm, cudnn, step_loop
 from models.magenta import tf
 
 FORGET_GATE = 2
@@ -134,31 +134,8 @@ def last_output(layer: Layer, inputs: Inputs, state: State, lengths: tf.Tensor, 
 def _at_once(layer: Layer, inputs: Inputs, state: State, computation: Computation) -> tf.Tensor:
     """Does `outputs` for one layer without a loop."""
     if computation.layers == BLOCK:
-        return _by_block(layer, _as_dense(layer, inputs, tf.float32), state)
+        return block_lstm.outputs(_as_dense(layer, inputs, tf.float32), layer.kernel, layer.bias, state, FORGET_BIAS)
     return cudnn.lstm(layer.kernel, layer.bias, _as_dense(layer, inputs, computation.dtype), state, FORGET_BIAS)
-
-
-def _by_block(layer: Layer, dense: tf.Tensor, state: State) -> tf.Tensor:
-    """Does `outputs` for one layer, by a `BlockLSTM` for each direction; the inputs are those of `_as_dense`."""
-    no_peephole = tf.zeros([layer.units])
-    per_direction = [
-        tf.raw_ops.BlockLSTM(
-            seq_len_max=tf.shape(dense, out_type=tf.int64)[0],
-            x=dense[:, direction],
-            cs_prev=state[0][direction],
-            h_prev=state[1][direction],
-            w=layer.kernel[direction],
-            wci=no_peephole,
-            wcf=no_peephole,
-            wco=no_peephole,
-            b=layer.bias[direction],
-            forget_bias=FORGET_BIAS,
-            cell_clip=-1.0,
-            use_peephole=False,
-        ).h
-        for direction in range(layer.directions)
-    ]
-    return tf.stack(per_direction, axis=1)
 
 
 def _as_dense(layer: Layer, inputs: Inputs, dtype: tf.DType) -> tf.Tensor:
