@@ -23,6 +23,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
+
 from models import block_lstm, cudnn, step_loop
 from models.magenta import tf
 
@@ -125,10 +127,11 @@ def last_output(layer: Layer, inputs: Inputs, state: State, lengths: tf.Tensor, 
     if computation.layers == STEPS:
         return _in_steps([layer], inputs, [state], (), lengths, computation)
     sequence = _at_once(layer, inputs, state, computation)
-    sequence = tf.concat([tf.cast(state[1], sequence.dtype)[tf.newaxis], sequence], axis=0)
-    batch = tf.range(tf.shape(lengths)[0])
-    ends = [tf.gather_nd(sequence[:, d], tf.stack([lengths, batch], 1)) for d in range(layer.directions)]
-    return tf.cast(tf.stack(ends), tf.float32)
+    sequence = tf.concat([tf.expand_dims(tf.cast(state[1], sequence.dtype), 0), sequence], axis=0)
+    _, directions, batch, _ = sequence.shape.as_list()
+    of_direction, of_batch = np.indices([directions, batch], np.int32)
+    ends = tf.stack([tf.tile(tf.expand_dims(lengths, 0), [directions, 1]), of_direction, of_batch], axis=-1)
+    return tf.cast(tf.gather_nd(sequence, ends), tf.float32)
 
 
 def _at_once(layer: Layer, inputs: Inputs, state: State, computation: Computation) -> tf.Tensor:
@@ -143,9 +146,9 @@ def _as_dense(layer: Layer, inputs: Inputs, dtype: tf.DType) -> tf.Tensor:
     parts = [tf.cast(each, dtype) for each in (inputs.data, inputs.dense) if each is not None]
     if inputs.tokens is not None:
         num_tokens = _row_counts(layer, inputs)[0]
-        parts.insert(0, tf.one_hot(inputs.tokens, num_tokens, dtype=dtype)[:, tf.newaxis])
+        parts.insert(0, tf.expand_dims(tf.one_hot(inputs.tokens, num_tokens, dtype=dtype), 1))
     if inputs.constant is not None:
-        constant = tf.cast(inputs.constant, dtype)[tf.newaxis, tf.newaxis]
+        constant = tf.reshape(tf.cast(inputs.constant, dtype), [1, 1, *inputs.constant.shape])
         parts.append(tf.tile(constant, [inputs.steps, layer.directions, 1, 1]))
     return tf.concat(parts, axis=-1)
 
