@@ -62,8 +62,11 @@ def clipped(
         return [tf.clip_by_value(gradient, -bound, bound) for gradient in gradients], norm
     if not at_once:
         norm = tf.global_norm(gradients)
-        scale = _scale(norm, hparams)
-        return [tf.math.multiply_no_nan(gradient, scale) for gradient in gradients], norm
+        scale, scaled = _scale(norm, hparams), []
+        for gradient in gradients:
+            with tf.device(gradient.device):  # That of its variable, where there are several.
+                scaled.append(tf.math.multiply_no_nan(gradient, scale))
+        return scaled, norm
     flat = tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)
     norm = tf.sqrt(2 * tf.nn.l2_loss(flat))
     sizes = [gradient.shape.num_elements() for gradient in gradients]
