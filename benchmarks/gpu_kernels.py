@@ -73,7 +73,7 @@ class Placed:
     @property
     def is_host_only(self) -> bool:
         """Whether the CPU computes it: there is no kernel for the GPU, or one that works on the host's memory."""
-        return not self.on_gpu or (bool(self.outputs) and set(self.outputs) == {HOST})
+        return not self.on_gpu or set(self.outputs or self.inputs) == {HOST}
 
 
 def without_onednn(node: NodeDef) -> NodeDef:

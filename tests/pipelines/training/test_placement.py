@@ -39,7 +39,11 @@ def test_variables_are_shared_out_and_what_is_within_another_device_goes_there()
             with tf.device(placement.HOST):
                 assert tf.zeros([]).device == "/device:CPU:0"
         step = tf.train.get_or_create_global_step()
-    assert [variable.device for variable in (large, small, other)] == ["/device:GPU:0", "/device:GPU:1", "/device:GPU:1"]
+    assert [variable.device for variable in (large, small, other)] == [
+        "/device:GPU:0",
+        "/device:GPU:1",
+        "/device:GPU:1",
+    ]
     assert step.device == "/device:CPU:0"
 
 
