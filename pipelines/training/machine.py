@@ -24,9 +24,8 @@ def placement_of(devices: options.Devices, replica: Replica) -> Placement:
     return placement.of_cpu_devices(devices.num_cpu_devices)
 
 
-def describe(where: Placement, batch_size: int) -> list[str]:
-    """Returns lines that say what computes a step."""
-    lines = magenta.describe_devices()
+def describe(where: Placement, batch_size: int, lines: list[str]) -> list[str]:
+    """Returns lines that say what computes a step; `lines` say what the machine has, or the machines."""
     if len(where.devices) == 1:
         return [*lines, "the CPU alone computes, as was asked for"] if where.devices[0] and magenta.gpus() else lines
     sizes = sorted({tower.size for tower in where.towers(batch_size)})

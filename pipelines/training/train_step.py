@@ -105,18 +105,32 @@ def open_session(
     checkpoint: str | None,
     writer: saver.CheckpointWriter,
     replica: Replica,
-    session_settings: tf.ConfigProto | None = None,
-) -> tf.train.MonitoredSession:
-    """Opens a session with the variables of a checkpoint, or with new ones where that is None."""
+    target: str = "",
+    settings: tf.ConfigProto | None = None,
+) -> tf.train.MonitoredSession | tf.train.SingularMonitoredSession:
+    """Opens a session with the variables of a checkpoint, or with new ones where that is None.
+
+    Args:
+        step: What it is to compute.
+        checkpoint: What it begins with.
+        writer: Of the run's checkpoints.
+        replica: Which of the processes this is, where several have a session for one run.
+        target: The server of a cluster that computes for this process; empty is this process itself.
+        settings: The session's; None is one device.
+    """
 
     def restore(_scaffold, session: tf.Session) -> None:
         newest = writer.newest or checkpoint  # Another one than at first where a cluster's session broke off.
         if newest:
             writer.restore(session, newest)
 
-    settings = session_settings or session_config()
+    settings = settings or session_config()
     if replica.is_chief:
         scaffold = tf.train.Scaffold(init_fn=restore, saver=writer.saver)
+        if target:  # A step that has failed there is not tried again: its batch would be another one.
+            return tf.train.SingularMonitoredSession(
+                step.hooks, scaffold, target, settings, stop_grace_period_secs=STOP_GRACE_SECS
+            )
         creator = tf.train.ChiefSessionCreator(scaffold, master=replica.master, config=settings)
     else:
         creator = tf.train.WorkerSessionCreator(master=replica.master, config=settings)
