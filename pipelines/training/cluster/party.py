@@ -21,7 +21,7 @@ DATA_FLAG = "examples_path"
 _ASK_SECS = 10  # For an answer of a machine whose port is open.
 _LOOK_EVERY_SECS = 0.5
 _SAY_EVERY_SECS = 15
-_GRACE_SECS = 10  # So long the step that runs has to fail by itself when a machine is lost; then the process ends.
+_GRACE_SECS = 5  # So long the step that runs has to fail by itself when a machine is lost; then the process ends.
 _TELL_SECS = 5
 
 

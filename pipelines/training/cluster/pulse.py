@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 
@@ -11,7 +12,7 @@ from pipelines.training.cluster.addresses import Machine
 
 SILENT_SECS = 40  # A machine that has not answered for so long is lost.
 _EVERY_SECS = 2
-_GONE_AFTER_SECS = 6  # So long its server may refuse to answer, as while a network comes back.
+_GONE_AFTER_SECS = 4  # So long its port may be closed, or its server refuse to answer.
 
 
 class Pulse:
@@ -26,8 +27,9 @@ class Pulse:
         self._why = ""
 
     def begin(self) -> None:
-        """Starts to ask, in a thread that ends with the process."""
-        threading.Thread(target=self._beat, daemon=True).start()
+        """Starts to ask, in threads that end with the process."""
+        for work in (self._beat, self._knock):
+            threading.Thread(target=work, daemon=True).start()
 
     @property
     def is_heard(self) -> bool:
@@ -56,6 +58,21 @@ class Pulse:
                 if self._heard_secs is not None and self._refused_since is None:
                     self._refused_since = time.monotonic()
             time.sleep(_EVERY_SECS / 2)
+
+    def _knock(self) -> None:
+        """Looks whether its port is open where an answer is late: TensorFlow waits for one that has been killed."""
+        while True:
+            time.sleep(_EVERY_SECS / 2)
+            if self._heard_secs is None or time.monotonic() - self._heard_secs < 2 * _EVERY_SECS:
+                continue
+            try:
+                socket.create_connection((self.machine.host, self.machine.port), timeout=_EVERY_SECS).close()
+            except ConnectionRefusedError:
+                self._why = "its port is closed"
+                if self._refused_since is None:
+                    self._refused_since = time.monotonic()
+            except OSError:  # Whether it is the machine or the network is not known.
+                continue
 
     def _ask(self) -> None:
         """Asks for ever; raises tf.errors.OpError when the machine refuses."""
