@@ -84,7 +84,7 @@ def _read(make_batches: Callable[[], tf.data.Dataset]) -> Iterator[tuple]:
     with tf.Graph().as_default() as graph:
         iterator = tf.data.make_initializable_iterator(make_batches())
         batch = iterator.get_next()
-        with tf.Session(graph=graph, config=session_config()) as session:
-            session.run(iterator.initializer)
-            while True:
-                yield session.run(batch)
+    session = tf.Session(graph=graph, config=session_config())
+    session.run(iterator.initializer)
+    while True:  # Not within the graph's context, which whoever asks for a batch would be in.
+        yield session.run(batch)
