@@ -207,7 +207,7 @@ def define_flags() -> None:
     flags.DEFINE_enum(
         "precision", "auto", ["auto", "fp32", "bf16"], "Of matrix products; auto is what this machine computes fastest."
     )
-    flags.DEFINE_integer("num_gpus", None, "Train on at most so many GPUs; default: all of the machine.", lower_bound=0)
+    flags.DEFINE_integer("num_gpus", None, "Train on at most so many GPUs, 0 for the CPU; default: all.", lower_bound=0)
     flags.DEFINE_integer(
         "num_cpu_devices", 1, "Without a GPU: share the batch among so many devices on the CPU.", lower_bound=1
     )
@@ -237,6 +237,8 @@ def define_flags() -> None:
 
 def main() -> int | None:
     cli.apply_log_level(flags.FLAGS.log)
+    if flags.FLAGS.num_gpus == 0:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # Before TensorFlow is imported, which then knows of none.
     machines = _machines()
     if not machines.cluster:
         return _work(machines)

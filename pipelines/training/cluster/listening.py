@@ -69,7 +69,7 @@ def claim(machine: Machine, listen: str | None = None) -> socket.socket:
 def check_reachable(cluster: Cluster, listen: str | None = None) -> None:
     """Raises ValueError where this machine's name means itself alone, as /etc/hosts often has it."""
     this = cluster.this
-    are_all_here = all(_is_loopback(resolved(other.host)) for other in cluster.others)
+    are_all_here = all(_is_loopback(_resolved_if_known(other.host)) for other in cluster.others)
     if not listen and not are_all_here and _is_loopback(resolved(this.host)):
         raise ValueError(
             f"{this}: on this machine that name is {resolved(this.host)[0]}, where no other one reaches it (see"
@@ -109,6 +109,14 @@ def resolved(host: str) -> list[str]:
         return sorted({found[4][0] for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)})
     except OSError as error:
         raise ValueError(f"{host}: this machine knows no address of it ({error.strerror or error})") from error
+
+
+def _resolved_if_known(host: str) -> list[str]:
+    """Returns a host's addresses; none while its name is not known, as before it has started."""
+    try:
+        return resolved(host)
+    except ValueError:
+        return []
 
 
 def _program(allowed: list[ipaddress.IPv4Address | ipaddress.IPv6Address]) -> bytes:
@@ -152,7 +160,8 @@ def _listening_sockets(port: int) -> list[int]:
 
 
 def _is_loopback(addresses: list[str]) -> bool:
-    return all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in addresses)
+    found = [ipaddress.ip_address(address.partition("%")[0]) for address in addresses]
+    return bool(found) and all(address.is_loopback for address in found)
 
 
 def _taken(machine: Machine) -> OSError:
