@@ -1,7 +1,8 @@
 """Dask's processes for Beam's DaskRunner: those of a scheduler that is running, or some of this machine.
 
-    PYTHONPATH=. dask scheduler &
-    PYTHONPATH=. dask worker localhost:8786 --nworkers=4 --nthreads=1 &        # on each machine
+    export PYTHONPATH=. DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False
+    dask scheduler &
+    dask worker localhost:8786 --nworkers=4 --nthreads=1 &        # on each machine
     python -m pipelines.convert --input=lakh --output_dir=lakh_records --num_shards=100 \\
         --runner=DaskRunner --dask_client_address=localhost:8786
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
 RUNNER = "apache_beam.runners.dask.dask_runner.DaskRunner"  # Beam knows it by its full name alone.
-INSTALL = "python -m pip install --no-deps -r requirements-beam.txt -r requirements-dask.txt"
+INSTALL = "python -m pip install --no-deps -r requirements-dask.txt"
 CONNECT_SECS = 10
 NUM_PARTITIONS = 32  # Of all work; more, and Dask's shuffle takes two steps for a number that grows with the square.
 _PROJECT_DIR = pathlib.Path(__file__).resolve().parents[3]
@@ -78,14 +79,16 @@ def running(options: PipelineOptions, num_workers: int | None, is_verbose: bool 
 
 
 def _cluster_here(num_workers: int, is_verbose: bool) -> distributed.LocalCluster:
+    import dask
     import distributed
 
-    return distributed.LocalCluster(
-        n_workers=num_workers,
-        threads_per_worker=1,
-        dashboard_address=None,
-        silence_logs=logging.INFO if is_verbose else _SILENT,
-    )
+    with dask.config.set({"distributed.worker.profile.enabled": False}):  # Of each second, it keeps what was called.
+        return distributed.LocalCluster(
+            n_workers=num_workers,
+            threads_per_worker=1,
+            dashboard_address=":0",  # Any free port: it has to have one.
+            silence_logs=logging.INFO if is_verbose else _SILENT,
+        )
 
 
 def _check_scheduler(
