@@ -30,7 +30,7 @@ RUNNER = "apache_beam.runners.dask.dask_runner.DaskRunner"  # Beam knows it by i
 INSTALL = "python -m pip install --no-deps -r requirements-dask.txt"
 CONNECT_SECS = 10
 NUM_PARTITIONS = 32  # Of all work; more, and Dask's shuffle takes two steps for a number that grows with the square.
-_PROJECT_DIR = pathlib.Path(__file__).resolve().parents[3]
+PROJECT_DIR = pathlib.Path(__file__).resolve().parents[3]
 _SILENT = logging.CRITICAL + 1
 
 
@@ -98,7 +98,7 @@ def _check_scheduler(
     import distributed
 
     given = f"--dask_client_address={address}" if address else f"--dask_scheduler_file={scheduler_file}"
-    start = f"PYTHONPATH={shlex.quote(str(_PROJECT_DIR))} dask"
+    start = f"PYTHONPATH={shlex.quote(str(PROJECT_DIR))} dask"
     if scheduler_file and not pathlib.Path(scheduler_file).exists():  # Dask would wait for it, for ever.
         raise ValueError(
             f"{given}: no such file; a scheduler writes it with: {start} scheduler --scheduler-file={scheduler_file}"

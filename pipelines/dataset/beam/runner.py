@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
 INSTALL = "python -m pip install --no-deps -r requirements-beam.txt"
-PROJECT_DIR = pathlib.Path(__file__).resolve().parents[3]
 _SILENT = logging.CRITICAL + 1
 _ERROR_LINE = re.compile(r"(?:[\w.]*\.)?(\w*(?:Error|Exception|Interrupt)\b.*?)(?: \[while running .*)?")
 
@@ -97,7 +96,8 @@ def prepare(runner: str, beam_flags: Sequence[str]) -> apache_beam.Pipeline:
         ValueError: Beam is not installed, or does not know the runner or a flag.
     """
     if importlib.util.find_spec("apache_beam") is None:
-        raise ValueError(f"--runner={runner} needs Apache Beam, which is not installed: {INSTALL}")
+        install = dask_cluster.INSTALL if dask_cluster.is_meant(runner) else INSTALL
+        raise ValueError(f"--runner={runner} needs Apache Beam, which is not installed: {install}")
     if dask_cluster.is_meant(runner):
         dask_cluster.check_installed(runner)
     import apache_beam
@@ -280,7 +280,7 @@ def _quoted_python() -> Iterator[None]:
 def _importable() -> Iterator[None]:
     """Lets Python processes that Beam starts import this project."""
     before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT_DIR), before]))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(dask_cluster.PROJECT_DIR), before]))
     try:
         yield
     finally:
