@@ -38,6 +38,7 @@ class Party:
         self.kept: Callable[[], str] = lambda: "the same commands begin again"
         self._cluster, self._stop = cluster, stop
         self._abouts: dict[Machine, About] = {cluster.this: server.about}
+        self._reached: list[Machine] = []
         self._pulses: list[pulse.Pulse] = []
         self._is_over = threading.Event()
         self.left = ""  # What a machine has said that was stopped.
@@ -117,7 +118,8 @@ class Party:
     def end(self, status: int, text: str) -> None:
         """Tells all machines to end."""
         self._is_over.set()
-        reached = [each.machine for each in self._pulses if not each.lost()]
+        lost = [each.machine for each in self._pulses if each.lost()]
+        reached = [machine for machine in self._reached if machine not in lost]
         messages.tell(self.target, self._cluster.this, reached, messages.END, f"{status} {text}", _TELL_SECS)
 
     def session_settings(self) -> tf.ConfigProto:
@@ -133,6 +135,7 @@ class Party:
             text = messages.receive(self.target, self._cluster.this, machine, messages.ABOUT, _ASK_SECS)
         except (OSError, tf.errors.OpError):
             return None
+        self._reached.append(machine)
         try:
             return About.of_text(text)
         except (ValueError, TypeError) as error:
