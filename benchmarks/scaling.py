@@ -157,7 +157,7 @@ def predict(args) -> None:
         for grows, evenly in ((False, False), (True, False), (False, True), (True, True)):
             found = scaling_model.bounds(steps, joined, grows, evenly)
             batch = f"{args.batch_size} a GPU" if grows else f"{args.batch_size} shared out"
-            print(f"\n{name}; {batch}{', if shares were even' if evenly else ''}\n")
+            print(f"\n{name}; {batch}{', by a ring all-reduce' if evenly else ''}\n")
             print("\n".join(table(found, args.batch_size, args.num_steps, args.price, grows)))
             ends = [scaling_model.pays_up_to(each, grows=grows) for each in (found.least, found.most)]
             print(f"\nefficiency of a half or more up to {ends[0]} GPUs, {ends[1]} with the most arithmetic")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.scaling_model import Bounds
 
-EVENLY = ", if shares were even"
+EVENLY = ", by a ring all-reduce"
 WIDTH_INCHES, HEIGHT_INCHES, DPI = 11, 4.6, 120
 
 
@@ -65,7 +65,7 @@ def _style(label: str) -> str:
 
 
 def label(wires: str, evenly: bool) -> str:
-    """Returns a curve's label; those of even shares are dashed."""
+    """Returns a curve's label; those of all-reduces are dashed."""
     return f"{wires}{EVENLY if evenly else ''}"
 
 
