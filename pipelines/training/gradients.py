@@ -54,7 +54,11 @@ def clipped(gradients: Sequence[tf.Tensor], hparams: HParams) -> tuple[list[tf.T
         return [tf.clip_by_value(gradient, -hparams.grad_clip, hparams.grad_clip) for gradient in gradients], norm
     scale = hparams.grad_clip * tf.minimum(1.0 / norm, tf.constant(1.0) / hparams.grad_clip)
     scale = tf.where(norm < hparams.grad_norm_clip_to_zero, scale, 0.0)
-    return [tf.math.multiply_no_nan(gradient, scale) for gradient in gradients], norm
+    scaled = []
+    for gradient in gradients:
+        with tf.device(gradient.device):  # That of its variable, where there are several.
+            scaled.append(tf.math.multiply_no_nan(gradient, scale))
+    return scaled, norm
 
 
 def _add(parts: list[tf.Tensor]) -> tf.Tensor:
