@@ -76,33 +76,44 @@ def test_examples_are_copied_to_the_device_of_their_tower_beforehand():
         assert {operation.device for operation in slices} == {where.host}
 
 
+def waiting() -> list[tf.Tensor]:
+    """Returns how many batches wait in each staging area of the default graph."""
+    sizes = []
+    for stage in [each for each in tf.get_default_graph().get_operations() if each.type == "Stage"]:
+        with tf.device(stage.device):
+            area = stage.get_attr("shared_name").decode()
+            sizes.append(tf.raw_ops.StageSize(dtypes=stage.get_attr("dtypes"), shared_name=area))
+    return sizes
+
+
 def test_one_batch_waits_on_the_devices():
-    """A step that is not followed by the next batch leaves none."""
     where, source = placement.of_cpu_devices(2), Source()
+    towers = where.towers(BATCH_SIZE)
     with tf.Graph().as_default():
         feed = feeding.Feed(source.make, where.host)
-        examples = [feed.examples(tower) for tower in where.towers(BATCH_SIZE)]
+        examples, sizes = [feed.examples(tower) for tower in towers], waiting()
         put = feed.put()
         with open_session(where) as session:
+            assert session.run(sizes) == [0, 0]
             session.run(put)
-            assert source.num_read == 1
+            assert (session.run(sizes), source.num_read) == ([1, 1], 1)
             session.run((examples, put))
-            assert source.num_read == 2
-            check(session.run(examples), where.towers(BATCH_SIZE), 1)
-            with pytest.raises(tf.errors.DeadlineExceededError):
-                session.run(examples, options=tf.RunOptions(timeout_in_ms=300))
+            assert (session.run(sizes), source.num_read) == ([1, 1], 2)
+            check(session.run(examples), towers, 1)
+            assert (session.run(sizes), source.num_read) == ([0, 0], 2)
 
 
 def test_runs_in_one_process_do_not_get_each_others_batches():
     with tf.Graph().as_default():
-        tower = HERE.towers(BATCH_SIZE)[0]
+        towers = HERE.towers(BATCH_SIZE)
         feeds = [feeding.Feed(Source().make) for _ in range(2)]
-        examples = [feed.examples(tower) for feed in feeds]
+        examples, sizes = [feed.examples(towers[0]) for feed in feeds], waiting()
         with open_session(HERE) as session:
             session.run(feeds[0].put())
-            with pytest.raises(tf.errors.DeadlineExceededError):
-                session.run(examples[1], options=tf.RunOptions(timeout_in_ms=300))
-            check([session.run(examples[0])], [tower], 0)
+            assert session.run(sizes) == [1, 0]
+            session.run([feed.put() for feed in feeds])
+            check([session.run(examples[1])], towers, 0)
+            assert session.run(sizes) == [2, 0]
 
 
 def test_a_step_with_a_feed_of_its_own_is_fed_nothing():
