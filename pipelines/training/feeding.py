@@ -5,6 +5,7 @@ While a step is computed, the examples of the next one are read and copied, so t
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -81,10 +82,10 @@ def _cut(tensor: tf.Tensor, tower: Tower) -> tf.Tensor:
 
 def _read(make_batches: Callable[[], tf.data.Dataset]) -> Iterator[tuple]:
     """Yields batches as arrays, computed in a session of this process."""
-    with tf.Graph().as_default() as graph:
+    with tf.Graph().as_default() as graph:  # Not around a yield, where it would be whoever asks's default graph.
         iterator = tf.data.make_initializable_iterator(make_batches())
         batch = iterator.get_next()
-        with tf.Session(graph=graph, config=session_config()) as session:
-            session.run(iterator.initializer)
-            while True:
-                yield session.run(batch)
+    with contextlib.closing(tf.Session(graph=graph, config=session_config())) as session:
+        session.run(iterator.initializer)
+        while True:
+            yield session.run(batch)

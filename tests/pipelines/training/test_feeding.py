@@ -114,9 +114,10 @@ def test_a_step_with_a_feed_of_its_own_is_fed_nothing():
 
 def test_a_server_elsewhere_is_fed_the_same_batches_in_order():
     tower = HERE.towers(BATCH_SIZE)[0]
-    with tf.Graph().as_default(), tf.Session() as session:
+    with tf.Graph().as_default() as graph, tf.Session() as session:
         feed = feeding.RemoteFeed(make_batches)
         examples = feed.examples(tower)
+        assert all(tensor.graph is graph for tensor in examples)  # Not the one that reads the batches.
         assert [tensor.op.type for tensor in examples] == ["Placeholder"] * 4
         assert [tensor.shape for tensor in examples] == [array.shape for array in batch(0)]
         session.run(feed.put())
