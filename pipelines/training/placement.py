@@ -50,7 +50,8 @@ class Placement:
     def with_variables(self, device: str) -> Callable | str:
         """Returns what to give to `tf.device` where a graph makes variables: others than these go to `device`.
 
-        Each variable goes to the holder that has the fewest bytes until then.
+        Each variable goes to the holder that has the fewest bytes until then. What is made in a scope of a device
+        within goes there, as with TensorFlow's own names of devices.
         """
         if not self.holders:
             return device
@@ -58,7 +59,7 @@ class Placement:
 
         def choose(operation) -> str:
             if operation.type not in _VARIABLES:
-                return device
+                return _merged(operation.device, device)
             if operation.name == "global_step":
                 return self.host
             holder = min(loads, key=loads.get)
@@ -67,6 +68,15 @@ class Placement:
             return holder
 
         return choose
+
+
+def _merged(inner: str, outer: str) -> str:
+    """Returns the device that a scope within another one means; what the inner one leaves open is the outer one's."""
+    fields = {}
+    for field in (*inner.split("/"), *outer.split("/")):
+        if field:
+            fields.setdefault(field.partition(":")[0], field)
+    return "".join(f"/{field}" for field in fields.values())
 
 
 HERE = Placement()
