@@ -32,9 +32,9 @@ class MusicVAE(base_model.MusicVAE):
         """Builds encoder and decoder, as in Magenta."""
         step = tf.train.get_or_create_global_step()
         self._random = StatelessRandom(self.seed, step, self.first_example, hparams.batch_size)
+        super().build(hparams, output_depth, is_training)  # Makes the encoders of a hierarchy.
         for part in self._parts():
             part.computation, part.random = precision.computation(self.precision, self.layers), self._random
-        super().build(hparams, output_depth, is_training)
 
     @property
     def fallback_reasons(self) -> list[str]:

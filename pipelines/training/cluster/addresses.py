@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 WORKER, SERVER = "worker", "ps"
 JOBS = (WORKER, SERVER)
 _CHIEFS = ("chief", "master")  # TF_CONFIG's names of a first worker that has a job of its own.
-_EXAMPLE = "host:port, as in 10.0.0.1:2222"
+_EXAMPLE = "host:port, as in 10.0.0.1:2222 or [2001:db8::1]:2222"
+_HOST = re.compile(r"[^\s:\[\]]+|\[[^\s\[\]]+\]")
+_PORT = re.compile(r"[0-9]{1,5}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,18 +62,15 @@ class Cluster:
 
     def __post_init__(self) -> None:
         for address in (*self.workers, *self.servers):
-            host, colon, port = address.rpartition(":")
-            if not (colon and host and port.isdecimal() and 0 < int(port) < 2**16):
+            host, _, port = address.rpartition(":")
+            if not (_HOST.fullmatch(host) and _PORT.fullmatch(port) and 0 < int(port) < 2**16):
                 raise ValueError(f"{address!r} is no address; accepted: {_EXAMPLE}")
         twice = {each for each in (*self.workers, *self.servers) if (*self.workers, *self.servers).count(each) > 1}
         if twice:
             raise ValueError(f"{min(twice)}: two processes of the cluster cannot have one address")
         if self.job not in JOBS:
             raise ValueError(f"there is no job {self.job!r} here; accepted: {', '.join(JOBS)}")
-        addresses = self.workers if self.job == WORKER else self.servers
-        if not 0 <= self.task < len(addresses):
-            known = f"0 to {len(addresses) - 1}" if addresses else "none, as no address is given"
-            raise ValueError(f"there is no {self.job} {self.task}; those of this cluster are {known}")
+        _check_place(self.job, self.task, self.workers if self.job == WORKER else self.servers)
 
     @property
     def machines(self) -> list[Machine]:
@@ -129,14 +129,22 @@ def _of_tf_config(text: str) -> Cluster | None:
         ) from error
     if job == "evaluator":
         raise ValueError("TF_CONFIG: an evaluator is no part of the training; start it with --mode=eval")
-    if job in _CHIEFS:
-        job = WORKER
-    elif job == WORKER:
-        number += len(chiefs)
+    if not chiefs and not workers:
+        return None
     try:
-        return _unless_alone(Cluster((*chiefs, *workers), tuple(servers), job, number)) if chiefs or workers else None
+        if job in (*_CHIEFS, WORKER):  # Numbered each by itself there, and together here.
+            _check_place(job, number, chiefs if job in _CHIEFS else workers)
+            job, number = WORKER, number if job in _CHIEFS else number + len(chiefs)
+        return _unless_alone(Cluster((*chiefs, *workers), tuple(servers), job, number))
     except ValueError as error:
         raise ValueError(f"TF_CONFIG: {error}") from error
+
+
+def _check_place(job: str, task: int, addresses: Sequence[str]) -> None:
+    """Raises ValueError if a job has no process of that number."""
+    if not 0 <= task < len(addresses):
+        known = f"0 to {len(addresses) - 1}" if addresses else "none, as no address is given"
+        raise ValueError(f"there is no {job} {task}; those of this cluster are {known}")
 
 
 def _unless_alone(cluster: Cluster) -> Cluster | None:
