@@ -36,11 +36,11 @@ def run(name: str, command: Sequence[str], log_path: pathlib.Path) -> Outcome:
         secs = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)  # For Popen, which did not see it end.
     if status:
-        raise ValueError(f"{name} failed with status {process.returncode}: {_reason(log_path)}")
+        raise ValueError(f"{name} failed with status {process.returncode}: {reason(log_path)}")
     return Outcome(secs, usage.ru_maxrss * 1024)
 
 
-def _reason(log_path: pathlib.Path) -> str:
+def reason(log_path: pathlib.Path) -> str:
     """Returns the line that says what went wrong: ours where there is one, or else the last one."""
     said = [line.strip() for line in log_path.read_text(errors="replace").split("\n") if line.strip()]
     ours = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]

@@ -97,7 +97,7 @@ class HierarchicalLstmEncoder(lstm_models.HierarchicalLstmEncoder):
                 lengths = tf.fill([segments.shape[0]], num_steps)
             encodings = encoder.encode(segments, lengths)
             sequence = tf.reshape(encodings, [batch_size, -1, encodings.shape[-1]])
-        return sequence[:, 0]
+        return tf.squeeze(sequence, 1)
 
 
 def levels(encoder: base_model.BaseEncoder) -> list[base_model.BaseEncoder]:

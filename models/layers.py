@@ -51,11 +51,11 @@ class OwnLayers:
             inputs: The inputs of the first layer, after dropout.
             state: c and h of each layer, `[batch, units]`.
         """
-        layers = [recurrence.Layer(kernel[tf.newaxis], bias[tf.newaxis]) for kernel, bias in variables]
-        states = [(c[tf.newaxis], h[tf.newaxis]) for c, h in state]
+        layers = [recurrence.Layer(tf.expand_dims(kernel, 0), tf.expand_dims(bias, 0)) for kernel, bias in variables]
+        states = [(tf.expand_dims(c, 0), tf.expand_dims(h, 0)) for c, h in state]
         shapes = [[inputs.steps, 1, *layer_state.c.shape.as_list()] for layer_state in state[:-1]]
         masks = [self.random.dropout_mask(shape, self._keep_prob, axis=2) for shape in shapes]
-        return recurrence.outputs(layers, inputs, states, self.computation, masks)[:, 0]
+        return tf.squeeze(recurrence.outputs(layers, inputs, states, self.computation, masks), 1)
 
 
 def variables_of(

@@ -12,7 +12,7 @@ two products forwards and three backwards, and a dozen passes over memory for th
   beside the steps of the next quarter.
 
 On GPUs, where each operation costs a launch, a layer is one operation instead: a `BlockLSTM` for each direction, slower
-on a CPU, or cuDNN's, which a CPU does not have (`cudnn`).
+on a CPU (`block_lstm`), or cuDNN's, which a CPU does not have (`cudnn`).
 
 The equations and the order of the gates in the kernel (input, candidate, forget, output) are `LSTMBlockCell`'s; see its
 documentation in TensorFlow.
@@ -23,7 +23,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from models import cudnn, step_loop
+import numpy as np
+
+from models import block_lstm, cudnn, step_loop
 from models.magenta import tf
 
 FORGET_GATE = 2
@@ -125,40 +127,18 @@ def last_output(layer: Layer, inputs: Inputs, state: State, lengths: tf.Tensor, 
     if computation.layers == STEPS:
         return _in_steps([layer], inputs, [state], (), lengths, computation)
     sequence = _at_once(layer, inputs, state, computation)
-    sequence = tf.concat([tf.cast(state[1], sequence.dtype)[tf.newaxis], sequence], axis=0)
-    batch = tf.range(tf.shape(lengths)[0])
-    ends = [tf.gather_nd(sequence[:, d], tf.stack([lengths, batch], 1)) for d in range(layer.directions)]
-    return tf.cast(tf.stack(ends), tf.float32)
+    sequence = tf.concat([tf.expand_dims(tf.cast(state[1], sequence.dtype), 0), sequence], axis=0)
+    _, directions, batch, _ = sequence.shape.as_list()
+    of_direction, of_batch = np.indices([directions, batch], np.int32)
+    ends = tf.stack([tf.tile(tf.expand_dims(lengths, 0), [directions, 1]), of_direction, of_batch], axis=-1)
+    return tf.cast(tf.gather_nd(sequence, ends), tf.float32)
 
 
 def _at_once(layer: Layer, inputs: Inputs, state: State, computation: Computation) -> tf.Tensor:
     """Does `outputs` for one layer without a loop."""
     if computation.layers == BLOCK:
-        return _by_block(layer, _as_dense(layer, inputs, tf.float32), state)
+        return block_lstm.outputs(_as_dense(layer, inputs, tf.float32), layer.kernel, layer.bias, state, FORGET_BIAS)
     return cudnn.lstm(layer.kernel, layer.bias, _as_dense(layer, inputs, computation.dtype), state, FORGET_BIAS)
-
-
-def _by_block(layer: Layer, dense: tf.Tensor, state: State) -> tf.Tensor:
-    """Does `outputs` for one layer, by a `BlockLSTM` for each direction; the inputs are those of `_as_dense`."""
-    no_peephole = tf.zeros([layer.units])
-    per_direction = [
-        tf.raw_ops.BlockLSTM(
-            seq_len_max=tf.shape(dense, out_type=tf.int64)[0],
-            x=dense[:, direction],
-            cs_prev=state[0][direction],
-            h_prev=state[1][direction],
-            w=layer.kernel[direction],
-            wci=no_peephole,
-            wcf=no_peephole,
-            wco=no_peephole,
-            b=layer.bias[direction],
-            forget_bias=FORGET_BIAS,
-            cell_clip=-1.0,
-            use_peephole=False,
-        ).h
-        for direction in range(layer.directions)
-    ]
-    return tf.stack(per_direction, axis=1)
 
 
 def _as_dense(layer: Layer, inputs: Inputs, dtype: tf.DType) -> tf.Tensor:
@@ -166,9 +146,9 @@ def _as_dense(layer: Layer, inputs: Inputs, dtype: tf.DType) -> tf.Tensor:
     parts = [tf.cast(each, dtype) for each in (inputs.data, inputs.dense) if each is not None]
     if inputs.tokens is not None:
         num_tokens = _row_counts(layer, inputs)[0]
-        parts.insert(0, tf.one_hot(inputs.tokens, num_tokens, dtype=dtype)[:, tf.newaxis])
+        parts.insert(0, tf.expand_dims(tf.one_hot(inputs.tokens, num_tokens, dtype=dtype), 1))
     if inputs.constant is not None:
-        constant = tf.cast(inputs.constant, dtype)[tf.newaxis, tf.newaxis]
+        constant = tf.reshape(tf.cast(inputs.constant, dtype), [1, 1, *inputs.constant.shape])
         parts.append(tf.tile(constant, [inputs.steps, layer.directions, 1, 1]))
     return tf.concat(parts, axis=-1)
 

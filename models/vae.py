@@ -6,7 +6,7 @@ tokens, and the random numbers of training depend on the run's seed and the step
 
 from __future__ import annotations
 
-from models import encoders, objective, own_hparams, precision, sequences
+from models import encoders, objective, own_hparams, precision, recurrence, sequences
 from models.hierarchical_decoder import core_decoders
 from models.layers import OwnLayers
 from models.magenta import base_model, tf
@@ -32,9 +32,14 @@ class MusicVAE(base_model.MusicVAE):
         """Builds encoder and decoder, as in Magenta."""
         step = tf.train.get_or_create_global_step()
         self._random = StatelessRandom(self.seed, step, self.first_example, hparams.batch_size)
-        super().build(hparams, output_depth, is_training)  # Makes the encoders of a hierarchy.
-        for part in self._parts():
+        super().build(hparams, output_depth, is_training)
+        for part in self._parts():  # A hierarchical encoder makes its levels when it is built.
             part.computation, part.random = precision.computation(self.precision, self.layers), self._random
+
+    @property
+    def computes_at_once(self) -> bool:
+        """Whether a layer is one operation, as on a GPU, where each that is started costs time."""
+        return precision.computation(self.precision, self.layers).layers != recurrence.STEPS
 
     @property
     def fallback_reasons(self) -> list[str]:

@@ -43,22 +43,41 @@ def total(
     return sums
 
 
-def clipped(gradients: Sequence[tf.Tensor], hparams: HParams) -> tuple[list[tf.Tensor], tf.Tensor]:
+def clipped(
+    gradients: Sequence[tf.Tensor], hparams: HParams, *, at_once: bool = False
+) -> tuple[list[tf.Tensor], tf.Tensor]:
     """Returns the gradients clipped as in Magenta's `music_vae_train.train`, and their norm before that.
 
     With `clip_mode` "global_norm" they are scaled down to a norm of `grad_clip`; where the norm is not below
     `grad_norm_clip_to_zero`, as when it is not a number, they are zeros.
+
+    Args:
+        gradients: Those of all variables.
+        hparams: With `clip_mode`, `grad_clip` and `grad_norm_clip_to_zero`.
+        at_once: Whether to clip them as one vector: fewer kernels for a GPU, which has to hold all of them; on a CPU
+            its copies take longer. The norm is then rounded otherwise.
     """
-    norm = tf.global_norm(gradients)
     if hparams.clip_mode == "value":
-        return [tf.clip_by_value(gradient, -hparams.grad_clip, hparams.grad_clip) for gradient in gradients], norm
+        bound, norm = hparams.grad_clip, tf.global_norm(gradients)
+        return [tf.clip_by_value(gradient, -bound, bound) for gradient in gradients], norm
+    if not at_once:
+        norm = tf.global_norm(gradients)
+        scale, scaled = _scale(norm, hparams), []
+        for gradient in gradients:
+            with tf.device(gradient.device):  # That of its variable, where there are several.
+                scaled.append(tf.math.multiply_no_nan(gradient, scale))
+        return scaled, norm
+    flat = tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)
+    norm = tf.sqrt(2 * tf.nn.l2_loss(flat))
+    sizes = [gradient.shape.num_elements() for gradient in gradients]
+    parts = tf.split(tf.math.multiply_no_nan(flat, _scale(norm, hparams)), sizes)
+    return [tf.reshape(part, gradient.shape) for part, gradient in zip(parts, gradients, strict=True)], norm
+
+
+def _scale(norm: tf.Tensor, hparams: HParams) -> tf.Tensor:
+    """Returns what gradients of a norm are multiplied with. A condition would have a GPU wait for the CPU."""
     scale = hparams.grad_clip * tf.minimum(1.0 / norm, tf.constant(1.0) / hparams.grad_clip)
-    scale = tf.where(norm < hparams.grad_norm_clip_to_zero, scale, 0.0)
-    scaled = []
-    for gradient in gradients:
-        with tf.device(gradient.device):  # That of its variable, where there are several.
-            scaled.append(tf.math.multiply_no_nan(gradient, scale))
-    return scaled, norm
+    return tf.where(norm < hparams.grad_norm_clip_to_zero, scale, 0.0)
 
 
 def _add(parts: list[tf.Tensor]) -> tf.Tensor:

@@ -79,7 +79,9 @@ def build(
             optimizer = tf.train.SyncReplicasOptimizer(optimizer, replica.num_sync_workers)
             hooks.append(optimizer.make_session_run_hook(is_chief=replica.is_chief))
         summed = gradients.total([each.gradients for each in built], towers, variables)
-        clipped, norm = gradients.clipped(summed, hparams)
+        one_device = len(where.holders) < 2 and not replica.num_ps_tasks
+        at_once = one_device and isinstance(config.model, MusicVAE) and config.model.computes_at_once
+        clipped, norm = gradients.clipped(summed, hparams, at_once=at_once)
         train = _apply(optimizer, clipped, variables, step, hparams)
         train = _averaged(train, step, hparams)
         with tf.control_dependencies([train]):

@@ -197,3 +197,38 @@ def test_fraternal_dropout_is_how_far_two_decodings_are_apart(name):
         assert len(names) == len(set(names))
     assert found[1.0][2] == 0
     assert found[0.5][2] > 0
+
+
+def hierarchy_encoded(step: int, **attributes) -> tuple[np.ndarray, list[str]]:
+    """Returns what the encoder of bars and of their sequence makes of a batch in training, and its graph's types."""
+    overrides = f"{SIZES},encoder_keep_prob=0.5"
+    config = configs.with_hparams(configs.CONFIG_MAP["hier-drums_4bar_groove_hikl"], overrides)
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        for name, value in attributes.items():
+            setattr(config.model, name, value)
+        config.model.build(config.hparams, 512, is_training=True)
+        encoding = config.model.encode(tf.ones([BATCH, 64, config.data_converter.input_depth]), tf.fill([BATCH], 64))
+        types = [operation.type for operation in graph.get_operations()]
+        for variable in tf.trainable_variables():
+            variable.load(np.random.default_rng(1).normal(0, 0.5, variable.shape), session)
+        config.model.global_step.load(step, session)
+        return session.run(encoding.loc), types
+
+
+def test_the_dropout_of_all_encoders_of_a_hierarchy_follows_from_seed_and_step():
+    found = [hierarchy_encoded(step, seed=seed)[0] for step, seed in ((1, 1), (1, 1), (2, 1), (1, 2))]
+    np.testing.assert_array_equal(found[0], found[1])
+    assert not np.isclose(found[0], found[2]).any()
+    assert not np.isclose(found[0], found[3]).any()
+
+
+def test_all_encoders_of_a_hierarchy_compute_as_their_model_does():
+    at_once, types = hierarchy_encoded(1, seed=1, layers="block")
+    assert types.count("BlockLSTM") == 2 * 2  # Of the bars, and of their sequence, both ways.
+    assert not {"While", "StatelessWhile"} & set(types)
+    in_steps, types = hierarchy_encoded(1, seed=1, layers="steps")
+    assert "BlockLSTM" not in types
+    np.testing.assert_allclose(at_once, in_steps, rtol=1e-4, atol=1e-5)
+    rounded, _ = hierarchy_encoded(1, seed=1, layers="steps", precision="bf16")
+    np.testing.assert_allclose(rounded, in_steps, atol=0.05)
+    assert not np.array_equal(rounded, in_steps)

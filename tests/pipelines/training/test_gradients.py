@@ -126,3 +126,37 @@ def test_clipping_by_value_clips_each_number():
     np.testing.assert_array_equal(found[0], [1.0, -0.5])
     np.testing.assert_array_equal(found[1], [[-1.0]])
     assert norm == pytest.approx(50, rel=1e-3)  # Which does not drop it.
+
+
+AT_ONCE = [np.float32([[3, 0], [0, 1]]), np.float32([-1, 2, 0]), np.float32([1])]  # Their norm is 4.
+
+
+def at_once(values: list, **changed) -> tuple[list[np.ndarray], float]:
+    """Does what `clipped` does, by way of one vector."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        given = [tf.constant(value, tf.float32) for value in values]
+        return session.run(gradients.clipped(given, hparams(**changed), at_once=True))
+
+
+@pytest.mark.parametrize(("grad_clip", "factor"), [(1.0, 0.25), (8.0, 1.0)])
+def test_as_one_vector_they_are_scaled_the_same(grad_clip, factor):
+    found, norm = at_once(AT_ONCE, grad_clip=grad_clip)
+    assert norm == 4
+    for gradient, value, other in zip(found, AT_ONCE, clipped(AT_ONCE, grad_clip=grad_clip)[0], strict=True):
+        np.testing.assert_array_equal(gradient, value * np.float32(factor))
+        np.testing.assert_array_equal(gradient, other)
+
+
+@pytest.mark.parametrize("spoilt", [np.nan, np.inf, 1e3])
+def test_as_one_vector_what_is_too_large_or_no_number_is_dropped(spoilt):
+    found, norm = at_once([*AT_ONCE[:2], np.float32([spoilt])])
+    assert not norm < 10
+    assert [gradient.shape for gradient in found] == [(2, 2), (3,), (1,)]
+    assert not any(gradient.any() for gradient in found)
+
+
+def test_as_one_vector_values_are_clipped_the_same():
+    found, norm = at_once(AT_ONCE, clip_mode="value", grad_clip=1.5)
+    assert norm == 4
+    np.testing.assert_array_equal(found[0], [[1.5, 0], [0, 1]])
+    np.testing.assert_array_equal(found[1], [-1, 1.5, 0])
