@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 ROOT = pathlib.Path(__file__).parents[1]
 TINY = "--hparams=batch_size=6,enc_rnn_size=[8],dec_rnn_size=[6,6],z_size=4"
@@ -103,3 +103,12 @@ def free_ports(num_ports: int) -> list[int]:
     for each in opened:
         each.close()
     return ports
+
+
+def until(is_so: Callable[[], bool], secs: float = 10) -> None:
+    """Waits until something is so; fails if it is not in time."""
+    end = time.monotonic() + secs
+    while not is_so():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {secs} s")
+        time.sleep(0.05)

@@ -42,6 +42,7 @@ def claim(machine: Machine, listen: str | None = None) -> socket.socket:
         OSError: the port is taken, or the address is not this machine's.
         ValueError: the host has no address.
     """
+    addresses = resolved(listen or machine.host)
     held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     if sys.platform == "linux":
         try:
@@ -49,7 +50,7 @@ def claim(machine: Machine, listen: str | None = None) -> socket.socket:
         except OSError as error:
             held.close()
             raise _taken(machine) from error
-    for address in resolved(listen or machine.host):
+    for address in addresses:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -138,7 +138,7 @@ class Party:
         self._reached.append(machine)
         try:
             return About.of_text(text)
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise ValueError(f"{machine}: {error}; bring all machines to the same version") from error
 
     def _admit(self, machine: Machine, about: About) -> None:

@@ -36,11 +36,12 @@ class About:
         """Reads what `to_text` has written.
 
         Raises:
-            ValueError: another version has written it.
+            ValueError: another version has written it, or another program.
         """
         given = json.loads(text)
-        if given.get("version") != VERSION:
-            raise ValueError(f"it runs another version of this program ({given.get('version')}, not {VERSION})")
+        version = given.get("version") if isinstance(given, dict) else None
+        if version != VERSION or given.keys() != {field.name for field in dataclasses.fields(cls)}:
+            raise ValueError(f"it runs another version of this program ({version}, not {VERSION})")
         return cls(**given)
 
 
