@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pathlib
+import re
 
 from models.magenta import tf
 
 BACKWARDS = ", backwards"
 OTHER = "other"
-_MADE_BY_GRAPPLER = ("ConstantFolding/", "ArithmeticOptimizer/", "LoopOptimizer/", "RemapperOptimizer/")
+_MADE_BY_GRAPPLER = re.compile(
+    "((ConstantFolding|ArithmeticOptimizer|LoopOptimizer|RemapperOptimizer)/(ReorderCastLikeAndValuePreserving_[^_]+_)?)*"
+)
 # By file and function, "" is any; of those that called one another the innermost counts.
 _PARTS = {
     ("stateless_random.py", ""): "random numbers",
@@ -64,8 +67,7 @@ def part_of(graph: tf.Graph, name: str) -> str:
 
 def original(graph: tf.Graph, name: str) -> tf.Operation | None:
     """Returns the operation of the program that an optimized graph's stems from, as far as its name says so."""
-    for prefix in _MADE_BY_GRAPPLER:
-        name = name.removeprefix(prefix)
+    name = name[_MADE_BY_GRAPPLER.match(name).end() :]
     while name:
         try:
             return graph.get_operation_by_name(name)

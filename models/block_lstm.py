@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from models import devices
 from models.magenta import tf
 from models.step_loop import NUM_GATES
 
@@ -52,7 +53,7 @@ def outputs(
 
 def _block(data: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, c: tf.Tensor, h: tf.Tensor, forget_bias: float):
     """Returns the results of `BlockLSTM` for one direction, `[steps, batch, units]` each."""
-    with tf.device("/cpu:0"):  # The operation reads it there.
+    with tf.device(devices.HOST):  # The operation reads it there.
         num_steps = tf.constant(int(data.shape[0]), tf.int64)
     return tf.raw_ops.BlockLSTM(
         **{"seq_len_max": num_steps, "x": data, "cs_prev": c, "h_prev": h, "w": kernel, "b": bias},

@@ -129,7 +129,7 @@ class WholeSequences(OwnLayers):
             return recurrence.Inputs(tokens, data, constant=z if conditional else None)
         if tokens is not None:
             is_kept = self.random.coin_flips(tokens.shape, self._keep_prob, axis=1)
-            tokens = tf.where(is_kept, tokens, tf.fill(tokens.shape, -1))
+            tokens = tf.where_v2(is_kept, tokens, -1)
         repeated = tf.tile(tf.reshape(z, [1, 1, *z.shape]), [x_input.shape[0], 1, 1, 1])
         dense = self.random.dropout(repeated, self._keep_prob, axis=2) if conditional else None
         return recurrence.Inputs(tokens, data, dense)

@@ -10,6 +10,7 @@ import dataclasses
 
 OLDEST = (6, 0)
 NEWEST = (9, 0)
+HOST = "/device:CPU:0"  # Of the process that computes. A GPU waits for what it is asked, not for what it is told.
 CPU_ALONE = "CUDA_VISIBLE_DEVICES=-1 computes on the CPU"
 
 

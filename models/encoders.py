@@ -5,7 +5,7 @@ Upstream: `magenta/models/music_vae/lstm_models.py` of magenta 2.1.4.
 
 from __future__ import annotations
 
-from models import own_hparams, recurrence
+from models import devices, own_hparams, recurrence
 from models.layers import OwnLayers, variables_of
 from models.magenta import base_model, lstm_models, lstm_utils, tf
 
@@ -88,8 +88,9 @@ class HierarchicalLstmEncoder(lstm_models.HierarchicalLstmEncoder):
         """
         batch_size, depth = int(sequence.shape[0]), sequence.shape[2]
         num_segments = self._total_length // self._level_lengths[0]
-        lengths = lstm_utils.maybe_split_sequence_lengths(sequence_length, num_segments, self._total_length)
-        lengths = tf.reshape(lengths, [-1])
+        with tf.device(devices.HOST):  # Which checks them, too.
+            lengths = lstm_utils.maybe_split_sequence_lengths(sequence_length, num_segments, self._total_length)
+            lengths = tf.reshape(lengths, [-1])
         sequence.set_shape([batch_size, self._total_length, depth])
         for num_steps, encoder in zip(self._level_lengths, levels(self), strict=True):
             segments = tf.reshape(sequence, [-1, num_steps, sequence.shape[-1]])

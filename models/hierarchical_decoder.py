@@ -12,7 +12,7 @@ Checkpoints are interchangeable with upstream's in both directions.
 
 from __future__ import annotations
 
-from models import own_hparams, recurrence
+from models import devices, own_hparams, recurrence
 from models.decoders import Decoded, LossAndResults, WholeSequences
 from models.layers import OwnLayers, variables_of
 from models.magenta import base_model, lstm_models, lstm_utils, tf
@@ -57,7 +57,8 @@ class HierarchicalLstmDecoder(OwnLayers, lstm_models.HierarchicalLstmDecoder):
         batch_size = int(x_input.shape[0])
         embeddings = self.embeddings = self._conduct(tf.zeros([batch_size, 0]) if z is None else z)
         bars = embeddings.shape[0] // batch_size
-        x_length = lstm_utils.maybe_split_sequence_lengths(x_length, bars, self._total_length)
+        with tf.device(devices.HOST):  # Which checks them, too.
+            x_length = lstm_utils.maybe_split_sequence_lengths(x_length, bars, self._total_length)
         with tf.variable_scope("core_decoder", reuse=tf.AUTO_REUSE):
             decoded = self._core_decoder.decode(
                 _split_bars(x_input, bars),

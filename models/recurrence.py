@@ -25,7 +25,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models import block_lstm, cudnn, step_loop
+from models import block_lstm, cudnn, devices, step_loop
 from models.magenta import tf
 
 FORGET_GATE = 2
@@ -130,7 +130,8 @@ def last_output(layer: Layer, inputs: Inputs, state: State, lengths: tf.Tensor, 
     sequence = tf.concat([tf.expand_dims(tf.cast(state[1], sequence.dtype), 0), sequence], axis=0)
     _, directions, batch, _ = sequence.shape.as_list()
     of_direction, of_batch = np.indices([directions, batch], np.int32)
-    ends = tf.stack([tf.tile(tf.expand_dims(lengths, 0), [directions, 1]), of_direction, of_batch], axis=-1)
+    with tf.device(devices.HOST):
+        ends = tf.stack([tf.tile(tf.expand_dims(lengths, 0), [directions, 1]), of_direction, of_batch], axis=-1)
     return tf.cast(tf.gather_nd(sequence, ends), tf.float32)
 
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from grooves import drums
+import contextlib
+
+import numpy as np
+
+from grooves import drums, tokens
+from models import devices
 from models.magenta import tf
+
+_HITS = tokens.to_hits(np.arange(tokens.NUM_TOKENS)).astype(np.float32)  # Of each token.
 
 
 def as_tokens(sequence: tf.Tensor) -> tf.Tensor:
@@ -17,8 +24,8 @@ def as_tokens(sequence: tf.Tensor) -> tf.Tensor:
     """
     if sequence.dtype.is_integer:
         return sequence
-    tokens = tf.argmax(sequence, axis=-1, output_type=tf.int32)
-    return tf.where(tf.reduce_max(sequence, axis=-1) > 0, tokens, tf.fill(tf.shape(tokens), -1))
+    likeliest = tf.argmax(sequence, axis=-1, output_type=tf.int32)
+    return tf.where_v2(tf.reduce_max(sequence, axis=-1) > 0, likeliest, -1)
 
 
 def as_one_hot(sequence: tf.Tensor, depth: int) -> tf.Tensor:
@@ -34,13 +41,16 @@ def one_step_late(sequence: tf.Tensor) -> tf.Tensor:
 
 
 def time_major(sequence: tf.Tensor) -> tf.Tensor:
-    """Returns `[batch, steps, …]` as `[steps, batch, …]`, or the other way round."""
-    return tf.transpose(sequence, [1, 0, *range(2, len(sequence.shape))])
+    """Returns `[batch, steps, …]` as `[steps, batch, …]`, or the other way round.
+
+    Integers are moved on the host, where TensorFlow does all else with them.
+    """
+    with tf.device(devices.HOST) if sequence.dtype.is_integer else contextlib.nullcontext():
+        return tf.transpose(sequence, [1, 0, *range(2, len(sequence.shape))])
 
 
 def hits_of(sequence: tf.Tensor) -> tf.Tensor:
     """Returns hits `[batch, steps, 9]`, float32, of drums' tokens `[batch, steps]` or grooves `[batch, steps, 27]`."""
     if not sequence.dtype.is_integer:
         return tf.to_float(sequence[..., : drums.NUM_CLASSES])
-    bits = tf.bitwise.right_shift(tf.maximum(sequence, 0)[..., tf.newaxis], tf.range(drums.NUM_CLASSES))
-    return tf.to_float(tf.bitwise.bitwise_and(bits, 1))
+    return tf.gather(_HITS, tf.maximum(sequence, 0))

@@ -14,6 +14,7 @@ import hashlib
 import math
 from collections.abc import Callable
 
+from models import devices
 from models.magenta import tf
 
 _PHILOX = 1  # TensorFlow's number for it.
@@ -103,10 +104,11 @@ class StatelessRandom:
         return tf.constant([int.from_bytes(digest, "little")], tf.uint64)
 
     def _counter(self, first: int, time: tf.Tensor | int) -> tf.Tensor:
-        upper = tf.constant(0, tf.int64) if self._step is None else tf.cast(self._step, tf.int64)
-        if not isinstance(time, int) or time:
-            upper += tf.cast(time, tf.int64) * _TIME_SHIFT
-        return tf.bitcast(tf.stack([tf.constant(first, tf.int64), upper]), tf.uint64)
+        with tf.device(devices.HOST):  # It counts the steps; two numbers are copied sooner than computed on a GPU.
+            upper = tf.constant(0, tf.int64) if self._step is None else tf.cast(self._step, tf.int64)
+            if not isinstance(time, int) or time:
+                upper += tf.cast(time, tf.int64) * _TIME_SHIFT
+            return tf.bitcast(tf.stack([tf.constant(first, tf.int64), upper]), tf.uint64)
 
 
 def _moved(values: list, source: int, target: int) -> list:

@@ -6,7 +6,7 @@ tokens, and the random numbers of training depend on the run's seed and the step
 
 from __future__ import annotations
 
-from models import encoders, objective, own_hparams, precision, recurrence, sequences
+from models import devices, encoders, objective, own_hparams, precision, recurrence, sequences
 from models.hierarchical_decoder import core_decoders
 from models.layers import OwnLayers
 from models.magenta import base_model, tf
@@ -46,6 +46,19 @@ class MusicVAE(base_model.MusicVAE):
         """Why Magenta's own layers compute parts of the model; known after `build`."""
         return sorted({part.fallback_reason for part in self._parts() if part.fallback_reason})
 
+    def train(self, input_sequence, output_sequence, sequence_length, control_sequence=None) -> tf.train.Optimizer:
+        """Builds the loss and what is shown of it, and returns the optimizer, as in Magenta.
+
+        What follows from the number of the step alone is computed on the host, which counts it.
+        """
+        _, scalars = self._compute_model_loss(input_sequence, output_sequence, sequence_length, control_sequence)
+        lowest, highest = self.hparams.min_learning_rate, self.hparams.learning_rate
+        with tf.device(devices.HOST):
+            rate = (highest - lowest) * tf.pow(self.hparams.decay_rate, tf.to_float(self.global_step)) + lowest
+        for name, values in ({"learning_rate": rate} | scalars).items():
+            tf.summary.scalar(name, tf.reduce_mean(values) if values.shape.rank else values)
+        return tf.train.AdamOptimizer(rate)
+
     def encode(self, sequence, sequence_length, control_sequence=None):
         """Returns the posterior of each sequence, a diagonal normal distribution `[batch, z_size]`.
 
@@ -77,7 +90,7 @@ class MusicVAE(base_model.MusicVAE):
             return inputs
         is_hidden = self._random.coin_flips(inputs.shape[:2], probability)
         if inputs.dtype.is_integer:
-            return tf.where(is_hidden, tf.fill(inputs.shape, -1), inputs)
+            return tf.where_v2(is_hidden, -1, inputs)
         return tf.to_float(inputs) * tf.to_float(~is_hidden)[..., tf.newaxis]
 
     def _parts(self) -> list[OwnLayers]:
@@ -117,7 +130,8 @@ class MusicVAE(base_model.MusicVAE):
             added["auxiliary"] = self._auxiliary_loss(targets, z)
 
         kl_terms = objective.kl_terms(kl, hparams)
-        beta = objective.beta(hparams, tf.to_float(self.global_step))
+        with tf.device(devices.HOST):
+            beta = tf.convert_to_tensor(objective.beta(hparams, tf.to_float(self.global_step)))
         self.loss = tf.reduce_mean(r_loss) + beta * tf.reduce_mean(kl_terms["kl_loss"])
         for name, losses in added.items():
             self.loss += own_hparams.value(hparams, f"{name}_weight") * tf.reduce_mean(losses)

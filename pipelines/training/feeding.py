@@ -6,10 +6,10 @@ While a step is computed, the examples of the next one are read and copied, so t
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from models.magenta import session_config, tf
-from pipelines.training.placement import Tower
+from pipelines.training.placement import HOST, Tower
 
 
 class Feed:
@@ -26,11 +26,27 @@ class Feed:
 
     def examples(self, tower: Tower) -> list[tf.Tensor]:
         """Returns a tower's part of each tensor of the next batch, on its device."""
-        area = f"{self._area} {tower.first}"
         with tf.device(self._host):
             parts = [_cut(tensor, tower) for tensor in self._batch]
-        with tf.device(tower.device):
+        # TensorFlow computes with small integers, tokens and lengths, in the memory of a GPU's host.
+        are_integers = [part.dtype.is_integer for part in parts]
+        floats = [part for part in parts if not part.dtype.is_integer]
+        floats = self._staged(floats, tower.device, f"{tower.first}")
+        integers = [part for part in parts if part.dtype.is_integer]
+        integers = self._staged(integers, tower.machine + HOST, f"{tower.first} on the host", after=floats)
+        return [(integers if is_integer else floats).pop(0) for is_integer in are_integers]
+
+    def _staged(
+        self, parts: list[tf.Tensor], device: str, name: str, after: Sequence[tf.Tensor] = ()
+    ) -> list[tf.Tensor]:
+        """Returns parts of the batch from a staging area of a device, which has a name.
+
+        They are taken `after` others: what waits for a batch holds one of TensorFlow's few threads.
+        """
+        area = f"{self._area} {name}"
+        with tf.device(device):
             self._puts.append(tf.raw_ops.Stage(values=parts, shared_name=area))
+        with tf.device(device), tf.control_dependencies(after):
             staged = tf.raw_ops.Unstage(dtypes=[part.dtype for part in parts], shared_name=area)
         for tensor, part in zip(staged, parts, strict=True):
             tensor.set_shape(part.shape)

@@ -12,6 +12,8 @@ import math
 import re
 from collections.abc import Callable
 
+from models.devices import HOST
+
 _VARIABLES = ("Variable", "VariableV2", "VarHandleOp")  # Types of operations.
 
 
@@ -36,7 +38,7 @@ class Placement:
 
     devices: tuple[str, ...] = ("",)  # Of the towers.
     holders: tuple[str, ...] = ()  # Of the variables, which are shared out evenly; none is as TensorFlow chooses.
-    host: str = ""  # The CPU of the process that reads the examples and writes checkpoints.
+    host: str = HOST  # The CPU of the process that reads the examples and writes checkpoints.
 
     def towers(self, batch_size: int) -> list[Tower]:
         """Cuts a batch into parts that differ by one example at most; no tower is without any."""
@@ -86,13 +88,13 @@ def of_gpus(num: int) -> Placement:
     """Returns the placement on the first `num` GPUs of a machine; without any, on its CPU."""
     if num < 2:
         return HERE
-    devices = tuple(f"/device:GPU:{number}" for number in range(num))
-    return Placement(devices, devices, "/device:CPU:0")
+    gpus = tuple(f"/device:GPU:{number}" for number in range(num))
+    return Placement(gpus, gpus)
 
 
 def of_cpu_devices(num: int) -> Placement:
     """Returns the placement on `num` logical devices that share a machine's CPU: what several GPUs do, to be tried."""
     if num < 2:
         return HERE
-    devices = tuple(f"/device:CPU:{number}" for number in range(num))
-    return Placement(devices, devices, "/device:CPU:0")
+    parts = tuple(f"/device:CPU:{number}" for number in range(num))
+    return Placement(parts, parts)

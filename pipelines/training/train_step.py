@@ -74,7 +74,8 @@ def build(
     with tf.device(where.with_variables(towers[0].device)):
         built = _build_towers(config, towers, feed)
         variables, optimizer = tf.trainable_variables(), built[0].optimizer
-        _warm_up(optimizer, step, hparams)
+        with tf.device(where.host):
+            _warm_up(optimizer, step, hparams)
         if replica.num_sync_workers:
             optimizer = tf.train.SyncReplicasOptimizer(optimizer, replica.num_sync_workers)
             hooks.append(optimizer.make_session_run_hook(is_chief=replica.is_chief))
@@ -84,7 +85,7 @@ def build(
         clipped, norm = gradients.clipped(summed, hparams, at_once=at_once)
         train = _apply(optimizer, clipped, variables, step, hparams)
         train = _averaged(train, step, hparams)
-        with tf.control_dependencies([train]):
+        with tf.control_dependencies([train]), tf.device(where.host):
             number = step.read_value()
         tags, scalars = _measured(built, towers, norm)
     if seed is not None:
@@ -193,13 +194,15 @@ def _summarized(summaries: list[tf.Tensor]) -> dict[str, tf.Tensor]:
 def _measured(built: list[_BuiltTower], towers: list[Tower], norm: tf.Tensor) -> tuple[tuple[str, ...], tf.Tensor]:
     """Returns the tags of what is measured, and the values: means over all examples."""
     batch_size = sum(tower.size for tower in towers)
+    tags = (*built[0].scalars, NORM_TAG)
+    if len(built) == 1:
+        return tags, tf.stack([*(tf.cast(value, tf.float32) for value in built[0].scalars.values()), norm])
     parts = []
     for each, tower in zip(built, towers, strict=True):
         with tf.device(tower.device):
             values = tf.stack([tf.cast(each.scalars[tag], tf.float32) for tag in each.scalars])
-            parts.append(values if len(towers) == 1 else values * (tower.size / batch_size))
-    means = parts[0] if len(parts) == 1 else tf.add_n(parts)
-    return (*built[0].scalars, NORM_TAG), tf.concat([means, norm[tf.newaxis]], axis=0)
+            parts.append(values * (tower.size / batch_size))
+    return tags, tf.concat([tf.add_n(parts), norm[tf.newaxis]], axis=0)
 
 
 def _apply(

@@ -36,7 +36,7 @@ def test_more_devices_than_examples_leave_devices_over():
 
 def test_without_devices_there_is_one_tower_wherever_tensorflow_computes():
     assert HERE.towers(5) == [Tower("", 0, 5)]
-    assert (HERE.holders, HERE.host) == ((), "")
+    assert (HERE.holders, HERE.host) == ((), placement.HOST)
 
 
 @pytest.mark.parametrize(
@@ -97,3 +97,31 @@ def test_devices_of_one_kind_hold_the_variables_too():
 @pytest.mark.parametrize("num", [0, 1])
 def test_one_device_or_none_is_left_to_tensorflow(num):
     assert placement.of_gpus(num) is placement.of_cpu_devices(num) is HERE
+
+
+def test_variables_are_shared_out_and_what_is_within_another_device_goes_there():
+    where = placement.of_gpus(2)
+    with tf.Graph().as_default(), tf.device(where.with_variables(where.devices[0])):
+        large, small, other = (tf.get_variable(name, [size]) for name, size in (("a", 9), ("b", 2), ("c", 3)))
+        assert tf.zeros([]).device == "/device:GPU:0"
+        with tf.device("/device:GPU:1"):
+            assert tf.zeros([]).device == "/device:GPU:1"
+            with tf.device(placement.HOST):
+                assert tf.zeros([]).device == "/device:CPU:0"
+        step = tf.train.get_or_create_global_step()
+    assert [variable.device for variable in (large, small, other)] == [
+        "/device:GPU:0",
+        "/device:GPU:1",
+        "/device:GPU:1",
+    ]
+    assert step.device == "/device:CPU:0"
+
+
+def test_a_device_within_one_of_a_cluster_is_of_its_machine():
+    outer = "/job:worker/task:3/device:GPU:1"
+    where = Placement((outer, outer), (outer, outer))
+    with tf.Graph().as_default(), tf.device(where.with_variables(outer)):
+        assert tf.zeros([]).device == outer
+        with tf.device(placement.HOST):
+            inner = tf.DeviceSpec.from_string(tf.zeros([]).device)
+    assert inner == tf.DeviceSpec.from_string("/job:worker/task:3/device:CPU:0")

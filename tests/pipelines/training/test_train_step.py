@@ -1,5 +1,6 @@
 """The graph of a training step: what is measured of it, and where it is computed."""
 
+import collections
 import functools
 import itertools
 
@@ -86,6 +87,52 @@ def test_averages_follow_the_variables(starter_records):
         decay = min(0.9, (1 + step) / (10 + step))
         average = decay * average + (1 - decay) * after[name]
         assert after[f"{name}/{checkpoints.AVERAGE}"] == pytest.approx(average, abs=1e-6)
+
+
+def step_of(starter_records, where, layers: str, name: str, hparams: str) -> train_step.TrainingStep:
+    """Builds a step of a small model whose batch is drawn, and dropped out of, the same for all placements."""
+    config = configs.with_hparams(configs.CONFIG_MAP[name], f"{TINY_HPARAMS},{hparams}")
+    config.model.seed, config.model.layers = 1, layers
+    make_batches, _ = batches.training_batches(config, str(starter_records / "train.tfrecord"), seed=1)
+    return train_step.build(config, make_batches, where=where, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "hparams"),
+    [
+        ("groovae_4bar", "encoder_keep_prob=0.8,decoder_keep_prob=0.7"),
+        ("hier-drums_4bar_groove_hikl", "encoder_keep_prob=0.8,word_dropout=0.3"),
+    ],
+)
+def test_towers_and_layers_at_once_compute_what_one_device_does_in_steps(starter_records, name, hparams):
+    found = []
+    for num, layers in ((1, "steps"), (1, "block"), (2, "block")):
+        where = placement.of_cpu_devices(num)
+        with tf.Graph().as_default():
+            step = step_of(starter_records, where, layers, name, hparams)
+            with tf.Session(config=machine.session_settings(where)) as session:
+                session.run([tf.global_variables_initializer(), tf.get_collection(tf.GraphKeys.TABLE_INITIALIZERS)])
+                session.run(step.fill)
+                scalars = [session.run((step.train, step.scalars))[1] for _ in range(3)]
+                values = session.run({variable.op.name: variable for variable in tf.trainable_variables()})
+        found.append((dict(zip(step.tags, zip(*scalars, strict=True), strict=True)), values))
+    expected, *others = found
+    for scalars, values in others:
+        for tag, of_steps in scalars.items():
+            assert of_steps == pytest.approx(expected[0][tag], rel=1e-4), tag
+        for variable, value in values.items():
+            assert value == pytest.approx(expected[1][variable], rel=1e-3, abs=1e-4), variable
+
+
+def test_each_tower_is_computed_on_its_device(starter_records):
+    with tf.Graph().as_default() as graph:
+        step_of(starter_records, placement.of_cpu_devices(2), "block", "groovae_4bar", "")
+        types = ("BlockLSTM", "LSTMBlockCellGrad", "Exp", "StatelessRandomNormalV2")
+        computed = [operation for operation in graph.get_operations() if operation.type in types]
+    devices = collections.Counter((operation.type, operation.device) for operation in computed)
+    assert {device for _, device in devices} == {"/device:CPU:0", "/device:CPU:1"}
+    for kind in {kind for kind, _ in devices}:
+        assert devices[kind, "/device:CPU:0"] == devices[kind, "/device:CPU:1"] > 0
 
 
 def test_variables_lie_on_parameter_servers_and_steps_on_the_worker():
