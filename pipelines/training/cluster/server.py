@@ -87,6 +87,8 @@ class Server:
             start=False,
         )
         self.hears_its_address_alone = listening.only_at(this.port, listen or this.host)
+        if not self.hears_its_address_alone:
+            print(f"cluster   {this}: this system cannot keep a server to one address; it listens on all", flush=True)
         self._server.start()
         self.target = self._server.target
         messages.send(self.target, this, this, messages.ABOUT, self.about.to_text(), secs=30)
