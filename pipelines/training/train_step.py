@@ -84,9 +84,9 @@ def build(
         at_once = one_device and isinstance(config.model, MusicVAE) and config.model.computes_at_once
         clipped, norm = gradients.clipped(summed, hparams, at_once=at_once)
         train = _apply(optimizer, clipped, variables, step, hparams)
-        train = _averaged(train, step, hparams)
         with tf.control_dependencies([train]), tf.device(where.host):
             number = step.read_value()
+        train = _averaged(train, number, hparams)
         tags, scalars = _measured(built, towers, norm)
     if seed is not None:
         _seed_variables(seed)
@@ -230,21 +230,28 @@ def _decay_weights(optimizer: tf.train.Optimizer, variables, clipped, hparams) -
     if not share:
         return []
     kernels = [variable for variable in variables if len(variable.shape) > 1]
-    with tf.control_dependencies(clipped):
-        return [tf.assign_sub(kernel, optimizer._lr * share * kernel) for kernel in kernels]
+    updates = []
+    for kernel in kernels:
+        with tf.control_dependencies(clipped), tf.device(kernel.device):
+            updates.append(tf.assign_sub(kernel, optimizer._lr * share * kernel))
+    return updates
 
 
-def _averaged(train: tf.Operation, step: tf.Tensor, hparams) -> tf.Operation:
+def _averaged(train: tf.Operation, number: tf.Tensor, hparams) -> tf.Operation:
     """Returns the operation that trains and then updates the variables' moving averages, if the hparams ask for them.
 
+    `number` is that of the step, read after it: where the variables lie elsewhere, an earlier one may have been sent.
     The averages' names are `checkpoints.AVERAGE` behind the variables'; at the beginning they forget faster.
     """
     decay = own_hparams.value(hparams, "ema_decay")
     if not decay:
         return train
-    average = tf.train.ExponentialMovingAverage(decay, num_updates=step)
-    with tf.control_dependencies([train]):
-        return average.apply(tf.trainable_variables())
+    average, updates = tf.train.ExponentialMovingAverage(decay, num_updates=number), []
+    for variable in tf.trainable_variables():
+        # Where the variable lies: what is sent elsewhere may be its value before the step.
+        with tf.control_dependencies([train]), tf.device(variable.device):
+            updates.append(average.apply([variable]))
+    return tf.group(*updates)
 
 
 def _seed_variables(seed: int) -> None:

@@ -10,6 +10,7 @@ from models import checkpoint_files, checkpoints, tensor_bundle
 from tests import fleet
 
 ENDLESS = ("--num_steps=1000000", "--save_checkpoints_secs=1")
+READ_AFTER_THE_STEP = "ema_decay=0.9,weight_decay=0.01,dropout_keep_prob=0.5"  # Not what was sent elsewhere before it.
 END_SECS = 60  # Within which each fault has an end.
 
 pytestmark = pytest.mark.slow
@@ -47,14 +48,21 @@ def goes_on(machines) -> None:
     assert checkpoint_files.step_of(checkpoints.newest(machines.run_dir / "train")) == step + 2
 
 
-@pytest.mark.parametrize(("num_workers", "num_servers"), [(2, 0), (3, 0), (2, 1)])
+@pytest.mark.parametrize(
+    ("num_workers", "num_servers"),
+    [
+        (2, 0),
+        pytest.param(3, 0, marks=pytest.mark.thorough),
+        pytest.param(2, 1, marks=pytest.mark.thorough),
+    ],
+)
 def test_several_processes_compute_what_one_does(num_workers, num_servers, tmp_path, starter_records):
     found = []
     for num, num_ps in ((1, 0), (num_workers, num_servers)):
         folder = tmp_path / str(num)
         folder.mkdir()
         with fleet.of(folder, starter_records, num, num_ps) as machines:
-            processes = machines.start_all("--num_steps=20")
+            processes = machines.start_all("--num_steps=20", f"{fleet.TINY},{READ_AFTER_THE_STEP}")
             ended(processes)
             assert all("error" not in process.text for process in processes), processes[0].text
         found.append(variables(machines.run_dir))
@@ -95,6 +103,7 @@ def test_a_worker_that_stands_still_and_goes_on(tmp_path, starter_records):
         assert "the chief has stopped" in worker.text
 
 
+@pytest.mark.thorough
 def test_a_worker_that_stands_still_for_good(tmp_path, starter_records):
     with fleet.of(tmp_path, starter_records, 2) as machines:
         chief, worker = training(machines)
@@ -121,6 +130,7 @@ def test_a_killed_chief(tmp_path, starter_records):
         goes_on(machines)
 
 
+@pytest.mark.thorough
 def test_a_killed_parameter_server(tmp_path, starter_records):
     with fleet.of(tmp_path, starter_records, 2, num_servers=1) as machines:
         chief, worker, server = training(machines)
@@ -143,6 +153,7 @@ def test_a_worker_that_is_told_to_end_lets_the_chief_write_a_checkpoint(tmp_path
         goes_on(machines)
 
 
+@pytest.mark.thorough
 def test_a_worker_that_starts_late(tmp_path, starter_records):
     with fleet.of(tmp_path, starter_records, 2) as machines:
         chief = machines.start(0, "--num_steps=3")
