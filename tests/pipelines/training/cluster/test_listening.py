@@ -117,6 +117,20 @@ def test_a_name_is_all_of_its_addresses(server):
 
 
 @on_linux
+def test_each_of_several_addresses_is_heard(server, monkeypatch):
+    monkeypatch.setattr(listening, "resolved", lambda _: ["127.0.0.2", "127.0.0.3", "::2", "::1"])
+    assert listening.only_at(server.getsockname()[1], "a.name")
+    assert all(is_heard(server, each) for each in ("127.0.0.2", "127.0.0.3", "::1"))
+    assert not is_heard(server, "127.0.0.1")
+
+
+@on_linux
+def test_all_of_an_ipv6_address_counts(server):
+    assert listening.only_at(server.getsockname()[1], "2001:db8::1")
+    assert not is_heard(server, "::1")
+
+
+@on_linux
 def test_other_ports_of_the_process_hear_what_they_heard(server):
     with socket.create_server(("", 0)) as other:
         listening.only_at(server.getsockname()[1], "127.0.0.2")

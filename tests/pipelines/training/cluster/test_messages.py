@@ -72,9 +72,10 @@ def test_listening_hears_each_line_in_order(pair):
     assert heard == ["a", "b", "c"]
 
 
-def test_all_are_told_that_are_there(pair):
+def test_all_are_told_that_are_there(pair, monkeypatch):
     chief, worker, missing = pair.machines
-    heard = []
+    heard, failed = [], []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
     for machine, target in ((chief, pair.chief.target), (worker, pair.worker.target)):
         messages.listen(target, machine, "told", lambda line, number=machine.task: heard.append((number, line)))
     started = time.monotonic()
@@ -82,6 +83,8 @@ def test_all_are_told_that_are_there(pair):
     assert time.monotonic() - started < 8
     until(lambda: len(heard) == 2)
     assert sorted(heard) == [(0, "line"), (1, "line")]
+    time.sleep(0.5)  # The thread of who is not there gives up, without a word.
+    assert not failed
 
 
 def test_a_function_has_so_long_to_return():
