@@ -13,6 +13,9 @@ again goes on where the last one stopped, however it was; Ctrl-C stops after wri
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
+import os
 import shlex
 import sys
 import time
@@ -23,6 +26,7 @@ from pipelines import cli
 from pipelines.evaluation import registry
 from pipelines.files import atomic
 from pipelines.training import interrupts, options
+from pipelines.training.cluster import addresses
 from pipelines.training.options import Run
 from pipelines.training.replicas import Replica
 
@@ -95,12 +99,33 @@ def train_run(
         stop = stop or stack.enter_context(interrupts.deferred())
         training = options.Training(num_steps=num_steps, seed=seed, **more)
         stack.enter_context(training.replica.folder_held(run.folder))
-        prepared = setup.prepare(run, training, stop)
+        party = None
+        if training.machines.cluster:
+            party = stack.enter_context(_gathered(run, training, stop))
+            if stop.is_asked_for():
+                return stop.status
+            training = dataclasses.replace(training, precision=party.precision(training.precision))
+        prepared = setup.prepare(run, training, stop, party)
         if prepared is None:
             return 0
         started = time.monotonic()
         last_step = loop.run_steps(prepared, stop)
         return setup.conclude(prepared, last_step, (time.monotonic() - started) / 60, stop)
+
+
+def _gathered(run: Run, training: options.Training, stop: interrupts.Stop) -> contextlib.AbstractContextManager:
+    """Opens the cluster that a run is trained on; this process is its chief."""
+    from pipelines.training.cluster import party
+
+    machines = training.machines
+    return party.gathered(
+        machines.cluster,
+        stop,
+        wait_secs=machines.wait_secs,
+        listen=machines.listen,
+        num_gpus=training.devices.num_gpus,
+        asked={**machines.asked, "config": run.name},
+    )
 
 
 def evaluate_run(run: Run, num_batches: int | None, suffix: str = "", interval_secs: float | None = None) -> None:
@@ -139,6 +164,14 @@ def evaluate_run(run: Run, num_batches: int | None, suffix: str = "", interval_s
         time.sleep(interval_secs)
 
 
+def serve(machines: options.Machines, num_gpus: int | None, stop: interrupts.Stop) -> int:
+    """Lends this machine's devices to the chief of a cluster until that ends; returns the exit status."""
+    from pipelines.training.cluster import serving
+
+    options_of_server = {"listen": machines.listen, "num_gpus": num_gpus, "asked": machines.asked}
+    return serving.serve(machines.cluster, stop, wait_secs=machines.wait_secs, **options_of_server)
+
+
 def define_flags() -> None:
     flags.DEFINE_enum("mode", "train", ["train", "eval"], "What to do.")
     flags.DEFINE_string("config", None, "The config's name; default: that of the run in --run_dir.")
@@ -174,7 +207,7 @@ def define_flags() -> None:
     flags.DEFINE_enum(
         "precision", "auto", ["auto", "fp32", "bf16"], "Of matrix products; auto is what this machine computes fastest."
     )
-    flags.DEFINE_integer("num_gpus", None, "Train on at most so many GPUs; default: all of the machine.", lower_bound=0)
+    flags.DEFINE_integer("num_gpus", None, "Train on at most so many GPUs, 0 for the CPU; default: all.", lower_bound=0)
     flags.DEFINE_integer(
         "num_cpu_devices", 1, "Without a GPU: share the batch among so many devices on the CPU.", lower_bound=1
     )
@@ -190,19 +223,57 @@ def define_flags() -> None:
     flags.DEFINE_integer("keep_checkpoint_every_n_hours", 1, "Also keep one every so many hours.", lower_bound=1)
     flags.DEFINE_integer("seed", None, "Seed of everything that is drawn; default: the run's, or a new one.")
     flags.DEFINE_bool("cache_dataset", True, "Accepted for music_vae_train's sake: examples are always kept on disk.")
-    flags.DEFINE_string("master", "", "Address of a TensorFlow cluster.")
-    flags.DEFINE_integer("task", 0, "Number of this worker; 0 is the chief.", lower_bound=0)
+    flags.DEFINE_string("worker_hosts", "", "Train on several machines: their addresses, host:port,…, the chief first.")
+    flags.DEFINE_string("ps_hosts", "", "Machines that hold the variables; default: those that compute.")
+    flags.DEFINE_enum("job", None, addresses.JOBS, "What this machine is, with --worker_hosts; default: worker.")
+    flags.DEFINE_integer("task", None, "Number of this worker; 0, the default, is the chief.", lower_bound=0)
+    flags.DEFINE_float("wait_secs", 60, "So long other machines may take to start.", lower_bound=0)
+    flags.DEFINE_string("listen", None, "Address to listen on, where it is not this machine's in --worker_hosts.")
+    flags.DEFINE_string("master", "", "Address of a TensorFlow cluster that Magenta's flags use.")
     flags.DEFINE_integer("num_ps_tasks", 0, "Parameter servers.", lower_bound=0)
     flags.DEFINE_integer("num_sync_workers", 0, "Workers that train in step; 0 for one alone.", lower_bound=0)
     cli.define_log_flag()
 
 
 def main() -> int | None:
+    cli.apply_log_level(flags.FLAGS.log)
+    if flags.FLAGS.num_gpus == 0:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # Before TensorFlow is imported, which then knows of none.
+    machines = _machines()
+    if not machines.cluster:
+        return _work(machines)
+    # A machine that stands still would keep this process from ending.
+    status = cli.guard(functools.partial(_work, machines))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _machines() -> options.Machines:
+    """Returns the cluster that the flags or TF_CONFIG name.
+
+    Raises:
+        ValueError: it is none, or Magenta's flags name one, too.
+    """
     args = flags.FLAGS
-    cli.apply_log_level(args.log)
+    if args.mode != "train":
+        return options.Machines()
+    if args.master or args.num_sync_workers or args.num_ps_tasks:
+        if args.worker_hosts:
+            raise ValueError("--worker_hosts does without --master, --num_sync_workers and --num_ps_tasks")
+        return options.Machines()
+    cluster = addresses.find(os.environ, args.worker_hosts, args.ps_hosts, args.job or "", args.task)
+    asked = {"config": args.config, "hparams": args.hparams or None, "examples_path": args.examples_path}
+    return options.Machines(cluster, args.wait_secs, args.listen, asked)
+
+
+def _work(machines: options.Machines) -> int | None:
+    args = flags.FLAGS
     is_training = args.mode == "train"
     # From here on: the imports take seconds.
     with interrupts.deferred() if is_training else contextlib.nullcontext() as stop:
+        if machines.cluster and not machines.cluster.this.is_chief:
+            return serve(machines, args.num_gpus, stop)
         run = check_run(
             args.run_dir,
             args.config,
@@ -227,7 +298,8 @@ def main() -> int | None:
                 args.eval_every_steps, args.eval_examples_path, args.eval_num_batches, args.best_metric, args.patience
             ),
             devices=options.Devices(args.num_gpus, args.num_cpu_devices),
-            replica=Replica(args.master, args.task, args.num_ps_tasks, args.num_sync_workers),
+            machines=machines,
+            replica=Replica(args.master, args.task or 0, args.num_ps_tasks, args.num_sync_workers),
             resumed=args.resume,
             precision=args.precision,
             layers=args.layers,

@@ -11,6 +11,7 @@ import functools
 import glob
 import importlib
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from pipelines.files import atomic, freshness
 from pipelines.generation import command
 from pipelines.runs import pretrained
 from pipelines.runs.run_folder import SETTINGS_NAME, RunFolder
+from pipelines.training.cluster import addresses
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 RUNS_DIR = PROJECT_DIR / "runs"
@@ -53,6 +55,7 @@ QUICK_FLAGS = (f"--hparams={QUICK_HPARAMS}", f"--num_steps={QUICK_NUM_STEPS}", "
 
 MODES_OF_RUNS = ("sample", "interpolate")  # In these a run of one's own plays, where no model is named.
 # Of run_generate.sh's flags, those that are the rendering's and the page's; the switches have no value.
+CLUSTER_FLAGS = ("worker_hosts", "ps_hosts", "job", "task")
 SOUND_FLAGS, PAGE_FLAGS = ("soundfont", "sample_rate", "format", "loudness"), ("background",)
 SOUND_SWITCHES, PAGE_SWITCHES = ("loop", "count_in", "click"), ("score",)
 
@@ -83,6 +86,8 @@ def train(argv: list[str]) -> None:
         "--eval_every_steps", help=f"steps from one validation to the next (default: {VALIDATE_EVERY_STEPS}; 0: none)"
     )
     parser.add_argument("--eval_interval_secs", help="with --mode=eval: wait for new checkpoints, this often")
+    for name in CLUSTER_FLAGS:
+        parser.add_argument(f"--{name}", help="of several machines; as in pipelines.train and docs/clusters.md")
     args, rest = _parse(parser, "train", argv)
 
     datasets = args.dataset or [sources.STARTER]
@@ -91,7 +96,11 @@ def train(argv: list[str]) -> None:
     run_dir = args.run_dir or str(QUICK_RUN_DIR if is_quick else RUNS_DIR / config)
     rest = [*QUICK_FLAGS, *rest] if is_quick else rest
     convert_flags = _given(args, *CONVERT_FLAGS)
-    stage_flags = [f"--run_dir={run_dir}", *_given(args, "config", "stride_bars"), *rest]
+    stage_flags = [f"--run_dir={run_dir}", *_given(args, "config", "stride_bars", *CLUSTER_FLAGS), *rest]
+    if args.mode == "train" and _lends_devices(args):
+        _check_flags(parser.prog, "train", stage_flags)
+        stages.run(["train", "--mode=train", *stage_flags])
+        return
     if not args.config and not Path(run_dir, SETTINGS_NAME).exists():
         stage_flags.insert(0, f"--config={config}")
     eval_flags = ["--mode=eval", *(_given(args, "eval_interval_secs") if args.mode == "eval" else [])]
@@ -204,6 +213,15 @@ def shown(path: Path) -> str:
     """Returns a path as short as it can be written from the caller's folder."""
     path = path.absolute()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _lends_devices(args: argparse.Namespace) -> bool:
+    """Whether this is a machine of a cluster that computes for another one, the chief, and needs no data itself."""
+    if args.task is not None and not args.task.isdecimal():
+        return False  # The stage says what is wrong.
+    task = None if args.task is None else int(args.task)
+    cluster = addresses.find(os.environ, args.worker_hosts or "", args.ps_hosts or "", args.job or "", task)
+    return cluster is not None and not cluster.this.is_chief
 
 
 def _is_quick(args: argparse.Namespace, rest: Sequence[str]) -> bool:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes requirements.txt and those for CUDA, Beam and the tests anew from the .in files. Their heads stay.
+# Makes requirements.txt and those for CUDA, Beam, Dask and the tests anew from the .in files. Their heads stay.
 # Needs uv, of the version that requirements.in pins or newer: that of .venv is taken if there is one.
 #
 #   setup/lock.sh                                # the same pins, unless the .in files ask for others
@@ -33,6 +33,6 @@ lock requirements all "$@"
 lock requirements-cuda nvidias --constraint requirements.txt "$@"
 # Of these, Beam's metadata refuses what is newer than itself; requirements.txt stays as it is.
 grep -E '^(numpy|pillow|pyarrow|python-dateutil)==' requirements.txt >"$scratch/overrides.txt"
-for name in beam tests; do
+for name in beam dask tests; do
   lock "requirements-$name" added --constraint requirements.txt --override "$scratch/overrides.txt" "$@"
 done

@@ -48,7 +48,12 @@ import google_crc32c, matplotlib.pyplot, note_seq, pebble, pretty_midi, pyloudno
 import tensorflow_datasets, tqdm
 """
 # The same of each further lock, by its name.
-EXTRA_IMPORTS = {"": "", "beam": "import apache_beam", "tests": "import apache_beam, ipywidgets, nbclient, selenium"}
+EXTRA_IMPORTS = {
+    "": "",
+    "beam": "import apache_beam",
+    "dask": "import apache_beam.runners.dask.dask_runner",
+    "tests": "import apache_beam.runners.dask.dask_runner, ipywidgets, nbclient, selenium",
+}
 
 
 def lock_path(name: str = "") -> Path:

@@ -23,7 +23,7 @@ import packages  # noqa: E402
 import system  # noqa: E402
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
-LOCKS = tuple(PROJECT_DIR / f"requirements{extra}.txt" for extra in ("", "-cuda", "-beam", "-tests"))
+LOCKS = tuple(PROJECT_DIR / f"requirements{extra}.txt" for extra in ("", "-cuda", "-beam", "-dask", "-tests"))
 TOOLS = ("bash", "cksum", "dirname", "env")  # What a bare machine has, besides Python.
 
 

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 
 from models.magenta import session_config, tf
-from pipelines.training.placement import Tower
+from pipelines.training.placement import HOST, Tower
 
 
 class Feed:
@@ -33,7 +33,7 @@ class Feed:
         floats = [part for part in parts if not part.dtype.is_integer]
         floats = self._staged(floats, tower.device, f"{tower.first}")
         integers = [part for part in parts if part.dtype.is_integer]
-        integers = self._staged(integers, self._host, f"{tower.first} on the host", after=floats)
+        integers = self._staged(integers, tower.machine + HOST, f"{tower.first} on the host", after=floats)
         return [(integers if is_integer else floats).pop(0) for is_integer in are_integers]
 
     def _staged(
@@ -100,7 +100,7 @@ def _read(make_batches: Callable[[], tf.data.Dataset]) -> Iterator[tuple]:
     with tf.Graph().as_default() as graph:
         iterator = tf.data.make_initializable_iterator(make_batches())
         batch = iterator.get_next()
-        with tf.Session(graph=graph, config=session_config()) as session:
-            session.run(iterator.initializer)
-            while True:
-                yield session.run(batch)
+    session = tf.Session(graph=graph, config=session_config())
+    session.run(iterator.initializer)
+    while True:  # Not within the graph's context, which whoever asks for a batch would be in.
+        yield session.run(batch)

@@ -12,10 +12,12 @@ from models import devices
 from models.magenta import tf
 from pipelines.files import progress
 from pipelines.training import interrupts, machine, resume, saver, setup, train_step
+from pipelines.training.cluster.party import Party
 from pipelines.training.journal import Journal, NoJournal
 from pipelines.training.validation import Validation
 
 MAX_DROPPED_STEPS = 50
+LOST_WITHIN_SECS = 15  # So long it takes at most to know which machine of a cluster has made a step fail.
 _LOWER_RATE = "a lower rate helps: --hparams=learning_rate=0.0003"
 
 
@@ -126,8 +128,12 @@ def run_steps(prepared: setup.Setup, stop: interrupts.Stop) -> int:
         ValueError: the checkpoint does not fit the config, or the loss has exploded.
         OSError: the disk is full, or the folder cannot be written to.
     """
-    run, state, replica = prepared.run, prepared.state, prepared.options.replica
-    with tf.Graph().as_default(), tf.device(train_step.device_setter(replica)):
+    run, state, replica, party = prepared.run, prepared.state, prepared.options.replica, prepared.party
+    if party:
+        place, target, settings = prepared.where.host, party.target, party.session_settings()
+    else:
+        place, target, settings = train_step.device_setter(replica), "", machine.session_settings(prepared.where)
+    with tf.Graph().as_default(), tf.device(place):
         tf.set_random_seed((state.seed + state.step) % resume.MAX_SEED)
         training = train_step.build(prepared.config, prepared.make_batches, replica, prepared.where, state.seed)
         writer = saver.CheckpointWriter(run.folder.train_dir, prepared.options.saving)
@@ -135,15 +141,15 @@ def run_steps(prepared: setup.Setup, stop: interrupts.Stop) -> int:
         if stop.is_asked_for():
             return state.step
         setup.write_settings(prepared)
+        if party:
+            party.kept = writer.kept
         journal, kept_by = _account(prepared, writer)
         loop = Loop(prepared, stop, training, kept_by, journal)
         with (
             _closing(journal),
             _closing(prepared.validation) if prepared.validation else contextlib.nullcontext(),
-            _explained(run.folder.path, writer),
-            train_step.open_session(
-                training, state.checkpoint, writer, replica, machine.session_settings(prepared.where)
-            ) as session,
+            _explained(run.folder.path, writer, party),
+            train_step.open_session(training, state.checkpoint, writer, replica, target, settings) as session,
         ):
             loop.run(session)
     return loop.step
@@ -174,14 +180,14 @@ def _closing(opened: Journal | NoJournal | Validation) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _explained(run_dir: pathlib.Path, writer: saver.CheckpointWriter) -> Iterator[None]:
+def _explained(run_dir: pathlib.Path, writer: saver.CheckpointWriter, party: Party | None) -> Iterator[None]:
     """Adds to what has ended the training which checkpoint is left, and what to do."""
     try:
         yield
     except saver.ExplodedError as error:
         raise ValueError(f"{error};\n  {writer.kept()}; {_LOWER_RATE}") from error
     except tf.errors.OpError as error:
-        explained = devices.explain(error.message)
+        explained = (party and party.lost(LOST_WITHIN_SECS)) or devices.explain(error.message)
         if not explained:
             raise
         raise OSError(f"{explained};\n  {writer.kept()}") from error

@@ -17,18 +17,15 @@ def placement_of(devices: options.Devices, replica: Replica) -> Placement:
     if replica.master:
         return placement.HERE
     num_gpus = len(magenta.gpus()) if devices.num_gpus is None else min(devices.num_gpus, len(magenta.gpus()))
-    if num_gpus == 0 and magenta.gpus():  # As --num_gpus=0 asks for.
-        return Placement(devices=("/device:CPU:0",), host="/device:CPU:0")
     if num_gpus:
         return placement.of_gpus(num_gpus)
     return placement.of_cpu_devices(devices.num_cpu_devices)
 
 
-def describe(where: Placement, batch_size: int) -> list[str]:
-    """Returns lines that say what computes a step."""
-    lines = magenta.describe_devices()
+def describe(where: Placement, batch_size: int, lines: list[str]) -> list[str]:
+    """Returns lines that say what computes a step; `lines` say what the machine has, or the machines."""
     if len(where.devices) == 1:
-        return [*lines, "the CPU alone computes, as was asked for"] if where.devices[0] and magenta.gpus() else lines
+        return lines
     sizes = sorted({tower.size for tower in where.towers(batch_size)})
     shares = " or ".join(map(str, sizes))
     return [*lines, f"{len(where.towers(batch_size))} towers of {shares} examples"]

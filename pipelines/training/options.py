@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Mapping
 
 from pipelines.runs.run_folder import RunFolder
+from pipelines.training.cluster.addresses import Cluster
 from pipelines.training.replicas import ALONE, Replica
 
 
@@ -52,6 +54,16 @@ class Devices:
 
 
 @dataclasses.dataclass(frozen=True)
+class Machines:
+    """The cluster that a run is trained on."""
+
+    cluster: Cluster | None = None  # None is this process alone.
+    wait_secs: float = 60  # So long other processes may take to start.
+    listen: str | None = None  # The address to listen on; None is the cluster's.
+    asked: Mapping[str, str | None] = dataclasses.field(default_factory=dict)  # Flags that all have to agree on.
+
+
+@dataclasses.dataclass(frozen=True)
 class Training:
     """How a run is trained, or gone on with."""
 
@@ -61,6 +73,7 @@ class Training:
     validating: Validating = Validating()
     replica: Replica = ALONE
     devices: Devices = Devices()
+    machines: Machines = Machines()
     resumed: bool = True  # Whether to go on where the run has been trained before; else its folder is to be empty.
     precision: str = "auto"  # Of `models.precision`.
     layers: str = "auto"  # How they are computed, of `models.precision`.

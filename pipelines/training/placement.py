@@ -52,9 +52,8 @@ class Placement:
     def with_variables(self, device: str) -> Callable | str:
         """Returns what to give to `tf.device` where a graph makes variables: others than these go to `device`.
 
-        What is made in a scope of a device within goes there, as with TensorFlow's own names of devices.
-
-        Each variable goes to the holder that has the fewest bytes until then.
+        Each variable goes to the holder that has the fewest bytes until then. What is made in a scope of a device
+        within goes there, as with TensorFlow's own names of devices.
         """
         if not self.holders:
             return device

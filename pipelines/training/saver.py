@@ -34,7 +34,7 @@ class CheckpointWriter:
         )
         self._num_bytes = sum(variable.shape.num_elements() * variable.dtype.size for variable in self._variables)
         floats = [variable for variable in self._variables if variable.dtype.base_dtype.is_floating]
-        self._is_finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(variable)) for variable in floats])
+        self._is_finite = tf.reduce_all([_is_finite(variable) for variable in floats])
         self._saved_secs = time.monotonic()
         self._written_step: int | None = None
         self.newest: str | None = None
@@ -136,6 +136,11 @@ def free_bytes(folder: pathlib.Path) -> int:
 
 def mib(num_bytes: int) -> str:
     return f"{num_bytes / MIB:.0f} MiB" if num_bytes >= 10 * MIB else f"{num_bytes / MIB:.1f} MiB"
+
+
+def _is_finite(variable: tf.Variable) -> tf.Tensor:
+    with tf.device(variable.device):  # It need not be copied anywhere.
+        return tf.reduce_all(tf.math.is_finite(variable))
 
 
 def _reason(error: Exception) -> str:

@@ -7,12 +7,13 @@ import dataclasses
 from collections.abc import Callable
 
 import configs
-from models import checkpoints, converters, vae
+from models import checkpoints, converters, magenta, vae
 from models import precision as precisions
 from models.magenta import tf
 from pipelines.examples import batches, note_sequences
 from pipelines.runs import best
 from pipelines.training import interrupts, machine, options, resume
+from pipelines.training.cluster.party import Party
 from pipelines.training.placement import Placement
 from pipelines.training.validation import Validation
 
@@ -29,10 +30,13 @@ class Setup:
     data: dict  # `fingerprint` and `num_examples` of what it is trained on.
     changes: dict[str, list]  # What is no longer as it was when the run was trained last, by name: [before, now].
     where: Placement  # The devices of a step.
+    party: Party | None  # The cluster that has them; None is this machine alone.
     validation: Validation | None  # None where there is none, as with workers other than the chief.
 
 
-def prepare(run: options.Run, training: options.Training, stop: interrupts.Stop) -> Setup | None:
+def prepare(
+    run: options.Run, training: options.Training, stop: interrupts.Stop, party: Party | None = None
+) -> Setup | None:
     """Checks and loads what a run needs, and says what it will be; None where it is trained to its last step already.
 
     The folder is this process's alone, except for other workers of the same run.
@@ -62,8 +66,8 @@ def prepare(run: options.Run, training: options.Training, stop: interrupts.Stop)
     performances = note_sequences.find(run.config, "train", run.examples_path, run.tfds_data_dir)
     data = {"fingerprint": performances.fingerprint(), "num_examples": num_examples}
     changes = state.changes(run, data, training.allow_other_data)
-    where = machine.placement_of(training.devices, replica)
-    prepared = Setup(run, training, state, config, make_batches, data, changes, where, validation)
+    where = party.placement() if party else machine.placement_of(training.devices, replica)
+    prepared = Setup(run, training, state, config, make_batches, data, changes, where, party, validation)
     _announce(prepared)
     return prepared
 
@@ -90,7 +94,7 @@ def write_settings(prepared: Setup) -> None:
             "seed": state.seed,
             "precision": state.precision,
             "layers": state.layers,
-            "devices": machine.describe(prepared.where, prepared.config.hparams.batch_size),
+            "devices": _describe_devices(prepared),
             "changes": history,
             "command": prepared.options.command,
         },
@@ -124,12 +128,17 @@ def _own_config(run: options.Run, replica: options.Replica, state: resume.Resume
     return config
 
 
+def _describe_devices(prepared: Setup) -> list[str]:
+    lines = prepared.party.describe() if prepared.party else magenta.describe_devices()
+    return machine.describe(prepared.where, prepared.config.hparams.batch_size, lines)
+
+
 def _announce(prepared: Setup) -> None:
     run, state, config = prepared.run, prepared.state, prepared.config
     is_ours = isinstance(config.model, vae.MusicVAE)
     print(f"config    {run.name}")
     print(f"examples  {prepared.data['num_examples']} from {run.where}, {config.hparams.batch_size} a batch")
-    print("devices   " + "\n          ".join(machine.describe(prepared.where, config.hparams.batch_size)))
+    print("devices   " + "\n          ".join(_describe_devices(prepared)))
     by_magenta = f"{state.precision} (layers of Magenta)"
     print(f"precision {precisions.describe(state.precision, state.layers) if is_ours else by_magenta}")
     for name, (before, now) in prepared.changes.items():

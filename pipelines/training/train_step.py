@@ -84,9 +84,9 @@ def build(
         at_once = one_device and isinstance(config.model, MusicVAE) and config.model.computes_at_once
         clipped, norm = gradients.clipped(summed, hparams, at_once=at_once)
         train = _apply(optimizer, clipped, variables, step, hparams)
-        train = _averaged(train, step, hparams)
         with tf.control_dependencies([train]), tf.device(where.host):
             number = step.read_value()
+        train = _averaged(train, number, hparams)
         tags, scalars = _measured(built, towers, norm)
     if seed is not None:
         _seed_variables(seed)
@@ -108,18 +108,32 @@ def open_session(
     checkpoint: str | None,
     writer: saver.CheckpointWriter,
     replica: Replica,
-    session_settings: tf.ConfigProto | None = None,
-) -> tf.train.MonitoredSession:
-    """Opens a session with the variables of a checkpoint, or with new ones where that is None."""
+    target: str = "",
+    settings: tf.ConfigProto | None = None,
+) -> tf.train.MonitoredSession | tf.train.SingularMonitoredSession:
+    """Opens a session with the variables of a checkpoint, or with new ones where that is None.
+
+    Args:
+        step: What it is to compute.
+        checkpoint: What it begins with.
+        writer: Of the run's checkpoints.
+        replica: Which of the processes this is, where several have a session for one run.
+        target: The server of a cluster that computes for this process; empty is this process itself.
+        settings: The session's; None is one device.
+    """
 
     def restore(_scaffold, session: tf.Session) -> None:
         newest = writer.newest or checkpoint  # Another one than at first where a cluster's session broke off.
         if newest:
             writer.restore(session, newest)
 
-    settings = session_settings or session_config()
+    settings = settings or session_config()
     if replica.is_chief:
         scaffold = tf.train.Scaffold(init_fn=restore, saver=writer.saver)
+        if target:  # A step that has failed there is not tried again: its batch would be another one.
+            return tf.train.SingularMonitoredSession(
+                step.hooks, scaffold, target, settings, stop_grace_period_secs=STOP_GRACE_SECS
+            )
         creator = tf.train.ChiefSessionCreator(scaffold, master=replica.master, config=settings)
     else:
         creator = tf.train.WorkerSessionCreator(master=replica.master, config=settings)
@@ -216,21 +230,28 @@ def _decay_weights(optimizer: tf.train.Optimizer, variables, clipped, hparams) -
     if not share:
         return []
     kernels = [variable for variable in variables if len(variable.shape) > 1]
-    with tf.control_dependencies(clipped):
-        return [tf.assign_sub(kernel, optimizer._lr * share * kernel) for kernel in kernels]
+    updates = []
+    for kernel in kernels:
+        with tf.control_dependencies(clipped), tf.device(kernel.device):
+            updates.append(tf.assign_sub(kernel, optimizer._lr * share * kernel))
+    return updates
 
 
-def _averaged(train: tf.Operation, step: tf.Tensor, hparams) -> tf.Operation:
+def _averaged(train: tf.Operation, number: tf.Tensor, hparams) -> tf.Operation:
     """Returns the operation that trains and then updates the variables' moving averages, if the hparams ask for them.
 
+    `number` is that of the step, read after it: where the variables lie elsewhere, an earlier one may have been sent.
     The averages' names are `checkpoints.AVERAGE` behind the variables'; at the beginning they forget faster.
     """
     decay = own_hparams.value(hparams, "ema_decay")
     if not decay:
         return train
-    average = tf.train.ExponentialMovingAverage(decay, num_updates=step)
-    with tf.control_dependencies([train]):
-        return average.apply(tf.trainable_variables())
+    average, updates = tf.train.ExponentialMovingAverage(decay, num_updates=number), []
+    for variable in tf.trainable_variables():
+        # Where the variable lies: what is sent elsewhere may be its value before the step.
+        with tf.control_dependencies([train]), tf.device(variable.device):
+            updates.append(average.apply([variable]))
+    return tf.group(*updates)
 
 
 def _seed_variables(seed: int) -> None:

@@ -64,6 +64,29 @@ def test_bf16_computes_nearly_the_same(name, monkeypatch):
             assert alike > 0.99, gradient_name
 
 
+@pytest.mark.parametrize("name", ["hier-drums_4bar_groove", "groovae_4bar_groove"])
+def test_each_level_of_a_hierarchy_computes_and_draws_as_the_model_does(name):
+    """Its encoders are made by the model's `build`, after the model's attributes have been set."""
+    inputs, _, lengths = make_batch(name)
+    found = []
+    for layers in ("steps", "steps", "block"):
+        config = configs.with_hparams(configs.CONFIG_MAP[name], f"{SIZES},encoder_keep_prob=0.5")
+        with tf.Graph().as_default() as graph, tf.Session() as session:
+            tf.set_random_seed(1)
+            config.model.layers, config.model.seed = layers, 2
+            config.model.build(config.hparams, config.data_converter.output_depth, is_training=True)
+            mean = config.model.encode(tf.constant(inputs), tf.constant(lengths // 64 * 64)).loc
+            rng = np.random.default_rng(0)
+            session.run(tf.global_variables_initializer())
+            for variable in tf.trainable_variables():
+                variable.load(rng.normal(0, 0.3, variable.shape), session)
+            num_blocks = sum(operation.type.startswith("BlockLSTM") for operation in graph.get_operations())
+            assert num_blocks == (4 if layers == "block" else 0)  # Two levels, two directions.
+            found.append(session.run(mean))
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_allclose(found[0], found[2], atol=1e-5)
+
+
 def initial(hparams: str) -> dict[str, np.ndarray]:
     """Returns the variables with which the training of a small model begins."""
     config = configs.with_hparams(configs.CONFIG_MAP["hier-drums_4bar_small"], f"{SIZES},{hparams}".strip(","))

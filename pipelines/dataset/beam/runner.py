@@ -2,6 +2,8 @@
 
     python -m pipelines.convert --input=lakh --output_dir=lakh_records --num_shards=100 \\
         --runner=DirectRunner --direct_num_workers=2 --direct_running_mode=multi_processing
+    python -m pipelines.convert --input=lakh --output_dir=lakh_records --num_shards=100 \\
+        --runner=DaskRunner --num_workers=4
     python -m pipelines.convert --input=gs://bucket/lakh --output_dir=gs://bucket/lakh_records --num_shards=100 \\
         --runner=FlinkRunner --flink_master=localhost:8081 --environment_type=LOOPBACK
 
@@ -29,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 import absl.logging
 
 from pipelines.dataset import conversion
+from pipelines.dataset.beam import dask_cluster
 from pipelines.dataset.inputs import sources
 from pipelines.dataset.performance import PRELOAD, Options
 from pipelines.dataset.report.tally import Tally
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
 INSTALL = "python -m pip install --no-deps -r requirements-beam.txt"
-PROJECT_DIR = pathlib.Path(__file__).resolve().parents[3]
 _SILENT = logging.CRITICAL + 1
 _ERROR_LINE = re.compile(r"(?:[\w.]*\.)?(\w*(?:Error|Exception|Interrupt)\b.*?)(?: \[while running .*)?")
 
@@ -61,7 +63,7 @@ def convert(
         runner: One of Beam's, or the full name of a class.
         beam_flags: What Beam takes on a command line: "--name=value", or name and value apart.
         overwrite: As there.
-        **choices: As there; each TFRecord is sorted and written by one worker, in its memory.
+        **choices: As there; each TFRecord is written by one worker.
 
     Raises:
         ValueError: Beam is not installed, does not know the runner or a flag, or its run failed.
@@ -69,21 +71,22 @@ def convert(
     job = conversion.Job([given] if isinstance(given, str) else list(given), **choices)
     with _logging(_SILENT), _importable():
         pipeline = prepare(runner, [*_worker_flags(runner, job.num_workers), *beam_flags])
-        from pipelines.dataset.beam import output, transforms  # Beam is installed.
+        from pipelines.dataset.beam import output, parts, transforms  # Beam is installed.
 
         def write_records(collection: sources.Collection, staging: str | pathlib.Path) -> Tally:
-            options = _settle_drum_map(job, collection)
+            settled = dataclasses.replace(job, options=_settle_drum_map(job, collection))
             print(f"{collection.size:,} files are converted by Beam's {runner}", file=sys.stderr, flush=True)
-            transforms.convert(pipeline, dataclasses.replace(job, options=options), str(staging))
-            if _is_local(runner):
-                with _without_stderr(), _quoted_python():
+            chunks = parts.write_chunks(collection.walk(), collection.size, str(staging))
+            transforms.convert(pipeline, settled, chunks, str(staging))
+            try:
+                with _around_run(runner):
                     run(pipeline)
-            else:
-                with _logging(logging.INFO):
-                    run(pipeline)
-            return transforms.take_tally(str(staging), job.num_shards)
+            finally:
+                transforms.close_idle_pools()
+            return transforms.finish(settled, chunks, str(staging))
 
-        return conversion.replace_output(output.open_folder(output_dir), write_records, job, overwrite)
+        with _engine(runner, pipeline, job.num_workers):
+            return conversion.replace_output(output.open_folder(output_dir), write_records, job, overwrite)
 
 
 def prepare(runner: str, beam_flags: Sequence[str]) -> apache_beam.Pipeline:
@@ -93,13 +96,16 @@ def prepare(runner: str, beam_flags: Sequence[str]) -> apache_beam.Pipeline:
         ValueError: Beam is not installed, or does not know the runner or a flag.
     """
     if importlib.util.find_spec("apache_beam") is None:
-        raise ValueError(f"--runner={runner} needs Apache Beam, which is not installed: {INSTALL}")
+        install = dask_cluster.INSTALL if dask_cluster.is_meant(runner) else INSTALL
+        raise ValueError(f"--runner={runner} needs Apache Beam, which is not installed: {install}")
+    if dask_cluster.is_meant(runner):
+        dask_cluster.check_installed(runner)
     import apache_beam
     from apache_beam.options.pipeline_options import TypeOptions
     from apache_beam.runners.runner import create_runner
 
     try:
-        launcher = create_runner(runner)
+        launcher = create_runner(dask_cluster.RUNNER if dask_cluster.is_meant(runner) else runner)
     except (ValueError, ImportError, AttributeError) as error:
         raise ValueError(f"--runner={runner}: {error}") from error
     options = parse_flags(runner, beam_flags)
@@ -114,10 +120,11 @@ def prepare(runner: str, beam_flags: Sequence[str]) -> apache_beam.Pipeline:
 def parse_flags(runner: str, beam_flags: Sequence[str]) -> PipelineOptions:
     """Parses Beam's own flags.
 
-    Other runners than the local one get those that Beam does not know: their servers have flags of their own.
+    Other runners than the local one and Dask's get those that Beam does not know: their servers have flags of their
+    own.
 
     Raises:
-        ValueError: a flag's value is not accepted, or the local runner does not know the flag.
+        ValueError: a flag's value is not accepted, or no one knows the flag.
     """
     from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -130,7 +137,7 @@ def parse_flags(runner: str, beam_flags: Sequence[str]) -> PipelineOptions:
         reason = said.getvalue().strip().rpartition("error: ")[2]
         raise ValueError(reason) from error
     known, unknown = parsers[0].parse_known_args(list(beam_flags))
-    if unknown and _is_local(runner):
+    if unknown and (_is_local(runner) or dask_cluster.is_meant(runner)):
         names = [f"--{name}" for name in vars(known)]
         nearest = difflib.get_close_matches(unknown[0].split("=")[0], names)
         raise ValueError(
@@ -160,6 +167,9 @@ def run(pipeline: apache_beam.Pipeline) -> None:
         raise
     except Exception as error:  # Beam wraps what a worker raised into exceptions of its own, as text.
         raise ValueError(f"the run with Beam failed: {_innermost(str(error))}{advice}") from error
+    finally:
+        if client := getattr(result, "client", None):  # Dask's, which the runner leaves open.
+            client.close()
     if state != PipelineState.DONE:
         raise ValueError(f"the run with Beam ended as {state}{advice}")
 
@@ -176,7 +186,7 @@ def _settle_drum_map(job: conversion.Job, collection: sources.Collection) -> Opt
 
 
 def _worker_flags(runner: str, num_workers: int | None) -> list[str]:
-    if num_workers is None:
+    if num_workers is None or dask_cluster.is_meant(runner):
         return []
     if _is_local(runner):
         return [f"--direct_num_workers={num_workers}", "--direct_running_mode=multi_processing"]
@@ -185,6 +195,31 @@ def _worker_flags(runner: str, num_workers: int | None) -> list[str]:
 
 def _is_local(runner: str) -> bool:
     return runner.lower() in ("directrunner", "direct")
+
+
+@contextlib.contextmanager
+def _engine(runner: str, pipeline: apache_beam.Pipeline, num_workers: int | None) -> Iterator[None]:
+    """Starts what a runner needs and does not start itself, or does not stop."""
+    if not dask_cluster.is_meant(runner):
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        with _without_stderr():
+            stack.enter_context(dask_cluster.running(pipeline.options, num_workers, _is_verbose()))
+        yield
+
+
+@contextlib.contextmanager
+def _around_run(runner: str) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        if _is_local(runner):
+            stack.enter_context(_without_stderr())
+            stack.enter_context(_quoted_python())
+        elif dask_cluster.is_meant(runner):
+            stack.enter_context(_without_stderr())
+        else:
+            stack.enter_context(_logging(logging.INFO))
+        yield
 
 
 def _innermost(text: str) -> str:
@@ -245,7 +280,7 @@ def _quoted_python() -> Iterator[None]:
 def _importable() -> Iterator[None]:
     """Lets Python processes that Beam starts import this project."""
     before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT_DIR), before]))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(dask_cluster.PROJECT_DIR), before]))
     try:
         yield
     finally:

@@ -1,99 +1,109 @@
-"""What Apache Beam's workers do: list the files, convert them, count, and write each shard whole.
+"""What Apache Beam's workers do: convert chunks of files, count, and write each shard whole.
 
-Nothing here is of a program's `__main__`: workers import it by its name.
+Nothing here is of a program's `__main__`: workers import it by its name. The pipeline is one chain of Create, ParDo and
+GroupByKey, which is all that the simplest of Beam's runners (Dask's) does right: it drops what branches off.
 """
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
 import contextlib
 import dataclasses
 import functools
-import itertools
-import pickle
+import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
 
 import apache_beam as beam
 
 from grooves import metadata
 from pipelines.dataset import record_set
+from pipelines.dataset.beam import parts
+from pipelines.dataset.beam.parts import Chunk, Key
 from pipelines.dataset.conversion import Job, convert_all
-from pipelines.dataset.formats import tfrecords
-from pipelines.dataset.inputs import remote_folders, sources
+from pipelines.dataset.inputs import remote_folders
 from pipelines.dataset.inputs.source import Inline, Source, Unreadable
-from pipelines.dataset.performance import PRELOAD, Converted, Options
+from pipelines.dataset.performance import PRELOAD, Options
 from pipelines.dataset.report.tally import Tally
 from pipelines.files import workers
 
-TALLY_NAME = ".tally"
-CHUNK_FILES = 16  # That travel together.
 READS_AT_A_TIME = 8  # Of a worker; of a cloud's storage, each takes some 50 ms.
-COUNTED = "counted"
-_NO_RECORD = (-1, b"")
 
-Key = tuple[str, int]  # A split and the number of a shard.
-Numbered = tuple[int, bytes]  # A source's place in the order, and its record.
-Chunk = list[tuple[int, Source]]
+_idle_pools: dict[float, list[workers.Pool]] = collections.defaultdict(list)  # By the seconds that a file may take.
 
 
-def convert(pipeline: beam.Pipeline, job: Job, staging: str) -> None:
-    """Adds to a pipeline that a job's inputs become TFRecords in the folder `staging`, with a `Tally` beside them."""
-    chunks = (
-        pipeline
-        | "Inputs" >> beam.Create([list(job.inputs)])
-        | "List" >> beam.FlatMap(list_chunks, job.tfds_data_dir)
-        | "Spread" >> beam.Reshuffle()
-    )
-    convert_chunks(chunks, job, staging)
-
-
-def convert_chunks(chunks: beam.PCollection, job: Job, staging: str) -> None:
-    """The same for chunks of sources."""
-    converted = chunks | "Convert" >> beam.ParDo(ConvertFiles(job)).with_outputs(COUNTED, main="records")
-    shards = [(split, shard) for split in metadata.SPLITS for shard in range(job.num_shards)]
-    every_shard = chunks.pipeline | "Shards" >> beam.Create([(key, _NO_RECORD) for key in shards])
-    _ = converted[COUNTED] | "Count" >> beam.CombineGlobally(Count()) | "WriteTally" >> beam.Map(write_tally, staging)
+def convert(pipeline: beam.Pipeline, job: Job, chunks: Sequence[Chunk], staging: str) -> None:
+    """Adds to a pipeline that chunks of sources become TFRecords in the folder `staging`, which `finish` completes."""
     _ = (
-        (converted.records, every_shard)
-        | "WithEmptyShards" >> beam.Flatten()
+        pipeline
+        | "Chunks" >> beam.Create(chunks)
+        | "Convert" >> beam.ParDo(ConvertChunks(job, staging))
         | "ByShard" >> beam.GroupByKey()
         | "WriteShard" >> beam.Map(write_shard, staging, job.num_shards)
     )
 
 
-def list_chunks(given: Sequence[str], tfds_data_dir: str | None) -> Iterator[Chunk]:
-    """Yields the sources of all inputs, each with its place in their order."""
-    numbered = enumerate(sources.open_collections(given, tfds_data_dir).walk())
-    while chunk := list(itertools.islice(numbered, CHUNK_FILES)):
-        yield chunk
+def finish(job: Job, chunks: Sequence[Chunk], staging: str) -> Tally:
+    """Returns what was counted, and takes away all but the TFRecords; checks that they are all there, too.
+
+    Raises:
+        ValueError: they are not: workers wrote them to disks of their own.
+    """
+    tally = parts.count(len(chunks), staging)
+    wanted = {record_set.shard_name(*key, job.num_shards) for key in _every_key(job)}
+    if not wanted <= set(remote_folders.names(staging)):
+        raise ValueError(parts.NOT_SHARED)
+    parts.delete_all_but(wanted, staging)
+    return tally
 
 
-class ConvertFiles(beam.DoFn):
-    """Chunks → records by shard, and apart from them what there is to count.
+class ConvertChunks(beam.DoFn):
+    """Chunks → parts; yields each with the shards that it has records of, the first one with all.
 
     Each has a process of its own to convert in, so that a file that crashes or hangs it is lost alone.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, staging: str) -> None:
         super().__init__()
         self._job = job
+        self._staging = staging
 
     def setup(self) -> None:
-        self._open = contextlib.ExitStack()
-        self._pool = self._open.enter_context(workers.Pool(1, self._job.file_timeout_secs, preload=PRELOAD))
+        self._pool = _take_pool(self._job.file_timeout_secs)
 
-    def process(self, chunk: Chunk) -> Iterator[tuple[Key, Numbered] | beam.pvalue.TaggedOutput]:
-        places, found = zip(*chunk, strict=True)
+    def process(self, chunk: Chunk) -> Iterator[tuple[Key, int]]:
         options = self._job.options
-        converted_files = convert_all(fetch(found, options), options, self._pool)
-        for place, converted in zip(places, converted_files, strict=True):
-            if not converted.skipped:
-                shard = record_set.shard_of(converted, self._job.num_shards)
-                yield (converted.split, shard), (place, converted.record)
-            yield beam.pvalue.TaggedOutput(COUNTED, dataclasses.replace(converted, record=b""))
+        found = parts.read_chunk(chunk, self._staging)
+        fetched = (
+            source
+            for first in range(0, len(found), 2 * READS_AT_A_TIME)
+            for source in fetch(found[first : first + 2 * READS_AT_A_TIME], options)
+        )
+        converted_files = convert_all(fetched, options, self._pool)
+        keys = parts.write_part(chunk.number, converted_files, self._job.num_shards, self._staging)
+        for key in _every_key(self._job) if chunk.number == 0 else keys:
+            yield key, chunk.number
 
     def teardown(self) -> None:
-        self._open.close()
+        _idle_pools[self._job.file_timeout_secs].append(self._pool)
+
+
+def close_idle_pools() -> None:
+    """Ends the processes that conversions in this process have left to the next; a worker's end with it."""
+    for pools in _idle_pools.values():
+        while pools:
+            pools.pop().__exit__()
+
+
+def _take_pool(timeout_secs: float) -> workers.Pool:
+    """Returns a process to convert in, one that waits if there is one: some runners set up a worker every few seconds.
+
+    Threads may call this at the same time.
+    """
+    with contextlib.suppress(IndexError):
+        return _idle_pools[timeout_secs].pop()
+    multiprocessing.current_process().daemon = False  # Dask's are, and Python lets no such process start another.
+    return workers.Pool(1, timeout_secs, preload=PRELOAD).__enter__()
 
 
 def fetch(found: Iterable[Source], options: Options) -> list[Source]:
@@ -102,51 +112,13 @@ def fetch(found: Iterable[Source], options: Options) -> list[Source]:
         return list(threads.map(functools.partial(_fetch, options=options), found))
 
 
-def write_shard(grouped: tuple[Key, Iterable[Numbered]], staging: str, num_shards: int) -> None:
-    """Writes one TFRecord, in the order of its sources; a shard has to fit into a worker's memory."""
-    (split, shard), numbered = grouped
-    with remote_folders.writing(f"{staging}/{record_set.shard_name(split, shard, num_shards)}") as file:
-        for place, record in sorted(numbered):
-            if place >= 0:
-                tfrecords.write(file, record)
+def write_shard(grouped: tuple[Key, Iterable[int]], staging: str, num_shards: int) -> None:
+    """Writes one TFRecord from the parts that have records of it."""
+    parts.write_shard(*grouped, num_shards, staging)
 
 
-def write_tally(tally: Tally, staging: str) -> None:
-    with remote_folders.writing(f"{staging}/{TALLY_NAME}") as file:
-        pickle.dump(tally, file)
-
-
-def take_tally(staging: str, num_shards: int) -> Tally:
-    """Returns what was counted, and takes it away; checks that all TFRecords are there, too.
-
-    Raises:
-        ValueError: they are not: workers wrote them to disks of their own.
-    """
-    wanted = {record_set.shard_name(split, n, num_shards) for split in metadata.SPLITS for n in range(num_shards)}
-    if not {*wanted, TALLY_NAME} <= set(remote_folders.names(staging)):
-        raise ValueError(
-            "Beam's workers wrote the records to disks of their own;"
-            " give an --output_dir that all machines share, such as gs:// or hdfs://"
-        )
-    tally = pickle.loads(remote_folders.read(f"{staging}/{TALLY_NAME}"))
-    remote_folders.FileSystems.delete([f"{staging}/{TALLY_NAME}"])
-    return tally
-
-
-class Count(beam.CombineFn):
-    """Converted files → their `Tally`."""
-
-    def create_accumulator(self) -> Tally:
-        return Tally()
-
-    def add_input(self, tally: Tally, converted: Converted) -> Tally:
-        return tally.add(converted)
-
-    def merge_accumulators(self, tallies: Iterable[Tally]) -> Tally:
-        return functools.reduce(Tally.merge, tallies, Tally())
-
-    def extract_output(self, tally: Tally) -> Tally:
-        return tally
+def _every_key(job: Job) -> list[Key]:
+    return [(split, shard) for split in metadata.SPLITS for shard in range(job.num_shards)]
 
 
 def _fetch(source: Source, options: Options) -> Source:

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from pipelines.dataset.inputs.names import Names
 from pipelines.dataset.inputs.source import Files, is_wanted, read_at_most
 from pipelines.files.midi_files import is_hidden
 
@@ -53,7 +54,7 @@ def list_files(folder: str) -> Files:
     root = folder.rstrip("/")
     names = (path.removeprefix(f"{root}/") for path in walk(root))
     wanted = [name for name in names if is_wanted(name.rsplit("/", 1)[-1]) and not any(map(is_hidden, name.split("/")))]
-    return Files(tuple(sorted(wanted)), lambda name: InFileSystem(f"{root}/{name}"), {})
+    return Files(Names(sorted(wanted)), lambda name: InFileSystem(f"{root}/{name}"), {})
 
 
 def walk(folder: str) -> Iterator[str]:

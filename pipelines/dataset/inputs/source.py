@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 
 from grooves.metadata import SPLITS
 from pipelines.dataset.inputs.info_csv import TABLE_NAME
+from pipelines.dataset.inputs.names import Names
 from pipelines.files import midi_files
 
 MIDI, MUSICXML, NOTESEQUENCE = "midi", "musicxml", "notesequence"
@@ -71,7 +72,7 @@ class Files:
         repeated: What was left out because it is there already, by name, each with what it repeats.
     """
 
-    names: tuple[str, ...]
+    names: Names
     locate: Callable[[str], Location]
     repeated: Mapping[str, str]
 

@@ -8,10 +8,11 @@ import itertools
 import pathlib
 import posixpath
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
 from pipelines.dataset.formats import tfrecords
 from pipelines.dataset.inputs import folders, info_csv, sequence_files, tfds_input, zips
+from pipelines.dataset.inputs.names import Names
 from pipelines.dataset.inputs.source import (
     MIDI,
     MUSICXML,
@@ -129,7 +130,7 @@ def _open(given: str, tfds_data_dir: str | None, used_names: Sequence[str]) -> C
     elif path.is_dir():
         name, files = printable(path.resolve().name), folders.list_files(path)
     elif path.is_file() and kind_of(path.name):
-        name, files = printable(path.stem), Files((path.name,), lambda _: InFolder(str(path)), {})
+        name, files = printable(path.stem), Files(Names([path.name]), lambda _: InFolder(str(path)), {})
     elif path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)):
         name, files = printable(path.stem), zips.list_files(path)
     elif path.is_file() and not tfrecords.has_header(path):
@@ -144,36 +145,53 @@ def _open(given: str, tfds_data_dir: str | None, used_names: Sequence[str]) -> C
 
 def _open_files(name: str, files: Files) -> Collection:
     """Makes a collection of the files of a folder or zip, with the splits and columns of each info.csv in it."""
-    listed = tuple(itertools.filterfalse(_is_table, files.names))
     tables = sorted(filter(_is_table, files.names), key=lambda table: -table.count("/"))
     rows: dict[str, info_csv.Row] = {}
     for table in tables:  # Of two that list the same file, the one nearer to the root counts.
         rows |= _read_table(table, files.locate(table))
     table_dirs = tuple(table.removesuffix(info_csv.TABLE_NAME) for table in tables)
-    repeated = {**files.repeated, **_sheets([file for file in listed if info_csv.key(file) not in rows])}
-    names = tuple(file for file in listed if file not in repeated)
-    there = {info_csv.key(file) for file in [*names, *repeated]}
+    sheets = _sheets(files.names, rows)
+    repeated = {**files.repeated, **sheets}
+
+    def names() -> Iterator[str]:
+        return (file for file in files.names if file not in sheets and not _is_table(file))
 
     def walk() -> Iterator[Source]:
-        for file in names:
+        for file in names():
             row = rows.get(info_csv.key(file))
             split = row.split if row else split_by_hash(file)
             yield Source(file, name, split, kind_of(file) or MIDI, row.columns() if row else {}, files.locate(file))
 
     return Collection(
         name,
-        len(names),
+        sum(1 for _ in names()),
         walk,
-        missing=tuple(sorted(row.name for key, row in rows.items() if key not in there)),
-        unlisted=tuple(file for file in names if info_csv.key(file) not in rows and file.startswith(table_dirs)),
+        missing=_missing(rows, itertools.chain(names(), repeated)),
+        unlisted=tuple(file for file in names() if file.startswith(table_dirs) and info_csv.key(file) not in rows),
         repeated=tuple(f"{file}: {what}" for file, what in repeated.items()),
     )
 
 
-def _sheets(files: Sequence[str]) -> dict[str, str]:
-    """Returns those files that are sheet music of a MIDI file beside them of the same name, and of which."""
-    midis = {posixpath.splitext(file)[0]: file for file in files if kind_of(file) == MIDI}
-    beside = {file: midis.get(posixpath.splitext(file)[0]) for file in files if kind_of(file) == MUSICXML}
+def _missing(rows: Mapping[str, info_csv.Row], files: Iterable[str]) -> tuple[str, ...]:
+    """Returns the names of rows that no file has, sorted."""
+    not_there = dict(rows)
+    for file in files if rows else ():
+        not_there.pop(info_csv.key(file), None)
+    return tuple(sorted(row.name for row in not_there.values()))
+
+
+def _sheets(names: Names, rows: Container[str]) -> dict[str, str]:
+    """Returns those files in no row that are sheet music of a MIDI file beside them of the same name, and of which."""
+    sheets = [file for file in names if kind_of(file) == MUSICXML and info_csv.key(file) not in rows]
+    if not sheets:
+        return {}
+    stems = {posixpath.splitext(file)[0] for file in sheets}
+    midis = {}
+    for file in names:
+        stem = posixpath.splitext(file)[0]
+        if stem in stems and kind_of(file) == MIDI and info_csv.key(file) not in rows:
+            midis[stem] = file
+    beside = {file: midis.get(posixpath.splitext(file)[0]) for file in sheets}
     return {file: f"sheet music of {midi}" for file, midi in beside.items() if midi}
 
 

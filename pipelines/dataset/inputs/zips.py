@@ -13,6 +13,7 @@ import struct
 import zipfile
 import zlib
 
+from pipelines.dataset.inputs.names import Names
 from pipelines.dataset.inputs.source import Files, Unreadable, is_wanted
 from pipelines.files.midi_files import is_hidden
 
@@ -101,7 +102,7 @@ def list_files(path: pathlib.Path) -> Files:
             repeated[name] = "several times in the zip, of which the last one counts"
         refused = _reason_to_refuse(info, name, info.header_offset in overlapping)
         location_by_name[name] = Unreadable(refused) if refused else InZip(str(path), info)
-    return Files(tuple(sorted(location_by_name)), location_by_name.__getitem__, repeated)
+    return Files(Names(sorted(location_by_name)), location_by_name.__getitem__, repeated)
 
 
 def _name(filename: str) -> str:

@@ -24,10 +24,10 @@ def print_report(report: Mapping, output_dir: str | os.PathLike[str]) -> None:
     files = "1 file" if report["files_found"] == 1 else f"{report['files_found']:,} files"
     print(f"{files} found, {report['files_kept']:,} kept, {report['files_skipped']:,} skipped")
     print(*_reason_lines(report), *_hit_lines(report), *_table_lines(report), *_duplicate_lines(report), sep="\n")
-    print(
-        f"written to {output_dir}; each skipped file with its reason is in {tally.REPORT_NAME},"
-        f" pictures are in {tally.PAGE_NAME}"
-    )
+    named = "each skipped file with its reason is"
+    if len(report["skipped"]) < report["files_skipped"]:
+        named = f"the first {tally.MAX_SKIPPED_NAMED:,} skipped files of each reason are"
+    print(f"written to {output_dir}; {named} in {tally.REPORT_NAME}, pictures are in {tally.PAGE_NAME}")
 
 
 def describe_duplicates(report: Mapping, *, with_names: bool = True) -> list[str]:

@@ -1,14 +1,14 @@
 """What a conversion counts: the numbers of report.json.
 
 A `Tally` takes one file after the other, in any order, and can be merged with others: workers and Apache Beam count
-apart and get the same report. Its memory does not grow with the records: of each file it keeps the name, of each
-window 8 bytes.
+apart and get the same report. Its memory does not grow with the files: what is to be compared goes to a temporary file
+(`repeats.py`), and of the skipped, the first of each reason are named.
 """
 
 from __future__ import annotations
 
-import array
 import collections
+import heapq
 import itertools
 import math
 import re
@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grooves import drums, metadata, timing, tokens
+from pipelines.dataset.report.repeats import Repeats
 
 if TYPE_CHECKING:
     from pipelines.dataset.performance import Converted
 
 REPORT_NAME, PAGE_NAME = "report.json", "report.html"
 TEMPO_BIN_BPM, MAX_TEMPO_BPM = 20, 300
-MAX_GROUPS_NAMED, MAX_NAMES_IN_A_GROUP = 50, 8
+MAX_SKIPPED_NAMED = 10_000  # For each kind of reason.
 UNKNOWN = "unknown"
 _BREAKDOWNS = ("style", "tempo", "metre", "drum_map", "collection")
 
@@ -62,15 +63,14 @@ class Tally:
         self._unmapped = collections.Counter()
         self._onsets = np.zeros((timing.STEPS_PER_BAR, drums.NUM_CLASSES), np.uint64)
         self._has_token = np.zeros(tokens.NUM_TOKENS, bool)
-        self._skipped: list[tuple[str, str, str]] = []  # Name, collection, reason.
-        # Names of performances by the digest of their hits on the grid: more than one where they are the same.
-        self._names = {split: collections.defaultdict(list) for split in metadata.SPLITS}
-        self._window_digests = {split: array.array("Q") for split in metadata.SPLITS}
+        self._num_skipped = collections.Counter()  # By kind of reason.
+        self._skipped: dict[str, list[tuple[str, str, str]]] = {}  # Likewise, of the first: name, collection, reason.
+        self._repeats = Repeats()
 
     def add(self, converted: Converted) -> Tally:
         """Counts one file, kept or skipped, and returns the tally itself."""
         if converted.skipped:
-            self._skipped.append((converted.name, converted.collection, converted.skipped))
+            self._skip({kind_of(converted.skipped): 1}, [(converted.name, converted.collection, converted.skipped)])
             return self
         facts, num_windows = converted.facts, len(converted.facts.window_digests)
         for value in _values(converted).items():
@@ -91,9 +91,8 @@ class Tally:
         self._unmapped.update(facts.unmapped)
         self._onsets += facts.onsets
         self._has_token[facts.tokens] = True
-        self._window_digests[converted.split].frombytes(facts.window_digests.tobytes())
-        if num_cells:  # Silence is no duplicate of silence.
-            self._names[converted.split][facts.grid_digest].append(converted.name)
+        grid_digest = facts.grid_digest if num_cells else None
+        self._repeats.add(converted.split, converted.name, grid_digest, facts.window_digests)
         return self
 
     def merge(self, other: Tally) -> Tally:
@@ -104,11 +103,8 @@ class Tally:
         self._unmapped.update(other._unmapped)
         self._onsets += other._onsets
         self._has_token |= other._has_token
-        self._skipped += other._skipped
-        for split in metadata.SPLITS:
-            self._window_digests[split] += other._window_digests[split]
-            for digest, names in other._names[split].items():
-                self._names[split][digest] += names
+        self._skip(other._num_skipped, itertools.chain.from_iterable(other._skipped.values()))
+        self._repeats.merge(other._repeats)
         return self
 
     def report(
@@ -130,13 +126,13 @@ class Tally:
         """
         splits = {split: self._files_and_windows("split", split) for split in metadata.SPLITS}
         windows = {split: counts["windows"] for split, counts in splits.items()}
-        skipped_by_reason = collections.Counter(sorted(kind_of(reason) for _, _, reason in self._skipped))
+        skipped_by_reason = dict(sorted(self._num_skipped.items()))
         return {
             "input": given if isinstance(given, str) else ", ".join(given),
             "settings": dict(sorted(settings.items())),
-            "files_found": self._totals["files"] + len(self._skipped),
+            "files_found": self._totals["files"] + self._num_skipped.total(),
             "files_kept": self._totals["files"],
-            "files_skipped": len(self._skipped),
+            "files_skipped": self._num_skipped.total(),
             "files_without_a_four_bar_window": self._totals["without_a_window"],
             "windows": windows,
             "splits": splits,
@@ -158,13 +154,24 @@ class Tally:
             "unmapped_pitches": {
                 str(pitch): {"name": drum_name(pitch), "hits": hits} for pitch, hits in sorted(self._unmapped.items())
             },
-            "duplicates": {"performances": self._duplicate_performances(), "windows": self._duplicate_windows()},
-            "skipped_by_reason": dict(skipped_by_reason),
-            "skipped": _label_uniquely(self._skipped),
+            "duplicates": self._repeats.count(),
+            "skipped_by_reason": skipped_by_reason,
+            "skipped": _label_uniquely(
+                skipped for found in self._skipped.values() for skipped in sorted(found)[:MAX_SKIPPED_NAMED]
+            ),
             "listed_but_missing": sorted(missing),
             "found_but_not_listed": sorted(unlisted),
             "found_twice": sorted(repeated),
         }
+
+    def _skip(self, num_skipped: Mapping[str, int], skipped: Iterable[tuple[str, str, str]]) -> None:
+        """Counts skipped files by kind of reason; of each kind, those of the first names are kept."""
+        self._num_skipped.update(num_skipped)
+        for found in skipped:
+            kept = self._skipped.setdefault(kind_of(found[2]), [])
+            kept.append(found)
+            if len(kept) > 2 * MAX_SKIPPED_NAMED:
+                kept[:] = heapq.nsmallest(MAX_SKIPPED_NAMED, kept)
 
     def _files_and_windows(self, kind: str, value: str) -> dict[str, int]:
         return {"files": self._files[kind, value], "windows": self._windows[kind, value]}
@@ -178,7 +185,7 @@ class Tally:
         lost = {step: {} for step in _FILE_STEPS}
         for reason, count in skipped_by_reason.items():
             lost[_STEP_BY_REASON.get(reason, READABLE)][reason] = count
-        files = self._totals["files"] + len(self._skipped)
+        files = self._totals["files"] + self._num_skipped.total()
         rows = [{"step": "found", "files": files, "lost": {}}]
         for step, reasons in lost.items():
             files -= sum(reasons.values())
@@ -194,32 +201,6 @@ class Tally:
             "fell_together": self._totals["fell_together"],
             "fell_together_or_outside_4/4": self._totals["fell_together_or_outside_4/4"],
             "cells": int(self._onsets.sum()),
-        }
-
-    def _duplicate_performances(self) -> dict:
-        """Finds performances with the same quantized hits: how often within a split, and which ones across splits."""
-        num_splits = collections.Counter(itertools.chain.from_iterable(self._names.values()))
-        groups = []
-        for digest in (digest for digest, number in num_splits.items() if number > 1):
-            alike = {split: sorted(names[digest]) for split, names in self._names.items() if digest in names}
-            first = {split: names[:MAX_NAMES_IN_A_GROUP] for split, names in alike.items()}
-            groups.append({"files": sum(map(len, alike.values())), "names": first})
-        groups.sort(key=lambda group: (list(group["names"].items()), group["files"]))
-        return {
-            "within": {split: sum(map(len, names.values())) - len(names) for split, names in self._names.items()},
-            "across": {"groups": len(groups), "named": groups[:MAX_GROUPS_NAMED]},
-        }
-
-    def _duplicate_windows(self) -> dict:
-        """Counts windows that occur more than once in a split, and distinct ones that two splits share."""
-        distinct = {split: np.unique(np.array(digests)) for split, digests in self._window_digests.items()}
-        return {
-            "distinct": {split: len(digests) for split, digests in distinct.items()},
-            "within": {split: len(self._window_digests[split]) - len(digests) for split, digests in distinct.items()},
-            "across": {
-                f"{one}/{other}": len(np.intersect1d(distinct[one], distinct[other], assume_unique=True))
-                for one, other in itertools.combinations(metadata.SPLITS, 2)
-            },
         }
 
 

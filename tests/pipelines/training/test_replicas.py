@@ -3,7 +3,7 @@
 import itertools
 import json
 import pathlib
-import socket
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +18,7 @@ from pipelines.runs import run_lock
 from pipelines.runs.run_folder import RunFolder
 from pipelines.training import interrupts, replicas
 from pipelines.training.replicas import Replica
+from tests import fleet
 
 
 def test_one_process_by_itself_reads_and_draws_as_the_run_says():
@@ -105,6 +106,7 @@ WORKER = """
 import json, sys
 from models.magenta import tf
 from pipelines.training.replicas import Replica
+from tests import fleet
 from tests.tiny import train_tiny
 import pathlib
 jobs, job, task, run_dir, records = json.loads(sys.argv[1])
@@ -119,7 +121,7 @@ sys.exit(train_tiny("groovae_4bar", pathlib.Path(run_dir), pathlib.Path(records)
 @pytest.mark.slow
 def test_two_workers_and_a_parameter_server_train_in_step(tmp_path, starter_records):
     """Real processes, without --seed and with --noresume, which the worker must not fail on."""
-    ports = free_ports(3)
+    ports = fleet.free_ports(3)
     jobs = {"ps": [f"localhost:{ports[0]}"], "worker": [f"localhost:{port}" for port in ports[1:]]}
     run_dir = tmp_path / "run"
     processes = []
@@ -148,9 +150,36 @@ def test_two_workers_and_a_parameter_server_train_in_step(tmp_path, starter_reco
     assert tf.train.load_variable(newest, "global_step") == 3
 
 
-def free_ports(num_ports: int) -> list[int]:
-    opened = [socket.create_server(("localhost", 0)) for _ in range(num_ports)]
-    ports = [each.getsockname()[1] for each in opened]
-    for each in opened:
-        each.close()
-    return ports
+SERVER = """
+import json, sys
+import tensorflow.compat.v1 as tf
+jobs, job, task = json.loads(sys.argv[1])
+tf.train.Server(jobs, job, task).join()
+"""
+
+
+@pytest.mark.slow
+def test_magentas_flags_train_on_servers_in_processes_of_their_own(tmp_path, starter_records):
+    """As with `music_vae_train`: three servers of TensorFlow alone, and a client for each worker."""
+    ports = fleet.free_ports(3)
+    jobs = {"ps": [f"127.0.0.1:{ports[0]}"], "worker": [f"127.0.0.1:{port}" for port in ports[1:]]}
+    run_dir, clients, servers = tmp_path / "run", [], []
+    try:
+        for job, task in (("ps", 0), ("worker", 0), ("worker", 1)):
+            command = [sys.executable, "-c", SERVER, json.dumps([jobs, job, task])]
+            servers.append(fleet.Process(command, tmp_path / f"{job}{task}.log", {"TF_CPP_MIN_LOG_LEVEL": "3"}))
+        for task in range(2):
+            command = [
+                *(sys.executable, "-m", "pipelines.train", "--config=groovae_4bar", f"--run_dir={run_dir}"),
+                *(f"--examples_path={starter_records}/train.tfrecord", fleet.TINY, "--num_steps=5"),
+                *(f"--master=grpc://{jobs['worker'][task]}", f"--task={task}"),
+                *("--num_ps_tasks=1", "--num_sync_workers=2"),
+            ]
+            clients.append(fleet.Process(command, tmp_path / f"client{task}.log", {}))
+        assert [client.wait(150) for client in clients] == [0, 0], [client.text for client in clients]
+    finally:
+        for process in (*clients, *servers):
+            if process.is_running:
+                process.send(signal.SIGKILL)
+    assert "step 5 of 5" in clients[0].text
+    assert tf.train.load_variable(checkpoints.newest(run_dir / "train"), "global_step") == 5

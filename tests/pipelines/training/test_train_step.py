@@ -1,17 +1,19 @@
 """The graph of a training step: what is measured of it, and where it is computed."""
 
 import collections
+import functools
 import itertools
 
+import numpy as np
 import pytest
 
 import configs
 from models import checkpoints
 from models.magenta import tf
 from pipelines.examples import batches
-from pipelines.training import machine, placement, train_step
+from pipelines.training import machine, options, placement, train_step
 from pipelines.training.replicas import Replica
-from tests.tiny import TINY_HPARAMS
+from tests.tiny import TINY_HPARAMS, train_tiny
 
 
 def built(starter_records, hparams=""):
@@ -138,3 +140,82 @@ def test_variables_lie_on_parameter_servers_and_steps_on_the_worker():
     with tf.Graph().as_default(), tf.device(train_step.device_setter(Replica(task=1, num_ps_tasks=1))):
         assert tf.get_variable("v", []).device == "/job:ps/task:0"
         assert tf.constant(1).device == "/job:worker/task:1"
+
+
+SIZES = "batch_size=7,enc_rnn_size=[8],dec_rnn_size=[6,6],z_size=4"  # Which no number of devices divides.
+DROPOUT = f"{SIZES},dropout_keep_prob=0.5,word_dropout=0.3"
+SAMPLING = f"{SIZES},dropout_keep_prob=1.0,word_dropout=0.3,sampling_schedule=constant,sampling_rate=0.5"
+CASES = [
+    ("groovae_4bar", DROPOUT),
+    pytest.param("hier-drums_4bar_small", DROPOUT, marks=pytest.mark.slow),
+    pytest.param("groovae_4bar_groove", f"{DROPOUT},encoder_keep_prob=0.5,weight_decay=0.1", marks=pytest.mark.slow),
+    pytest.param("groovae_4bar", SAMPLING, marks=pytest.mark.slow),
+    pytest.param("hier-drums_4bar_small", SAMPLING, marks=pytest.mark.slow),
+]
+
+
+@functools.cache  # What one device computes is compared with that of each other number.
+def trained(records, num_devices: int, name: str, hparams: str, num_steps: int = 4, seed: int = 3):
+    """Returns the scalars of each step, by tag, and all variables after the last one, on devices of the CPU."""
+    config = configs.with_hparams(configs.CONFIG_MAP[name], hparams)
+    config.model.seed = seed
+    where = placement.of_cpu_devices(num_devices)
+    make_batches, _ = batches.training_batches(config, str(records / "train.tfrecord"), seed)
+    scalars = []
+    with tf.Graph().as_default(), tf.Session(config=machine.session_settings(where)) as session:
+        step = train_step.build(config, make_batches, where=where, seed=seed)
+        assert {variable.device for variable in tf.trainable_variables()} == set(where.devices)
+        session.run([tf.global_variables_initializer(), *tf.get_collection(tf.GraphKeys.TABLE_INITIALIZERS)])
+        session.run(step.fill)
+        for number in range(1, num_steps + 1):
+            _, done, values = session.run((step.train, step.step, step.scalars))
+            assert done == number
+            scalars.append(dict(zip(step.tags, values, strict=True)))
+        return scalars, session.run({variable.op.name: variable for variable in tf.global_variables()})
+
+
+@pytest.mark.parametrize("num_devices", [2, 3, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("name", "hparams"), CASES, ids=["dropout", "bars", "groove", "sampling", "sampled bars"])
+def test_any_number_of_devices_computes_the_same(starter_records, name, hparams, num_devices):
+    """With all that is drawn, and parts of the batch that are not of one size."""
+    alone, together = (trained(starter_records, num, name, hparams) for num in (1, num_devices))
+    for of_one, of_several in zip(alone[0], together[0], strict=True):
+        assert of_several == pytest.approx(of_one, rel=1e-5, abs=1e-5)
+    assert alone[1].keys() == together[1].keys()
+    assert any("Adam" in variable for variable in alone[1])
+    for variable, value in alone[1].items():
+        np.testing.assert_allclose(together[1][variable], value, atol=1e-5, err_msg=variable)
+
+
+def test_more_devices_than_examples_compute_the_same(starter_records):
+    hparams = DROPOUT.replace("batch_size=7", "batch_size=2")
+    alone, together = (trained(starter_records, num, "groovae_4bar", hparams, num_steps=1) for num in (1, 3))
+    assert together[0][0] == pytest.approx(alone[0][0], rel=1e-5, abs=1e-5)
+
+
+def test_first_values_follow_from_the_seed_and_the_name_alone(starter_records):
+    hparams = f"{SIZES},input_init_stddev=0.5,ema_decay=0.9"  # Some are drawn by two operations; averages begin there.
+    one, three, other = (
+        trained(starter_records, num, "groovae_4bar", hparams, num_steps=0, seed=seed)[1]
+        for num, seed in ((1, 3), (3, 3), (1, 4))
+    )
+    drawn = [name for name, value in one.items() if len(np.unique(value)) > 1]
+    assert len(drawn) >= 10
+    assert len({one[name].tobytes() for name in drawn if "Exponential" not in name}) == len(drawn) // 2
+    for name, value in one.items():
+        np.testing.assert_array_equal(three[name], value, err_msg=name)
+        assert (name in drawn) != np.array_equal(other[name], value), name
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_another_number_of_devices(tmp_path, starter_records):
+    for run_dir, legs in ((tmp_path / "a", [(6, 1)]), (tmp_path / "b", [(3, 1), (6, 2)])):
+        for num_steps, num_devices in legs:
+            devices = options.Devices(num_cpu_devices=num_devices)
+            train_tiny("groovae_4bar", run_dir, starter_records, num_steps, seed=5, devices=devices)
+    first, second = (tf.train.load_checkpoint(str(tmp_path / run / "train" / "model.ckpt-6")) for run in "ab")
+    shapes = first.get_variable_to_shape_map()
+    assert any("Adam" in variable for variable in shapes)
+    assert shapes == second.get_variable_to_shape_map()
+    for variable in shapes:
+        np.testing.assert_allclose(second.get_tensor(variable), first.get_tensor(variable), atol=1e-5, err_msg=variable)

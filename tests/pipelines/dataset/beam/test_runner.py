@@ -24,8 +24,8 @@ from apache_beam.options.pipeline_options import DirectOptions
 from grooves import drum_map_file
 from pipelines import cli
 from pipelines.dataset import conversion
+from pipelines.dataset.beam import parts
 from pipelines.dataset.beam import runner as beam_runner
-from pipelines.dataset.beam import transforms
 from pipelines.dataset.performance import Options
 from tests import midi_files
 from tests.beam_files import on_disk
@@ -155,19 +155,13 @@ def test_a_failing_worker_is_named_and_the_old_output_stays(inputs, tmp_path, mo
     def fail(*_):
         raise OSError(28, "No space left on device", "/some/disk")
 
-    monkeypatch.setattr(transforms.tfrecords, "write", fail)
+    monkeypatch.setattr(parts.tfrecords, "write", fail)
     with pytest.raises(ValueError, match=r"the run with Beam failed: OSError: .*No space left on device") as error:
         beam_runner.convert(inputs, tmp_path, "DirectRunner", overwrite=True)
     assert "\n" not in str(error.value)
     assert "while running" not in str(error.value)
     assert contents(tmp_path) == {"train.tfrecord": b"old"}
     assert cli.explain(error.value).startswith("the disk is full")
-
-
-def test_workers_with_disks_of_their_own_are_noticed(tmp_path):
-    (tmp_path / "train.tfrecord").touch()
-    with pytest.raises(ValueError, match=r"to disks of their own;.* an --output_dir that all machines share"):
-        transforms.take_tally(str(tmp_path), num_shards=1)
 
 
 def test_python_may_lie_below_a_folder_with_a_space(monkeypatch):

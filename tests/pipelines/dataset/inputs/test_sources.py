@@ -7,6 +7,7 @@ import pathlib
 import pickle
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 
 import note_seq
@@ -153,6 +154,20 @@ def test_an_info_csv_that_cannot_be_followed_is_an_error_that_names_it(tmp_path)
     )
 
 
+def test_a_folder_of_many_files_takes_little_memory(tmp_path):
+    for number in range(40):
+        fill(tmp_path, [f"folder {number}/session1/{file}_funk_95_beat_4-4.mid" for file in range(100)])
+    sources.open_collections([str(tmp_path)])  # What is imported and kept at the first time does not count.
+    tracemalloc.start()
+    try:
+        collection = sources.open_collections([str(tmp_path)])
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 20 * 4000
+    assert sum(1 for _ in collection.walk()) == collection.size == 4000
+
+
 def test_a_zip_gives_what_its_folder_gives(tmp_path):
     folder = fill(tmp_path / "groove", ["s/1.mid", "s/2.MID", "Grüße an/3.midi"])
     (folder / "info.csv").write_text(f"{HEADER}s/1.mid,test\ngone.mid,train\n")
@@ -166,6 +181,19 @@ def test_a_zip_gives_what_its_folder_gives(tmp_path):
     assert (collection.name, collection.missing) == ("groove", ("groove/gone.mid",))
     assert collection.unlisted == ("groove/Grüße an/3.midi", "groove/s/2.MID")
     assert len(pickle.dumps(from_zip["groove/s/1.mid"])) < 1000
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_of_a_file_that_is_in_a_zip_twice_the_last_one_counts(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, content in (("a.mid", "first"), ("a.mid", "last"), ("b.mid", "b")):
+            archive.writestr(name, content)
+    assert {name: source.read() for name, source in walk(tmp_path / "a.zip").items()} == {
+        "a.mid": b"last",
+        "b.mid": b"b",
+    }
+    collection = sources.open_collections([str(tmp_path / "a.zip")])
+    assert (collection.size, len(collection.repeated)) == (2, 1)
 
 
 def test_a_zip_whatever_its_name_is_is_read(tmp_path):

@@ -40,7 +40,7 @@ def patch_directory(path: pathlib.Path, name: str, offset: int, value: bytes) ->
 def test_every_member_is_read_however_it_is_compressed(tmp_path, method):
     members = {"b/2.MID": b"two" * 1000, "a.mid": b"", "b/1.mid": bytes(range(256)), "b/x.txt": b"no"}
     files = zips.list_files(pack(tmp_path / "a.zip", members, method))
-    assert files.names == ("a.mid", "b/1.mid", "b/2.MID")
+    assert tuple(files.names) == ("a.mid", "b/1.mid", "b/2.MID")
     for name in files.names:
         assert pickle.loads(pickle.dumps(files.locate(name))).read(LIMIT) == members[name]
 
@@ -57,7 +57,7 @@ def test_names_of_windows_and_hidden_ones(tmp_path):
         {r"groove\s 1\ä.mid": b"1", "./b.mid": b"2", "__MACOSX/._b.mid": b"3", "x/.git/c.mid": b"4", "d.mid/": b""},
     )
     files = zips.list_files(path)
-    assert files.names == ("b.mid", "groove/s 1/ä.mid")
+    assert tuple(files.names) == ("b.mid", "groove/s 1/ä.mid")
     assert files.locate("groove/s 1/ä.mid").read(LIMIT) == b"1"
 
 
@@ -69,7 +69,7 @@ def test_of_a_name_that_comes_twice_the_last_counts(tmp_path):
         with pytest.warns(UserWarning, match="Duplicate name"):
             archive.writestr("a/b.mid", b"third")
     files = zips.list_files(path)
-    assert files.names == ("a/b.mid",)
+    assert tuple(files.names) == ("a/b.mid",)
     assert files.locate("a/b.mid").read(LIMIT) == b"third"
     assert files.repeated == {"a/b.mid": "several times in the zip, of which the last one counts"}
 

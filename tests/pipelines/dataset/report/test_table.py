@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.dataset.report import table
+from pipelines.dataset.report import table, tally
 from tests.tallies import FILES, count, kept, report_of, skipped
 
 
@@ -31,6 +31,14 @@ def test_print_report(capsys):
         "  1 of 2 distinct test windows are in validation too",
         "written to out dir; each skipped file with its reason is in report.json, pictures are in report.html",
     ]
+
+
+def test_it_says_where_not_all_skipped_files_are_named(capsys, monkeypatch):
+    monkeypatch.setattr(tally, "MAX_SKIPPED_NAMED", 2)
+    table.print_report(report_of(*(skipped(f"{number}.mid", "no notes") for number in range(3))), "out")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "  no notes: 3 (0.mid, 1.mid)"
+    assert lines[-1].startswith("written to out; the first 2 skipped files of each reason are in report.json, pictures")
 
 
 def test_a_printed_report_stays_small(capsys):

@@ -151,6 +151,21 @@ def test_files_of_one_name_are_all_listed():
     assert report["skipped"] == {"a.mid": "no notes", "a.mid (two)": "no drums", "a.mid (two, 2)": "no drums"}
 
 
+def test_of_many_skipped_files_the_first_of_each_reason_are_named(monkeypatch):
+    monkeypatch.setattr(tally, "MAX_SKIPPED_NAMED", 3)
+    files = [skipped(f"{number:02d}.mid", "no notes" if number % 20 else "no drums: none") for number in range(60)]
+    random.Random(1).shuffle(files)
+    expected = {f"{number:02d}.mid": "no notes" for number in (1, 2, 3)}
+    expected |= {f"{number:02d}.mid": "no drums: none" for number in (0, 20, 40)}
+    merged = count(files[:25]).merge(count(files[25:]))
+    for report in (report_of(*files), merged.report("in", {})):
+        assert report["skipped"] == expected
+        assert list(report["skipped"]) == sorted(expected)
+        assert report["skipped_by_reason"] == {"no drums": 3, "no notes": 57}
+        assert report["files_skipped"] == report["files_found"] == 60
+    assert len(merged._skipped["no notes"]) <= 6
+
+
 def test_performances_in_several_splits_are_named():
     report = report_of(
         kept("b/2.mid", "validation"),
