@@ -265,7 +265,7 @@ def test_a_machine_without_a_gpu_is_told_in_a_line(tmp_path):
     assert "has a gpu.json already; give another --out" in again.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_all_of_it_is_rehearsed_on_a_cpu(starter_records, tmp_path):
     done = run(
         f"--examples={starter_records / 'train.tfrecord'}", f"--out={tmp_path / 'a b'}", "--devices=cpu", "--rehearse"

@@ -190,7 +190,7 @@ def test_a_pace_is_that_of_the_busiest_process_and_the_middle_run():
     assert scaling_measure.middle([Link(1, 5, 7), Link(3, 4, 9), Link(2, 6, 8)]) == Link(2, 5, 8)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_two_processes_fetch_tensors_of_each_other():
     link = scaling_measure.loopback((0, 0))
     assert 1e7 < link.bytes_per_sec < 1e12 and -1e-3 < link.message_secs < 0.1 and 0 < link.step_secs < 1

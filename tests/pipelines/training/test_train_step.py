@@ -174,7 +174,7 @@ def trained(records, num_devices: int, name: str, hparams: str, num_steps: int =
         return scalars, session.run({variable.op.name: variable for variable in tf.global_variables()})
 
 
-@pytest.mark.parametrize("num_devices", [2, 3, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num_devices", [3, *(pytest.param(num, marks=pytest.mark.thorough) for num in (2, 4))])
 @pytest.mark.parametrize(("name", "hparams"), CASES, ids=["dropout", "bars", "groove", "sampling", "sampled bars"])
 def test_any_number_of_devices_computes_the_same(starter_records, name, hparams, num_devices):
     """With all that is drawn, and parts of the batch that are not of one size."""

@@ -181,7 +181,7 @@ def test_what_fails_in_a_worker_is_one_line():
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_interrupted_it_leaves_the_old_output_and_no_process(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     process = start("--input=starter", f"--output_dir={tmp_path}", "--num_workers=2")
@@ -211,7 +211,7 @@ def test_a_cluster_survives_a_worker_and_writes_the_same(inputs, plain, tmp_path
         assert contents(out_dir) == plain[3]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_cluster_without_the_project_is_one_line(inputs, tmp_path):
     with cluster(tmp_path, 1, PYTHONPATH="") as address:
         process = start(f"--input={inputs[0]}", f"--output_dir={tmp_path / 'out'}", f"--dask_client_address={address}")

@@ -86,6 +86,7 @@ def test_a_killed_worker(tmp_path, starter_records):
         goes_on(machines)
 
 
+@pytest.mark.thorough
 def test_a_worker_that_stands_still_and_goes_on(tmp_path, starter_records):
     with fleet.of(tmp_path, starter_records, 2) as machines:
         chief, worker = training(machines)
@@ -188,6 +189,7 @@ def test_two_of_one_number_and_a_port_that_is_taken(tmp_path, starter_records):
         assert f"port {port} is taken on this machine, by another program or a worker of the same --task" in second.text
 
 
+@pytest.mark.thorough
 def test_a_machine_that_was_started_for_something_else(tmp_path, starter_records):
     with fleet.of(tmp_path, starter_records, 2) as machines:
         worker = machines.start(1, "--config=hier-drums_4bar_small")
