@@ -53,16 +53,19 @@ def test_each_tower_has_its_examples_of_each_batch(num_devices):
                 check(session.run((examples, put))[0], towers, number)
 
 
-def test_examples_are_copied_to_the_device_of_their_tower_beforehand():
-    where = placement.of_cpu_devices(3)
+@pytest.mark.parametrize("machine_name", ["", "/job:worker/task:1"])
+def test_numbers_are_copied_to_the_device_of_their_tower_and_integers_to_its_host(machine_name):
+    """TensorFlow computes with integers on the host of a GPU."""
+    where = Placement(tuple(f"{machine_name}/device:GPU:{number}" for number in range(3)))
     towers = where.towers(BATCH_SIZE)
     with tf.Graph().as_default() as graph:
         feed = feeding.Feed(make_batches, where.host)
         for tower in towers:
             for tensor, whole in zip(feed.examples(tower), batch(0), strict=True):
-                assert (tensor.device, tensor.shape) == (tower.device, (tower.size, *whole.shape[1:]))
-        stages = [operation for operation in graph.get_operations() if operation.type == "Stage"]
-        assert [stage.device for stage in stages] == list(where.devices)
+                assert (tensor.dtype, tensor.shape) == (whole.dtype, (tower.size, *whole.shape[1:]))
+                is_integer = np.issubdtype(whole.dtype, np.integer)
+                there = tf.DeviceSpec.from_string(f"{machine_name}{placement.HOST}" if is_integer else tower.device)
+                assert tf.DeviceSpec.from_string(tensor.device) == there
         slices = [operation for operation in graph.get_operations() if operation.type == "StridedSlice"]
         assert {operation.device for operation in slices} == {where.host}
 
@@ -85,13 +88,13 @@ def test_one_batch_waits_on_the_devices():
         examples, sizes = [feed.examples(tower) for tower in towers], waiting()
         put = feed.put()
         with open_session(where) as session:
-            assert session.run(sizes) == [0, 0]
+            assert session.run(sizes) == [0] * 4  # Floats and integers of each.
             session.run(put)
-            assert session.run(sizes) == [1, 1]
+            assert session.run(sizes) == [1] * 4
             session.run((examples, put))
-            assert session.run(sizes) == [1, 1]
+            assert session.run(sizes) == [1] * 4
             check(session.run(examples), towers, 1)
-            assert session.run(sizes) == [0, 0]
+            assert session.run(sizes) == [0] * 4
 
 
 def test_runs_in_one_process_do_not_get_each_others_batches():
@@ -101,10 +104,10 @@ def test_runs_in_one_process_do_not_get_each_others_batches():
         examples, sizes = [feed.examples(towers[0]) for feed in feeds], waiting()
         with open_session(HERE) as session:
             session.run(feeds[0].put())
-            assert session.run(sizes) == [1, 0]
+            assert session.run(sizes) == [1, 1, 0, 0]
             session.run([feed.put() for feed in feeds])
             check([session.run(examples[1])], towers, 0)
-            assert session.run(sizes) == [2, 0]
+            assert session.run(sizes) == [2, 2, 0, 0]
 
 
 def test_a_step_with_a_feed_of_its_own_is_fed_nothing():

@@ -39,9 +39,7 @@ def test_gpus_that_tensorflow_cannot_use_do_not_count(cards):
     assert placed() == placed(0) == HERE
 
 
-def test_no_gpu_is_used_where_none_is_asked_for(cards):
-    cards(NEW, NEW)
-    assert placed(0) == placed(0, num_cpu_devices=3) == ON_CPU
+def test_without_gpus_the_cpu_computes(cards):
     cards()
     assert placed(0) == placed() == placed(5) == HERE
 
@@ -51,6 +49,7 @@ def test_devices_on_the_cpu_are_for_machines_without_a_gpu(cards):
     assert placed(num_cpu_devices=3) == placed(0, num_cpu_devices=3) == placement.of_cpu_devices(3)
     cards(NEW)
     assert placed(num_cpu_devices=3) == HERE
+    assert placed(0, num_cpu_devices=3) == placement.of_cpu_devices(3)  # Its GPU computes nothing.
 
 
 def test_workers_of_magentas_kind_compute_on_one_device(cards):
@@ -58,14 +57,11 @@ def test_workers_of_magentas_kind_compute_on_one_device(cards):
     assert placed(replica=Replica(master="grpc://10.0.0.1:2222")) is HERE
 
 
-def test_what_computes_is_described(cards):
-    cards(NEW, NEW)
+def test_what_computes_is_described():
     assert machine.describe(placement.of_gpus(2), 5, ["2 GPUs"]) == ["2 GPUs", "2 towers of 2 or 3 examples"]
     assert machine.describe(placement.of_gpus(4), 8, ["4 GPUs"]) == ["4 GPUs", "4 towers of 2 examples"]
     assert machine.describe(placement.of_gpus(4), 3, ["4 GPUs"]) == ["4 GPUs", "3 towers of 1 examples"]
-    assert machine.describe(ON_CPU, 5, ["2 GPUs"]) == ["2 GPUs", "the CPU alone computes, as was asked for"]
     assert machine.describe(HERE, 5, ["1 GPU"]) == ["1 GPU"]
-    cards()
     assert machine.describe(HERE, 5, ["CPU, 2 cores"]) == ["CPU, 2 cores"]
 
 
