@@ -86,7 +86,7 @@ def test_the_likeliest_is_what_is_decoded_near_temperature_0(tiny_runs, validati
     _, config = resolution.resolve_config(RunFolder(run_dir), None, "")
     with contextlib.closing(evaluator.Evaluator(config, examples)) as opened:
         outputs = opened.outputs(trained.newest_checkpoint(RunFolder(run_dir)))
-    cold = model_of(run_dir).decode(outputs.posterior_means, temperature=1e-6)
+    cold = model_of(run_dir).decode(outputs.posterior_means, temperature=1e-8)
     if outputs.tokens is None:
         np.testing.assert_allclose(outputs.decoded_groove.join(), cold, atol=1e-5)
     else:
