@@ -180,7 +180,7 @@ def _closing(opened: Journal | NoJournal | Validation) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _explained(run_dir: pathlib.Path, writer: saver.CheckpointWriter, party: Party | None) -> Iterator[None]:
+def _explained(run_dir: pathlib.Path, writer: saver.CheckpointWriter, party: Party | None = None) -> Iterator[None]:
     """Adds to what has ended the training which checkpoint is left, and what to do."""
     try:
         yield
