@@ -96,6 +96,7 @@ def place(node: NodeDef, is_on_cpu: bool = False) -> Placed:
     definition = op_def_registry.get(node.op)
     if definition is None:
         return Placed(False, (), ())
+    is_on_cpu |= node.op == "_Retval"  # What a step returns is fetched to the host.
     kernel = None if is_on_cpu else _gpu_kernel(node)
     of_host = None if kernel is None else set(kernel.host_memory_arg)
 
