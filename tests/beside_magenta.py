@@ -166,6 +166,18 @@ def check(name: str, overrides: str, **options) -> None:
     np.testing.assert_allclose(ours.samples, theirs.samples, rtol=1e-4, atol=1e-5)
 
 
+def check_rounded(ours: Outcome, theirs: Outcome) -> None:
+    """Checks an outcome that was computed with numbers of 16 bits: nearly the same, and not the same."""
+    assert ours.loss == pytest.approx(theirs.loss, rel=0.01)
+    assert ours.loss != theirs.loss
+    for gradient_name, gradient in theirs.gradients.items():
+        ours_of_it = ours.gradients[gradient_name]
+        assert ours_of_it.dtype == np.float32
+        if np.abs(gradient).max() > 0:
+            alike = np.sum(gradient * ours_of_it) / np.linalg.norm(gradient) / np.linalg.norm(ours_of_it)
+            assert alike > 0.99, gradient_name
+
+
 def draw_losses(name: str, values: dict, *, stock: bool, is_training: bool, count: int) -> np.ndarray:
     """Returns the reconstruction losses of the batch's first sequence, with dropout anew each time."""
     config = magenta_configs.build(name) if stock else configs.CONFIG_MAP[name]

@@ -15,7 +15,7 @@ from pipelines.training.placement import HOST, Tower
 class Feed:
     """Batches that the graph of a training step reads by itself, and holds in a staging area on each device."""
 
-    def __init__(self, make_batches: Callable[[], tf.data.Dataset], host: str = "") -> None:
+    def __init__(self, make_batches: Callable[[], tf.data.Dataset], host: str = HOST) -> None:
         """Takes the function that makes batches, (inputs, outputs, controls, lengths), and the CPU that reads them."""
         self._host, self._area = host, uuid.uuid4().hex  # A server keeps its areas from one session to the next.
         self._puts: list[tf.Operation] = []

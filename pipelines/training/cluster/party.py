@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import sys
 import threading
@@ -41,10 +42,9 @@ class Party:
         self._reached: list[Machine] = []
         self._pulses: list[pulse.Pulse] = []
         self._is_over = threading.Event()
-        self.left = ""  # What a machine has said that was stopped.
 
-    def gather(self, wait_secs: float) -> bool:
-        """Waits for all machines, and says which it waits for; False if the end was asked for meanwhile.
+    def gather(self, wait_secs: float) -> None:
+        """Waits for all machines, and says which it waits for; ends sooner where the end is asked for.
 
         Raises:
             TimeoutError: one has not come.
@@ -70,7 +70,6 @@ class Party:
                 print(f"cluster   waits for {names}: the same command is to be started there", flush=True)
             time.sleep(_LOOK_EVERY_SECS if missing else 0)
         threading.Thread(target=self._watch, daemon=True).start()
-        return not missing
 
     def placement(self) -> Placement:
         """Returns where a step is computed: on all GPUs of the workers, or, where there is none, on all of their CPUs.
@@ -89,11 +88,7 @@ class Party:
 
     def describe(self) -> list[str]:
         """Returns lines that say what the machines are."""
-        lines = []
-        for machine, about in self._abouts.items():
-            devices = f"{about.num_gpus} GPUs" if about.num_gpus else f"CPU, {about.num_cores} cores"
-            lines.append(f"{machine}: {about.name}, {devices}")
-        return lines
+        return [f"{machine}: {about.name}, {about.devices}" for machine, about in self._abouts.items()]
 
     def precision(self, asked: str) -> str:
         """Returns what to compute in, where `asked` is auto: fp32 if a machine has no bfloat16.
@@ -165,10 +160,9 @@ class Party:
         self._pulses.append(heart)
 
     def _note_leaving(self, text: str) -> None:
-        self.left = text
         if not self._stop.is_asked_for():
             print(f"cluster   {text}; stopping after a checkpoint", file=sys.stderr, flush=True)
-            self._stop.number = self._stop.number or 15
+            self._stop.number = self._stop.number or signal.SIGTERM.value
 
     def _watch(self) -> None:
         """Ends this process when a machine is lost and the step that runs does not end by itself."""

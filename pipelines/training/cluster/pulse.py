@@ -16,7 +16,7 @@ _GONE_AFTER_SECS = 4  # So long its port may be closed, or its server refuse to 
 
 
 class Pulse:
-    """Asks one machine after another; `begin` starts it."""
+    """Asks one machine again and again; `begin` starts it."""
 
     def __init__(self, target: str, this: Machine, other: Machine) -> None:
         """Takes this process's server, the machine that it is, and the one to ask."""
@@ -52,11 +52,7 @@ class Pulse:
             try:
                 self._ask()
             except tf.errors.OpError as error:
-                self._why = (
-                    f"{type(error).__name__.removesuffix('Error')}: {error.message.strip().splitlines()[0][:90]}"
-                )
-                if self._heard_secs is not None and self._refused_since is None:
-                    self._refused_since = time.monotonic()
+                self._note_refusal(f"{type(error).__name__.removesuffix('Error')}: {error.message.strip()[:90]}")
             time.sleep(_EVERY_SECS / 2)
 
     def _knock(self) -> None:
@@ -68,11 +64,14 @@ class Pulse:
             try:
                 socket.create_connection((self.machine.host, self.machine.port), timeout=_EVERY_SECS).close()
             except ConnectionRefusedError:
-                self._why = "its port is closed"
-                if self._refused_since is None:
-                    self._refused_since = time.monotonic()
+                self._note_refusal("its port is closed")
             except OSError:  # Whether it is the machine or the network is not known.
                 continue
+
+    def _note_refusal(self, why: str) -> None:
+        self._why = why.partition("\n")[0]
+        if self._heard_secs is not None and self._refused_since is None:
+            self._refused_since = time.monotonic()
 
     def _ask(self) -> None:
         """Asks for ever; raises tf.errors.OpError when the machine refuses."""

@@ -28,6 +28,13 @@ class About:
     pid: int = dataclasses.field(default_factory=os.getpid)
     num_cores: int | None = dataclasses.field(default_factory=os.cpu_count)
 
+    @property
+    def devices(self) -> str:
+        """What it computes on, as a person reads it."""
+        if self.num_gpus:
+            return f"{self.num_gpus} GPU{'s' if self.num_gpus > 1 else ''}"
+        return f"CPU, {self.num_cores} cores"
+
     def to_text(self) -> str:
         return json.dumps(dataclasses.asdict(self))
 

@@ -45,8 +45,7 @@ def serve(
     messages.listen(server.target, this, messages.END, ends.append)
     heart = pulse.Pulse(server.target, this, chief)
     heart.begin()
-    devices = f"{server.about.num_gpus} GPUs" if server.about.num_gpus else f"CPU, {server.about.num_cores} cores"
-    print(f"cluster   {this}, {devices}; waits for {chief}", flush=True)
+    print(f"cluster   {this}, {server.about.devices}; waits for {chief}", flush=True)
     started, said, leaves_at = time.monotonic(), time.monotonic(), None
     was_heard = False
     while not ends:
