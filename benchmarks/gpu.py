@@ -5,10 +5,11 @@
         --validation=data/tfrecord/groove-v1.0.0-midionly/validation.tfrecord
 
 The devices, and whether memory is taken as it is needed; how exact each config's path on the GPU is, without TF32 and
-with it; training beside stock Magenta; the kernels of a step; run_generate.sh; and in the time that is left a training,
-whose best checkpoint lies in `out/model` then. Each is a process of its own with a share of the time (SHARES); what
-fails or is out of time is written down, and the next begins. `out/gpu.json` and `out/gpu.md` have at any time what has
-been seen, `out/logs` all that was said. `--rehearse` does all of it small, on any machine.
+with it; training beside stock Magenta; training on one GPU and on all, where there are several; the kernels of a step;
+run_generate.sh; and in the time that is left a training, whose best checkpoint lies in `out/model` then. Each is a
+process of its own with a share of the time (SHARES); what fails or is out of time is written down, and the next begins.
+`out/gpu.json` and `out/gpu.md` have at any time what has been seen, `out/logs` all that was said. `--rehearse` does all
+of it small, on any machine.
 """
 
 from __future__ import annotations
@@ -30,19 +31,24 @@ from benchmarks import contenders, gpu_report, limited, nvidia_smi
 from pipelines import cli
 from pipelines.files import atomic
 from pipelines.runs import metrics_log
+from pipelines.training.placement import COPY, NCCL, RING
 
 PROJECT_DIR = pathlib.Path(__file__).resolve().parents[1]
 MEASURED = ("hier-drums_4bar_small", "groovae_4bar")  # Beside stock Magenta.
 RECOMMENDED = "hier-drums_4bar_groove_hikl"
 # What each stage may take of the time, at most; the training gets what they leave, and the export the last of it.
-SHARES = {"devices": 0.05, "growth": 0.05, "exactness": 0.2, "beside Magenta": 0.3, "profile": 0.1, "generate": 0.07}
+SHARES = {
+    **{"devices": 0.05, "growth": 0.05, "exactness": 0.2, "beside Magenta": 0.3},
+    **{"several GPUs": 0.15, "profile": 0.1, "generate": 0.07},
+}
 EXPORT_SHARE = 0.05
 WITHOUT_TF32, WITH_TF32 = "without TF32", "with TF32"
+FIRST_STEP = 10  # That a pace is taken from.
 TINY = "enc_rnn_size=[8],dec_rnn_size=[6,6],z_size=4"
 DEVICES = ("auto", "cpu")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Plan:
     """What is done.
 
@@ -53,6 +59,7 @@ class Plan:
         secs: All the time there is.
         rehearses: Whether all is small.
         environment: Variables of all processes.
+        num_gpus: Those that TensorFlow computes on, once that has been asked.
     """
 
     examples: str
@@ -61,6 +68,7 @@ class Plan:
     secs: float
     rehearses: bool
     environment: dict[str, str]
+    num_gpus: int = 0
 
 
 class Session:
@@ -210,6 +218,41 @@ def beside_magenta(config: str) -> Callable[[Step], dict]:
     return work
 
 
+def several_gpus(step: Step) -> dict:
+    """Trains on one GPU and on all, with each way to add up gradients; a rehearsal on devices of the CPU."""
+    step.run("all reduce", [sys.executable, "-m", "benchmarks.all_reduce", *_all_devices(step.plan, "")])
+    said = (step.plan.folder / "logs" / "all-reduce.txt").read_text(encoding="utf-8").strip()
+    step.stage.found["adding_up"] = said
+    rehearses = step.plan.rehearses
+    fast = RING if rehearses else NCCL
+    what = ["--config=hier-drums_4bar_small", f"--examples_path={step.plan.validation}", "--seed=1", "--precision=fp32"]
+    what += [f"--hparams=batch_size=4,{TINY}" if rehearses else "--hparams=batch_size=512"]
+    what += [f"--num_steps={20 if rehearses else 60}", "--save_checkpoints_secs=3600"]
+    ways = {"one": ["--num_gpus=0" if rehearses else "--num_gpus=1"]}
+    ways |= {way: _all_devices(step.plan, way) for way in (COPY, fast)}
+    for name, flags_of_way in ways.items():
+        run_dir = step.plan.folder / "several" / name
+        program = [sys.executable, "-m", "pipelines.train", f"--run_dir={run_dir}", *what, *flags_of_way]
+        step.run(f"several {name}", program)
+        step.stage.found[name] = pace(metrics_log.read(run_dir), 4 if rehearses else 512)
+    return {}
+
+
+def _all_devices(plan: Plan, way: str) -> list[str]:
+    """Returns the flags that share a batch among all GPUs, or in a rehearsal among two devices of the CPU."""
+    flags_of_way = [f"--all_reduce_alg={way}"] if way else []
+    if plan.rehearses:
+        return ["--num_cpu_devices=2", *flags_of_way]
+    return [*([] if way else [f"--num_gpus={plan.num_gpus}"]), *flags_of_way]
+
+
+def pace(rows: Sequence[dict], batch_size: int) -> dict:
+    """Returns the examples a second of a training, but for its first steps, and the loss of its last step."""
+    first, *_, last = (row for row in rows if row["split"] == metrics_log.TRAIN and row["step"] >= FIRST_STEP)
+    examples = (last["step"] - first["step"]) * batch_size
+    return {"examples_per_sec": examples / (last["secs"] - first["secs"]), "step": last["step"], "loss": last["loss"]}
+
+
 def profile(config: str) -> Callable[[Step], dict]:
     """Returns what traces a step of a config."""
 
@@ -278,6 +321,7 @@ def stages() -> Iterator[tuple[str, float, Callable[[Step], dict]]]:
     yield "exactness", SHARES["exactness"], exactness
     for config in MEASURED:
         yield f"beside Magenta: {config}", SHARES["beside Magenta"] / len(MEASURED), beside_magenta(config)
+    yield "several GPUs", SHARES["several GPUs"], several_gpus
     for config in (MEASURED[0], RECOMMENDED):
         yield f"profile: {config}", SHARES["profile"] / 2, profile(config)
     yield "generate", SHARES["generate"], generate
@@ -287,8 +331,12 @@ def see(plan: Plan, report: gpu_report.Report) -> None:
     """Does all stages. Raises ValueError where there is no GPU, and this is no rehearsal."""
     session = Session(plan, report)
     for name, share, work in stages():
+        if work is several_gpus and plan.num_gpus < 2 and not plan.rehearses:
+            continue
         found = session.stage(name, share, work)
-        if work is devices and not found.get("num_gpus") and not plan.rehearses:
+        if work is devices:
+            plan.num_gpus = found.get("num_gpus", 0)
+        if work is devices and not plan.num_gpus and not plan.rehearses:
             raise ValueError(
                 f"{report.stages[0].reason}; nothing was measured. --rehearse does all of it small, on a CPU"
             )

@@ -41,7 +41,7 @@ def loopback(cores: tuple[int, int]) -> scaling_model.Link:
 
     A step that fetches a single number each way, one that fetches 64, and one of 16 MiB in one tensor; medians.
     """
-    addresses = [f"127.0.0.1:{port}" for port in _free_ports(2)]
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
     other = multiprocessing.get_context("spawn").Process(target=_serve, args=(addresses, 1, cores[1]), daemon=True)
     other.start()
     try:
@@ -65,7 +65,7 @@ def train(task: contenders.Task, cores: Sequence[int], folder: pathlib.Path) -> 
         *(sys.executable, "-m", "pipelines.train", f"--run_dir={folder / 'run'}", *task.flags()),
         *(f"--num_steps={2 * NUM_STEPS}", "--seed=1", "--precision=fp32", "--save_checkpoints_secs=3600"),
     ]
-    hosts = ",".join(f"127.0.0.1:{port}" for port in _free_ports(len(cores)))
+    hosts = ",".join(f"127.0.0.1:{port}" for port in free_ports(len(cores)))
     processes = []
     try:
         for number, core in reversed(list(enumerate(cores))):  # The chief last.
@@ -159,7 +159,8 @@ def _on_core(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _free_ports(num_ports: int) -> list[int]:
+def free_ports(num_ports: int) -> list[int]:
+    """Returns ports of this machine that nothing listens on."""
     with contextlib.ExitStack() as stack:
         opened = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(num_ports)]
         return [each.getsockname()[1] for each in opened]

@@ -2,8 +2,9 @@
 
 A step takes the time to start its operations, which every device has in full, its arithmetic, which is shared out, and
 two exchanges: each device fetches the variables from their holders, and the gradients come back. Who sends what to whom
-is what `pipelines.training.placement` and `gradients` do: whole variables on the holder with the fewest bytes; over
-several machines gradients are added up within each first, while each device fetches every variable by itself.
+is what `pipelines.training.placement`, `fetching` and `gradients` do: whole variables on the holder with the fewest
+bytes; over several machines, one device of each fetches a variable and hands it on, and gradients are added up within
+each machine first.
 """
 
 from __future__ import annotations
@@ -126,26 +127,35 @@ class Traffic:
 def variables_out(variables: Sequence[int], num_devices: int, devices_per_machine: int) -> Traffic:
     """Returns what goes over the wires until each device has all variables."""
     traffic = Traffic(devices_per_machine)
-    for size, holder in zip(variables, holders(variables, num_devices), strict=True):
-        for device in range(num_devices):
-            traffic.send(holder, device, size)
+    for number, (size, holder) in enumerate(zip(variables, holders(variables, num_devices), strict=True)):
+        for members in _machines(num_devices, devices_per_machine):
+            speaker = _speaker(members, number, holder)
+            traffic.send(holder, speaker, size)
+            for device in members:
+                traffic.send(speaker, device, size)
     return traffic
 
 
 def gradients_back(variables: Sequence[int], num_devices: int, devices_per_machine: int) -> Traffic:
-    """Returns what goes over the wires until each holder has the sums of its gradients.
-
-    Over several machines, the first device of each adds up what its neighbours have.
-    """
+    """Returns what goes over the wires until each holder has the sums of its gradients: the same way back."""
     traffic = Traffic(devices_per_machine)
-    firsts = range(0, num_devices, devices_per_machine)
-    for size, holder in zip(variables, holders(variables, num_devices), strict=True):
-        for first in firsts:
-            adds = first if len(firsts) > 1 else holder
-            for device in range(first, min(first + devices_per_machine, num_devices)):
-                traffic.send(device, adds, size)
-            traffic.send(adds, holder, size)
+    for number, (size, holder) in enumerate(zip(variables, holders(variables, num_devices), strict=True)):
+        for members in _machines(num_devices, devices_per_machine):
+            speaker = _speaker(members, number, holder)
+            for device in members:
+                traffic.send(device, speaker, size)
+            traffic.send(speaker, holder, size)
     return traffic
+
+
+def _machines(num_devices: int, devices_per_machine: int) -> list[range]:
+    starts = range(0, num_devices, devices_per_machine)
+    return [range(start, min(start + devices_per_machine, num_devices)) for start in starts]
+
+
+def _speaker(members: range, number: int, holder: int) -> int:
+    """Returns which device of a machine sends and gets what belongs to a variable, as `placement.speaker` does."""
+    return holder if holder in members else members[number % len(members)]
 
 
 def _exchange_secs(variables: Sequence[int], num_devices: int, wires: Wires) -> float:

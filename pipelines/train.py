@@ -25,7 +25,7 @@ from absl import flags
 from pipelines import cli
 from pipelines.evaluation import registry
 from pipelines.files import atomic
-from pipelines.training import interrupts, options
+from pipelines.training import interrupts, options, placement
 from pipelines.training.cluster import addresses
 from pipelines.training.options import Run
 from pipelines.training.replicas import Replica
@@ -123,7 +123,7 @@ def _gathered(run: Run, training: options.Training, stop: interrupts.Stop) -> co
         stop,
         wait_secs=machines.wait_secs,
         listen=machines.listen,
-        num_gpus=training.devices.num_gpus,
+        devices=training.devices,
         asked={**machines.asked, "config": run.name},
     )
 
@@ -164,11 +164,11 @@ def evaluate_run(run: Run, num_batches: int | None, suffix: str = "", interval_s
         time.sleep(interval_secs)
 
 
-def serve(machines: options.Machines, num_gpus: int | None, stop: interrupts.Stop) -> int:
+def serve(machines: options.Machines, devices: options.Devices, stop: interrupts.Stop) -> int:
     """Lends this machine's devices to the chief of a cluster until that ends; returns the exit status."""
     from pipelines.training.cluster import serving
 
-    options_of_server = {"listen": machines.listen, "num_gpus": num_gpus, "asked": machines.asked}
+    options_of_server = {"listen": machines.listen, "devices": devices, "asked": machines.asked}
     return serving.serve(machines.cluster, stop, wait_secs=machines.wait_secs, **options_of_server)
 
 
@@ -210,6 +210,12 @@ def define_flags() -> None:
     flags.DEFINE_integer("num_gpus", None, "Train on at most so many GPUs, 0 for the CPU; default: all.", lower_bound=0)
     flags.DEFINE_integer(
         "num_cpu_devices", 1, "Without a GPU: share the batch among so many devices on the CPU.", lower_bound=1
+    )
+    flags.DEFINE_enum(
+        "all_reduce_alg",
+        "auto",
+        placement.ALGORITHMS,
+        "How the devices of a machine add up gradients: by NCCL, in a ring, or copied; auto tries NCCL first.",
     )
     flags.DEFINE_enum(
         "layers",
@@ -270,10 +276,11 @@ def _machines() -> options.Machines:
 def _work(machines: options.Machines) -> int | None:
     args = flags.FLAGS
     is_training = args.mode == "train"
+    devices = options.Devices(args.num_gpus, args.num_cpu_devices, args.all_reduce_alg)
     # From here on: the imports take seconds.
     with interrupts.deferred() if is_training else contextlib.nullcontext() as stop:
         if machines.cluster and not machines.cluster.this.is_chief:
-            return serve(machines, args.num_gpus, stop)
+            return serve(machines, devices, stop)
         run = check_run(
             args.run_dir,
             args.config,
@@ -297,7 +304,7 @@ def _work(machines: options.Machines) -> int | None:
             validating=options.Validating(
                 args.eval_every_steps, args.eval_examples_path, args.eval_num_batches, args.best_metric, args.patience
             ),
-            devices=options.Devices(args.num_gpus, args.num_cpu_devices),
+            devices=devices,
             machines=machines,
             replica=Replica(args.master, args.task or 0, args.num_ps_tasks, args.num_sync_workers),
             resumed=args.resume,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from models.magenta import HParams, tf
-from pipelines.training.placement import Tower
+from pipelines.training import placement
+from pipelines.training.placement import COPY, Tower
 
 CLIP_MODES = ("value", "global_norm")
+_INSTANCE = 1  # The number of the one exchange of a step; each of TensorFlow's collective operations has one.
 
 
 def check(hparams: HParams) -> None:
@@ -18,7 +19,10 @@ def check(hparams: HParams) -> None:
 
 
 def total(
-    of_towers: Sequence[Sequence[tf.Tensor]], towers: Sequence[Tower], variables: Sequence[tf.Variable]
+    of_towers: Sequence[Sequence[tf.Tensor]],
+    towers: Sequence[Tower],
+    variables: Sequence[tf.Variable],
+    algorithm: str = COPY,
 ) -> list[tf.Tensor]:
     """Returns the gradient of each variable, the sum over the towers, where the variable lies.
 
@@ -28,16 +32,24 @@ def total(
         of_towers: Those of each tower, in the order of the variables.
         towers: Where they are computed.
         variables: What they are the gradients of.
+        algorithm: How the devices of a machine add up, of `placement.ALGORITHMS` but auto. Over machines gradients are
+            copied.
     """
     if len(towers) == 1:
         return list(of_towers[0])
-    machines = [list(group) for _, group in itertools.groupby(range(len(towers)), lambda k: towers[k].machine)]
+    by_tower = dict(zip(towers, of_towers, strict=True))
+    machines = placement.by_machine(towers)
+    if algorithm != COPY:
+        for number, members in enumerate(machines, start=1):
+            by_tower |= _all_reduced({tower: by_tower[tower] for tower in members}, number, algorithm)
     sums = []
     for number, variable in enumerate(variables):
         parts = []
         for members in machines:  # What goes over the network is one gradient a machine.
-            with tf.device(towers[members[0]].device if len(machines) > 1 else variable.device):
-                parts.append(_add([of_towers[member][number] for member in members]))
+            speaker = placement.speaker(members, number, variable.device)
+            adds = [speaker] if algorithm != COPY else members
+            with tf.device(speaker.device):
+                parts.append(_add([by_tower[tower][number] for tower in adds]))
         with tf.device(variable.device):
             sums.append(_add(parts))
     return sums
@@ -82,3 +94,35 @@ def _scale(norm: tf.Tensor, hparams: HParams) -> tf.Tensor:
 
 def _add(parts: list[tf.Tensor]) -> tf.Tensor:
     return parts[0] if len(parts) == 1 else tf.add_n(parts)
+
+
+def _all_reduced(of_towers: Mapping[Tower, Sequence[tf.Tensor]], group: int, hint: str) -> dict[Tower, list[tf.Tensor]]:
+    """Returns the sums of gradients for each of a machine's towers: all that a tower has are one message.
+
+    Args:
+        of_towers: The gradients; no two towers on one device, or they would wait for each other for ever.
+        group: The machine's number, from 1.
+        hint: What TensorFlow's `CollectiveReduce` is to use.
+    """
+    if len(of_towers) == 1:
+        return dict(of_towers)
+    messages = {}
+    for tower, gradients in of_towers.items():
+        with tf.device(tower.device):
+            messages[tower] = tf.raw_ops.CollectiveReduce(
+                input=tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0),
+                group_size=len(of_towers),
+                group_key=group,
+                instance_key=_INSTANCE,
+                merge_op="Add",
+                final_op="Id",
+                subdiv_offsets=[0],
+                communication_hint=hint,
+            )
+    reduced = {}
+    for tower, gradients in of_towers.items():
+        # Each waits for all: one whose sum nobody asks for would be left out, and the others wait for it.
+        with tf.device(tower.device), tf.control_dependencies(list(messages.values())):
+            parts = tf.split(messages[tower], [gradient.shape.num_elements() for gradient in gradients])
+            reduced[tower] = [tf.reshape(part, gradient.shape) for part, gradient in zip(parts, gradients, strict=True)]
+    return reduced

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from pipelines.runs.run_folder import RunFolder
 from pipelines.training.cluster.addresses import Cluster
+from pipelines.training.placement import AUTO
 from pipelines.training.replicas import ALONE, Replica
 
 
@@ -51,6 +52,10 @@ class Devices:
 
     num_gpus: int | None = None  # At most so many GPUs; None is all.
     num_cpu_devices: int = 1  # Without a GPU, so many devices that share the CPU, as GPUs would share the batch.
+    all_reduce: str = AUTO  # How they add up gradients, of `placement.ALGORITHMS`.
+
+
+ALL_DEVICES = Devices()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Training:
     saving: Saving = Saving()
     validating: Validating = Validating()
     replica: Replica = ALONE
-    devices: Devices = Devices()
+    devices: Devices = ALL_DEVICES
     machines: Machines = Machines()
     resumed: bool = True  # Whether to go on where the run has been trained before; else its folder is to be empty.
     precision: str = "auto"  # Of `models.precision`.

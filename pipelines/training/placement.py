@@ -8,12 +8,16 @@ and each tower's loss counts as much as it has examples. Without TensorFlow.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from models.devices import HOST
 
+# How the devices of a machine add up their gradients: copied to where the variable lies; or all-reduced in one message,
+# by NVIDIA's NCCL, or around a ring by TensorFlow itself. auto is NCCL where it is found to work.
+ALGORITHMS = AUTO, NCCL, RING, COPY = "auto", "nccl", "ring", "copy"
 _VARIABLES = ("Variable", "VariableV2", "VarHandleOp")  # Types of operations.
 
 
@@ -32,6 +36,23 @@ class Tower:
         return found.group() if found else ""
 
 
+def by_machine(towers: Sequence[Tower]) -> list[list[Tower]]:
+    """Returns the towers of each machine."""
+    return [list(group) for _, group in itertools.groupby(towers, lambda tower: tower.machine)]
+
+
+def speaker(of_machine: Sequence[Tower], number: int, holder: str) -> Tower:
+    """Returns which of a machine's towers sends and gets what belongs to a variable for all of them.
+
+    Args:
+        of_machine: The towers.
+        number: The variable's, by which they take turns.
+        holder: The device that it lies on; a tower there speaks for it.
+    """
+    there = (tower for tower in of_machine if tower.device == holder)
+    return next(there, of_machine[number % len(of_machine)])
+
+
 @dataclasses.dataclass(frozen=True)
 class Placement:
     """The devices of a training step; the defaults are one tower, wherever TensorFlow computes."""
@@ -39,6 +60,12 @@ class Placement:
     devices: tuple[str, ...] = ("",)  # Of the towers.
     holders: tuple[str, ...] = ()  # Of the variables, which are shared out evenly; none is as TensorFlow chooses.
     host: str = HOST  # The CPU of the process that reads the examples and writes checkpoints.
+    all_reduce: str = COPY  # How gradients are added up, of `ALGORITHMS` but auto.
+
+    @property
+    def num_gpus(self) -> int:
+        """How many of the devices are GPUs."""
+        return sum("GPU" in device for device in self.devices)
 
     def towers(self, batch_size: int) -> list[Tower]:
         """Cuts a batch into parts that differ by one example at most; no tower is without any."""
@@ -84,17 +111,18 @@ def _merged(inner: str, outer: str) -> str:
 HERE = Placement()
 
 
-def of_gpus(num: int) -> Placement:
+def of_gpus(num: int, all_reduce: str = COPY) -> Placement:
     """Returns the placement on the first `num` GPUs of a machine; without any, on its CPU."""
-    if num < 2:
-        return HERE
-    gpus = tuple(f"/device:GPU:{number}" for number in range(num))
-    return Placement(gpus, gpus)
+    return _of_devices("GPU", num, all_reduce)
 
 
-def of_cpu_devices(num: int) -> Placement:
+def of_cpu_devices(num: int, all_reduce: str = COPY) -> Placement:
     """Returns the placement on `num` logical devices that share a machine's CPU: what several GPUs do, to be tried."""
+    return _of_devices("CPU", num, all_reduce)
+
+
+def _of_devices(kind: str, num: int, all_reduce: str) -> Placement:
     if num < 2:
         return HERE
-    parts = tuple(f"/device:CPU:{number}" for number in range(num))
-    return Placement(parts, parts)
+    names = tuple(f"/device:{kind}:{number}" for number in range(num))
+    return Placement(names, names, all_reduce=all_reduce)

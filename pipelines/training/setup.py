@@ -66,7 +66,7 @@ def prepare(
     performances = note_sequences.find(run.config, "train", run.examples_path, run.tfds_data_dir)
     data = {"fingerprint": performances.fingerprint(), "num_examples": num_examples}
     changes = state.changes(run, data, training.allow_other_data)
-    where = party.placement() if party else machine.placement_of(training.devices, replica)
+    where = party.placement(training.devices.all_reduce) if party else machine.placement_of(training.devices, replica)
     prepared = Setup(run, training, state, config, make_batches, data, changes, where, party, validation)
     _announce(prepared)
     return prepared

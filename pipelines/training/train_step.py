@@ -12,7 +12,7 @@ import configs
 from models import own_hparams
 from models.magenta import session_config, tf
 from models.vae import MusicVAE
-from pipelines.training import feeding, gradients, saver
+from pipelines.training import feeding, fetching, gradients, saver
 from pipelines.training.placement import HERE, Placement, Tower
 from pipelines.training.replicas import ALONE, Replica
 
@@ -74,12 +74,13 @@ def build(
     with tf.device(where.with_variables(towers[0].device)):
         built = _build_towers(config, towers, feed)
         variables, optimizer = tf.trainable_variables(), built[0].optimizer
+        fetching.once_a_machine(towers, variables)
         with tf.device(where.host):
             _warm_up(optimizer, step, hparams)
         if replica.num_sync_workers:
             optimizer = tf.train.SyncReplicasOptimizer(optimizer, replica.num_sync_workers)
             hooks.append(optimizer.make_session_run_hook(is_chief=replica.is_chief))
-        summed = gradients.total([each.gradients for each in built], towers, variables)
+        summed = gradients.total([each.gradients for each in built], towers, variables, where.all_reduce)
         one_device = len(where.holders) < 2 and not replica.num_ps_tasks
         at_once = one_device and isinstance(config.model, MusicVAE) and config.model.computes_at_once
         clipped, norm = gradients.clipped(summed, hparams, at_once=at_once)

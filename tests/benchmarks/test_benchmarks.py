@@ -310,7 +310,7 @@ def test_training_is_measured_beside_magentas(starter_records, tmp_path):
         assert run["examples_per_sec"] > 1
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_operations_of_both_paths_are_counted(starter_records):
     task = contenders.Task("groovae_4bar", starter_records / "train.tfrecord", 4, TINY_SIZES)
     result = comparison.Result()

@@ -248,6 +248,40 @@ def test_what_a_run_has_learnt_is_its_best_validation(tmp_path):
         gpu.learnt(tmp_path / "none")
 
 
+def test_a_pace_is_that_after_the_first_steps():
+    rows = [
+        {"split": "train", "step": step, "secs": secs, "loss": 9.0 - step} for step, secs in ((1, 5), (10, 6), (20, 8))
+    ]
+    rows.insert(2, {"split": "validation", "step": 15, "secs": 7, "loss": 1.0})
+    assert gpu.pace(rows, batch_size=4) == {"examples_per_sec": 20, "step": 20, "loss": -11.0}
+
+
+@pytest.mark.parametrize(("num_gpus", "is_done"), [(1, False), (2, True)])
+def test_several_gpus_are_seen_where_there_are_several(num_gpus, is_done, tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu, "devices", lambda step: {"num_gpus": num_gpus})
+    monkeypatch.setattr(gpu, "several_gpus", lambda step: {})
+    for work in ("growth", "exactness", "generate", "train", "export"):
+        monkeypatch.setattr(gpu, work, lambda step: {})
+    for work in ("beside_magenta", "profile"):
+        monkeypatch.setattr(gpu, work, lambda config: lambda step: {})
+    plan = gpu.Plan(EXAMPLES, EXAMPLES, tmp_path, secs=100, rehearses=False, environment={})
+    gpu.see(plan, gpu_report.Report(tmp_path, "it", "today"))
+    assert ("several GPUs" in [stage["name"] for stage in read(tmp_path)]) == is_done
+
+
+@pytest.mark.parametrize(
+    ("rehearses", "way", "expected"),
+    [
+        (False, "", ["--num_gpus=3"]),
+        (False, "nccl", ["--all_reduce_alg=nccl"]),
+        (True, "", ["--num_cpu_devices=2"]),
+        (True, "ring", ["--num_cpu_devices=2", "--all_reduce_alg=ring"]),
+    ],
+)
+def test_all_devices_are_the_gpus_or_two_of_the_cpu(rehearses, way, expected, tmp_path):
+    assert gpu._all_devices(gpu.Plan("", "", tmp_path, 1, rehearses, {}, num_gpus=3), way) == expected
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess:
     program = [sys.executable, "-m", "benchmarks.gpu", *arguments]
     return subprocess.run(program, capture_output=True, text=True, check=False)
@@ -276,9 +310,13 @@ def test_all_of_it_is_rehearsed_on_a_cpu(starter_records, tmp_path):
     for of in stages["exactness"]["found"].values():
         assert set(of) == set(gpu.MEASURED)
         assert all(each["loss"] < 1e-5 and each["gradients"] < 1e-3 for each in of.values())
+    several = stages["several GPUs"]["found"]
+    assert several["adding_up"].startswith("ring ")
+    assert several["copy"]["loss"] == pytest.approx(several["one"]["loss"], rel=1e-5)
+    assert several["ring"]["loss"] == pytest.approx(several["one"]["loss"], rel=1e-5)
     assert stages["generate"]["found"]["files"] == {"mid": 1, "wav": 1}
     assert stages["training"]["found"]["steps"] == 4
     assert "model.tar" in stages["export"]["found"]["files"]
     text = (tmp_path / "a b" / "gpu.md").read_text()
     assert "Not to be seen: nvidia-smi" in text or "MiB while an input pipeline" in text
-    assert text.count("\n## ") == len(stages) == 10
+    assert text.count("\n## ") == len(stages) == 11

@@ -12,6 +12,7 @@ from benchmarks import scaling, scaling_measure, scaling_model, scaling_plot, sc
 from benchmarks.scaling_model import Link, Step, Taken, Wires
 from models.magenta import session_config, tf
 from pipelines.training import placement, train_step
+from tests.fleet import free_ports
 
 TINY = "batch_size=6,enc_rnn_size=[8],dec_rnn_size=[6,6],z_size=4"
 PNG_START = b"\x89PNG"
@@ -52,19 +53,17 @@ def test_within_a_machine_each_device_has_what_it_holds_not():
     assert not out.between and not back.between
 
 
-def test_between_machines_variables_go_to_each_device_and_gradients_once():
+def test_between_machines_variables_and_gradients_go_once_by_devices_in_turn():
     out = scaling_model.variables_out([8, 4], 4, 2)
-    assert out.within == {("out", 0): [8, 1], ("in", 1): [8, 1], ("out", 1): [4, 1], ("in", 0): [4, 1]}
-    assert out.between == {("out", 0): [24, 4], ("in", 1): [24, 4]}
+    # Of the second pair, device 2 fetches the first variable and device 3 the second one.
+    assert out.within == {
+        **{("out", 0): [8, 1], ("in", 1): [8, 1], ("out", 1): [4, 1], ("in", 0): [4, 1]},
+        **{("out", 2): [8, 1], ("in", 3): [8, 1], ("out", 3): [4, 1], ("in", 2): [4, 1]},
+    }
+    assert out.between == {("out", 0): [12, 2], ("in", 1): [12, 2]}
     back = scaling_model.gradients_back([8, 4], 4, 2)
-    # The first of each pair adds up both; device 1 holds the second variable, so that it gets it from device 0.
     assert back.within == {
-        ("out", 1): [12, 2],
-        ("in", 0): [12, 2],
-        ("out", 3): [12, 2],
-        ("in", 2): [12, 2],
-        ("out", 0): [4, 1],
-        ("in", 1): [4, 1],
+        ({"in": "out", "out": "in"}[way], device): load for (way, device), load in out.within.items()
     }
     assert back.between == {("out", 1): [12, 2], ("in", 0): [12, 2]}
 
@@ -75,9 +74,9 @@ def test_between_machines_variables_go_to_each_device_and_gradients_once():
         (1, 1, False, Taken(1, 1.0, 8.0, 0.0)),
         # 8 bytes at 8 a second and a message, there and back.
         (2, 1, False, Taken(2, 1.0, 4.0, 2 * (1.0 + 0.5))),
-        # Out: 1.5 within and 24 bytes in 4 messages between; back: 12 bytes in 2 both ways; 2 s for the network at all.
-        (4, 1, False, Taken(4, 1.0, 2.0, (1.5 + 24 + 1) + (1.5 + 1 + 12 + 0.5) + 2)),
-        (4, 4, False, Taken(4, 1.0, 8.0, (1.5 + 24 + 1) + (1.5 + 1 + 12 + 0.5) + 2)),
+        # 8 bytes within and 12 in two messages between, there and back; 2 s for the network at all.
+        (4, 1, False, Taken(4, 1.0, 2.0, 2 * (1.5 + 12 + 0.5) + 2)),
+        (4, 4, False, Taken(4, 1.0, 8.0, 2 * (1.5 + 12 + 0.5) + 2)),
         # 2 · 12 · 1/2 bytes in each of the two rings.
         (4, 1, True, Taken(4, 1.0, 2.0, 12 / 8 + 12 / 1)),
         (1, 1, True, Taken(1, 1.0, 8.0, 0.0)),
@@ -121,8 +120,48 @@ def test_configs_of_magentas_own_are_said_to_be_unknown():
         scaling_work.of_config("cat-drums_2bar_small")
 
 
-def test_training_sends_each_variable_to_each_other_device_once():
-    """In the real step of three devices, by the graphs that TensorFlow cuts it into."""
+@pytest.fixture(scope="module")
+def machines() -> str:
+    """Serves two machines of two devices each in this process; returns what a session is opened with."""
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
+    settings = session_config(num_cpus=2)
+    servers = [tf.train.Server(cluster, job_name="worker", task_index=task, config=settings) for task in (0, 1)]
+    return servers[0].target
+
+
+ONE_MACHINE = placement.of_cpu_devices(3)
+TWO_BY_TWO = [f"/job:worker/task:{task}/device:CPU:{device}" for task in (0, 1) for device in (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("where", "per_machine"),
+    [(ONE_MACHINE, 3), (placement.Placement(tuple(TWO_BY_TWO), tuple(TWO_BY_TWO), TWO_BY_TWO[0]), 2)],
+    ids=["one machine", "two machines"],
+)
+def test_training_sends_variables_as_the_model_says(where, per_machine, machines):
+    """In a real step, by the graphs that TensorFlow cuts it into."""
+    sent = {"within": collections.Counter(), "between": collections.Counter()}
+    graphs, variables = step_graphs(where, "" if where is ONE_MACHINE else machines)
+    for node in (node for graph in graphs for node in graph.node if node.op == "_Send"):
+        name = re.sub(r"^edge_\d+_|/(read|copy)$", "", node.attr["tensor_name"].s.decode())
+        if name not in variables:
+            continue
+        ends = [device_number(node.attr[end].s.decode(), per_machine) for end in ("send_device", "recv_device")]
+        tasks = [end // per_machine for end in ends]
+        wire, ends = ("within", ends) if tasks[0] == tasks[1] else ("between", tasks)
+        sent[wire].update(zip(("out", "in"), ends, strict=True))
+    predicted = scaling_model.variables_out(list(variables.values()), len(where.devices), per_machine)
+    for wire, loads in (("within", predicted.within), ("between", predicted.between)):
+        assert sent[wire] == {end: messages for end, (_, messages) in loads.items()}
+
+
+def device_number(name: str, per_machine: int) -> int:
+    task, device = (int(re.search(rf"{field}:(\d+)", name).group(1)) for field in ("task", "CPU"))
+    return task * per_machine + device
+
+
+def step_graphs(where: placement.Placement, target: str) -> tuple[list, dict[str, int]]:
+    """Returns the graphs, one a device, of a small model's training step, and the bytes of its variables."""
     config = configs.with_hparams(configs.CONFIG_MAP["hier-drums_4bar_small"], TINY)
     depth = config.data_converter.input_depth
 
@@ -132,22 +171,15 @@ def test_training_sends_each_variable_to_each_other_device_once():
         return tf.data.Dataset.from_tensors((*parts, tf.zeros([6, configs.STEPS, 0]), lengths)).repeat()
 
     with tf.Graph().as_default():
-        step = train_step.build(config, batches, where=placement.of_cpu_devices(3), seed=1)
+        step = train_step.build(config, batches, where=where, seed=1)
         variables = {variable.op.name: 4 * variable.shape.num_elements() for variable in tf.trainable_variables()}
         metadata = tf.RunMetadata()
-        with tf.Session(config=session_config(num_cpus=3)) as session:
+        with tf.Session(target, config=session_config(num_cpus=3)) as session:
             tables = tf.get_collection(tf.GraphKeys.TABLE_INITIALIZERS)
             session.run([tf.global_variables_initializer(), *tables])
             session.run(step.fill)
             session.run(step.train, options=tf.RunOptions(output_partition_graphs=True), run_metadata=metadata)
-    sent = collections.Counter()
-    for node in (node for graph in metadata.partition_graphs for node in graph.node if node.op == "_Send"):
-        name = re.sub(r"^edge_\d+_|/read$", "", node.attr["tensor_name"].s.decode())
-        if name in variables:
-            ends = (("out", "send_device"), ("in", "recv_device"))
-            sent.update((way, int(node.attr[end].s.decode()[-1])) for way, end in ends)
-    predicted = scaling_model.variables_out(list(variables.values()), 3, 3)
-    assert sent == {end: messages for end, (_, messages) in predicted.within.items()}
+    return list(metadata.partition_graphs), variables
 
 
 def test_arithmetic_lies_between_the_peak_and_what_is_busy():

@@ -275,7 +275,7 @@ def test_models_compute_what_magentas_do(name, monkeypatch):
         check(name, f"{SIZES},{WITHOUT_DROPOUT}", as_tokens=is_drums(name))
 
 
-@pytest.mark.parametrize("name", ["hier-drums_4bar_small", pytest.param("groovae_4bar", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("name", [pytest.param("hier-drums_4bar_small", marks=pytest.mark.thorough), "groovae_4bar"])
 def test_with_dropout_models_compute_what_they_do_step_by_step(name, monkeypatch):
     """The same masks: those between layers, and those of the encoder, which differ for the two directions."""
     monkeypatch.setattr(MusicVAE, "seed", 4)
@@ -289,6 +289,7 @@ def test_with_dropout_models_compute_what_they_do_step_by_step(name, monkeypatch
 
 
 @pytest.mark.parametrize("name", [pytest.param("hier-drums_4bar_small", marks=pytest.mark.thorough), "groovae_4bar"])
+@pytest.mark.thorough
 def test_bf16_computes_nearly_the_same(name, monkeypatch):
     """What goes into and comes out of the operation is rounded; variables and gradients are float32."""
     with same_noise(monkeypatch):

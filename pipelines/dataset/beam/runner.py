@@ -24,11 +24,14 @@ import os
 import pathlib
 import re
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import absl.logging
+import psutil
 
 from pipelines.dataset import conversion
 from pipelines.dataset.beam import dask_cluster
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 INSTALL = "python -m pip install --no-deps -r requirements-beam.txt"
 _SILENT = logging.CRITICAL + 1
+_END_SECS = 5  # So long the local runner has to end its processes.
 _ERROR_LINE = re.compile(r"(?:[\w.]*\.)?(\w*(?:Error|Exception|Interrupt)\b.*?)(?: \[while running .*)?")
 
 
@@ -215,6 +219,7 @@ def _around_run(runner: str) -> Iterator[None]:
         if _is_local(runner):
             stack.enter_context(_without_stderr())
             stack.enter_context(_quoted_python())
+            stack.enter_context(_ending_when_interrupted())
         elif dask_cluster.is_meant(runner):
             stack.enter_context(_without_stderr())
         else:
@@ -260,6 +265,41 @@ def _without_stderr() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+@contextlib.contextmanager
+def _ending_when_interrupted() -> Iterator[None]:
+    """Ends the local runner's processes after Ctrl-C where it does not itself.
+
+    It waits for each of them, and one that was about to start has not heard that this is the end.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    timer = threading.Timer(_END_SECS, _kill_children)
+    timer.daemon = True
+
+    def interrupt(number: int, frame) -> None:
+        if not timer.is_alive():
+            timer.start()
+        before(number, frame)
+
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before):  # Whoever started this process has it ignore Ctrl-C.
+        yield
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        timer.cancel()
+
+
+def _kill_children() -> None:
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
 
 
 @contextlib.contextmanager

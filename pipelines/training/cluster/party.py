@@ -16,7 +16,7 @@ from pipelines.training import interrupts
 from pipelines.training.cluster import messages, pulse
 from pipelines.training.cluster.addresses import SERVER, WORKER, Cluster, Machine
 from pipelines.training.cluster.server import About, Server
-from pipelines.training.placement import Placement
+from pipelines.training.placement import AUTO, COPY, Placement
 
 DATA_FLAG = "examples_path"
 _ASK_SECS = 10  # For an answer of a machine whose port is open.
@@ -71,10 +71,13 @@ class Party:
             time.sleep(_LOOK_EVERY_SECS if missing else 0)
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def placement(self) -> Placement:
+    def placement(self, all_reduce: str = AUTO) -> Placement:
         """Returns where a step is computed: on all GPUs of the workers, or, where there is none, on all of their CPUs.
 
         Variables are shared out over the parameter servers, or else over what computes.
+
+        Args:
+            all_reduce: How the devices of a machine add up gradients; auto is by copies.
         """
         workers = [machine for machine in self._cluster.machines if machine.job == WORKER]
         devices = [
@@ -82,9 +85,14 @@ class Party:
             for machine in workers
             for number in range(self._abouts[machine].num_gpus)
         ]
-        devices = devices or [f"{machine.device}/device:CPU:0" for machine in workers]
+        devices = devices or [
+            f"{machine.device}/device:CPU:{number}"
+            for machine in workers
+            for number in range(self._abouts[machine].num_cpu_devices)
+        ]
         servers = [f"{each.device}/device:CPU:0" for each in self._cluster.machines if each.job == SERVER]
-        return Placement(tuple(devices), tuple(servers or devices), f"{self._cluster.this.device}/device:CPU:0")
+        host = f"{self._cluster.this.device}/device:CPU:0"
+        return Placement(tuple(devices), tuple(servers or devices), host, COPY if all_reduce == AUTO else all_reduce)
 
     def describe(self) -> list[str]:
         """Returns lines that say what the machines are."""

@@ -9,10 +9,11 @@ import socket
 
 from models import magenta, precision
 from models.magenta import tf
+from pipelines.training import options
 from pipelines.training.cluster import listening, messages
 from pipelines.training.cluster.addresses import SERVER, Cluster
 
-VERSION = 1  # Of what the processes of a cluster tell each other.
+VERSION = 2  # Of what the processes of a cluster tell each other.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +21,7 @@ class About:
     """What a process says of itself and was asked to do."""
 
     num_gpus: int  # That compute.
+    num_cpu_devices: int  # That compute where no machine of the cluster has a GPU; they share the CPU.
     has_bf16: bool
     asked: dict[str, str | None]  # Flags that have to be the same everywhere, by name; None where they were left out.
     tensorflow: str = tf.__version__
@@ -33,7 +35,8 @@ class About:
         """What it computes on, as a person reads it."""
         if self.num_gpus:
             return f"{self.num_gpus} GPU{'s' if self.num_gpus > 1 else ''}"
-        return f"CPU, {self.num_cores} cores"
+        shared = f" as {self.num_cpu_devices} devices" if self.num_cpu_devices > 1 else ""
+        return f"CPU, {self.num_cores} cores{shared}"
 
     def to_text(self) -> str:
         return json.dumps(dataclasses.asdict(self))
@@ -65,7 +68,7 @@ class Server:
         cluster: Cluster,
         *,
         listen: str | None = None,
-        num_gpus: int | None = None,
+        devices: options.Devices = options.ALL_DEVICES,
         asked: dict[str, str | None] | None = None,
     ) -> None:
         """Starts it.
@@ -73,7 +76,7 @@ class Server:
         Args:
             cluster: All of the processes, and which one this is.
             listen: The address to listen on where it is not the cluster's.
-            num_gpus: At most so many of the machine's GPUs; None is all.
+            devices: Those of the machine that compute.
             asked: As of `About`.
 
         Raises:
@@ -83,14 +86,17 @@ class Server:
         this = cluster.this
         listening.check_reachable(cluster, listen)
         self._port_is_ours = listening.claim(this, listen)
-        found = len(magenta.gpus())
-        found = 0 if this.job == SERVER else found if num_gpus is None else min(found, num_gpus)
-        self.about = About(found, precision.has_bf16(), asked or {})
+        num_gpus, num_cpus = len(magenta.gpus()), devices.num_cpu_devices
+        if devices.num_gpus is not None:
+            num_gpus = min(num_gpus, devices.num_gpus)
+        if this.job == SERVER:  # Which holds variables and computes nothing.
+            num_gpus, num_cpus = 0, 1
+        self.about = About(num_gpus, num_cpus, precision.has_bf16(), asked or {})
         self._server = tf.train.Server(
             cluster.spec(),
             job_name=this.job,
             task_index=this.task,
-            config=magenta.session_config(num_gpus=found),
+            config=magenta.session_config(num_gpus, num_cpus),
             start=False,
         )
         self.hears_its_address_alone = listening.only_at(this.port, listen or this.host)

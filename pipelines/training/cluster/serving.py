@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from pipelines.training import interrupts
+from pipelines.training import interrupts, options
 from pipelines.training.cluster import messages, pulse
 from pipelines.training.cluster.addresses import Cluster
 from pipelines.training.cluster.server import Server
@@ -23,7 +23,7 @@ def serve(
     *,
     wait_secs: float,
     listen: str | None = None,
-    num_gpus: int | None = None,
+    devices: options.Devices = options.ALL_DEVICES,
     asked: dict[str, str | None] | None = None,
 ) -> int:
     """Serves the chief until it has ended; returns the exit status.
@@ -32,7 +32,7 @@ def serve(
         cluster: All of the processes, and which one this is.
         stop: When it is asked for, the chief is told, writes a checkpoint and ends.
         wait_secs: So long the chief may take to start.
-        listen, num_gpus, asked: As of `Server`.
+        listen, devices, asked: As of `Server`.
 
     Raises:
         ConnectionError: the chief was lost.
@@ -40,7 +40,7 @@ def serve(
         OSError, ValueError: as of `Server`.
     """
     this, chief = cluster.this, cluster.machines[0]
-    server = Server(cluster, listen=listen, num_gpus=num_gpus, asked=asked)
+    server = Server(cluster, listen=listen, devices=devices, asked=asked)
     ends: list[str] = []
     messages.listen(server.target, this, messages.END, ends.append)
     heart = pulse.Pulse(server.target, this, chief)

@@ -5,7 +5,7 @@ import pytest
 
 from models.magenta import HParams, tf
 from pipelines.training import gradients, machine, placement
-from pipelines.training.placement import Tower
+from pipelines.training.placement import COPY, NCCL, RING, Tower
 
 HERE_TOWERS = [Tower("", 0, 2), Tower("", 2, 3)]
 
@@ -36,11 +36,12 @@ def of_towers(devices: list[str], holders: list[str]) -> tuple[list, list[Tower]
     return parts, towers, variables
 
 
-def test_the_total_is_the_sum_over_the_towers():
+@pytest.mark.parametrize("algorithm", [COPY, RING])
+def test_the_total_is_the_sum_over_the_towers(algorithm):
     where = placement.of_cpu_devices(3)
     with tf.Graph().as_default(), tf.Session(config=machine.session_settings(where)) as session:
         parts, towers, variables = of_towers(list(where.devices), list(where.devices[:2]))
-        found = gradients.total(parts, towers, variables)
+        found = gradients.total(parts, towers, variables, algorithm)
         assert [gradient.device for gradient in found] == ["/device:CPU:0", "/device:CPU:1"]
         np.testing.assert_array_equal(session.run(found[0]), np.full([2], 111))
         np.testing.assert_array_equal(session.run(found[1]), np.full([2, 2], 222))
@@ -72,6 +73,32 @@ def test_one_gradient_a_machine_goes_over_the_network():
                 assert [(part.device, part) for part in each.op.inputs] == [
                     (devices[tower], parts[tower][number]) for tower in (2 * task, 2 * task + 1)
                 ]
+
+
+def test_what_a_machine_adds_up_is_added_where_the_variable_lies_or_by_its_devices_in_turn():
+    devices = [f"/job:worker/task:{task}/device:GPU:{gpu}" for task in (0, 1) for gpu in (0, 1)]
+    holders = [devices[1], "/job:ps/task:0/device:CPU:0"]
+    with tf.Graph().as_default():
+        parts, towers, variables = of_towers(devices, holders)
+        adding = [[each.device for each in found.op.inputs] for found in gradients.total(parts, towers, variables)]
+    assert adding == [[devices[1], devices[2]], [devices[1], devices[3]]]
+
+
+@pytest.mark.parametrize("algorithm", [RING, NCCL])
+def test_an_all_reduce_is_one_message_a_tower_among_those_of_its_machine(algorithm):
+    devices = [f"/job:worker/task:{task}/device:GPU:{gpu}" for task in (0, 1) for gpu in (0, 1)]
+    with tf.Graph().as_default() as graph:
+        parts, towers, variables = of_towers([*devices, "/job:worker/task:2/device:GPU:0"], devices[1:3])
+        found = gradients.total(parts, towers, variables, algorithm)
+        messages = [each for each in graph.get_operations() if each.type == "CollectiveReduce"]
+        senders = [[each.device for each in gradient.op.inputs] for gradient in found]
+    assert [each.device for each in messages] == devices  # A machine of one device has nothing to reduce.
+    assert [each.get_attr("group_key") for each in messages] == [1, 1, 2, 2]
+    assert {each.get_attr("communication_hint") for each in messages} == {algorithm.encode()}
+    assert {each.get_attr("group_size") for each in messages} == {2}
+    assert senders == [
+        [device, near, "/job:worker/task:2/device:GPU:0"] for device, near in (devices[1:3], devices[1:3])
+    ]
 
 
 def test_a_tower_a_machine_sends_its_gradient_as_it_is():

@@ -7,8 +7,9 @@ import pytest
 from models import magenta
 from models.devices import Card
 from models.magenta import tf
-from pipelines.training import machine, options, placement
-from pipelines.training.placement import HERE, Placement
+from pipelines.training import all_reduce, machine, options, placement
+from pipelines.training.all_reduce import Trial
+from pipelines.training.placement import AUTO, COPY, HERE, NCCL, RING, Placement
 from pipelines.training.replicas import ALONE, Replica
 
 NEW, OLD = Card("Hopper", (9, 0)), Card("Kepler", (3, 5))
@@ -21,8 +22,10 @@ def cards(monkeypatch):
     return lambda *given: monkeypatch.setattr(magenta, "cards", lambda: list(given))
 
 
-def placed(num_gpus: int | None = None, num_cpu_devices: int = 1, replica: Replica = ALONE) -> Placement:
-    return machine.placement_of(options.Devices(num_gpus, num_cpu_devices), replica)
+def placed(
+    num_gpus: int | None = None, num_cpu_devices: int = 1, replica: Replica = ALONE, way: str = COPY
+) -> Placement:
+    return machine.placement_of(options.Devices(num_gpus, num_cpu_devices, way), replica)
 
 
 def test_all_gpus_compute_unless_fewer_are_asked_for(cards):
@@ -57,10 +60,43 @@ def test_workers_of_magentas_kind_compute_on_one_device(cards):
     assert placed(replica=Replica(master="grpc://10.0.0.1:2222")) is HERE
 
 
+def test_gpus_add_up_as_was_asked_or_as_was_found_the_fastest(cards, monkeypatch, capsys):
+    cards(NEW, NEW, NEW)
+    tried = []
+    outcome = [Trial({NCCL: 0.001, COPY: 0.002})]
+    monkeypatch.setattr(all_reduce, "tried", lambda where: tried.append(where) or outcome[0])
+    for way in (NCCL, RING, COPY):
+        assert placed(way=way) == placement.of_gpus(3, way)
+    assert placed(1, way=AUTO) is HERE
+    assert not tried and not capsys.readouterr().out
+    assert placed(2, way=AUTO) == placement.of_gpus(2, NCCL)
+    assert tried == [placement.of_gpus(2, NCCL)]
+    assert capsys.readouterr().out == "NCCL      is tried on 2 GPUs\n          nccl 1 ms, copy 2 ms\n"
+    outcome[0] = Trial({}, "no answer within 60 s")
+    assert placed(way=AUTO) == placement.of_gpus(3, COPY)
+    assert capsys.readouterr().out.endswith("\n          no answer within 60 s; gradients are copied\n")
+
+
+def test_on_the_cpu_gradients_are_copied_unless_a_ring_is_asked_for(cards):
+    cards()
+    assert placed(num_cpu_devices=2, way=AUTO) == placement.of_cpu_devices(2, COPY)
+    assert placed(num_cpu_devices=2, way=RING) == placement.of_cpu_devices(2, RING)
+    with pytest.raises(ValueError, match="--all_reduce_alg=nccl: NCCL adds up on GPUs; =ring does on the CPU"):
+        placed(num_cpu_devices=2, way=NCCL)
+    assert placed(way=NCCL) is HERE  # One device has nothing to add up.
+
+
 def test_what_computes_is_described():
-    assert machine.describe(placement.of_gpus(2), 5, ["2 GPUs"]) == ["2 GPUs", "2 towers of 2 or 3 examples"]
-    assert machine.describe(placement.of_gpus(4), 8, ["4 GPUs"]) == ["4 GPUs", "4 towers of 2 examples"]
-    assert machine.describe(placement.of_gpus(4), 3, ["4 GPUs"]) == ["4 GPUs", "3 towers of 1 examples"]
+    copied = "gradients copied to where their variable lies"
+    assert machine.describe(placement.of_gpus(2), 5, ["2 GPUs"]) == ["2 GPUs", f"2 towers of 2 or 3 examples, {copied}"]
+    assert machine.describe(placement.of_gpus(4, NCCL), 8, ["4 GPUs"]) == [
+        "4 GPUs",
+        "4 towers of 2 examples, gradients all-reduced by NCCL",
+    ]
+    assert machine.describe(placement.of_gpus(4, RING), 3, ["4 GPUs"]) == [
+        "4 GPUs",
+        "3 towers of 1 examples, gradients all-reduced in a ring",
+    ]
     assert machine.describe(HERE, 5, ["1 GPU"]) == ["1 GPU"]
     assert machine.describe(HERE, 5, ["CPU, 2 cores"]) == ["CPU, 2 cores"]
 

@@ -118,7 +118,7 @@ sys.exit(train_tiny("groovae_4bar", pathlib.Path(run_dir), pathlib.Path(records)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_two_workers_and_a_parameter_server_train_in_step(tmp_path, starter_records):
     """Real processes, without --seed and with --noresume, which the worker must not fail on."""
     ports = fleet.free_ports(3)

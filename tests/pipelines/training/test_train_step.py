@@ -12,6 +12,7 @@ from models import checkpoints
 from models.magenta import tf
 from pipelines.examples import batches
 from pipelines.training import machine, options, placement, train_step
+from pipelines.training.placement import COPY, RING
 from pipelines.training.replicas import Replica
 from tests.tiny import TINY_HPARAMS, train_tiny
 
@@ -147,19 +148,19 @@ DROPOUT = f"{SIZES},dropout_keep_prob=0.5,word_dropout=0.3"
 SAMPLING = f"{SIZES},dropout_keep_prob=1.0,word_dropout=0.3,sampling_schedule=constant,sampling_rate=0.5"
 CASES = [
     ("groovae_4bar", DROPOUT),
-    pytest.param("hier-drums_4bar_small", DROPOUT, marks=pytest.mark.slow),
+    pytest.param("hier-drums_4bar_small", DROPOUT, marks=pytest.mark.thorough),
     pytest.param("groovae_4bar_groove", f"{DROPOUT},encoder_keep_prob=0.5,weight_decay=0.1", marks=pytest.mark.slow),
-    pytest.param("groovae_4bar", SAMPLING, marks=pytest.mark.slow),
+    pytest.param("groovae_4bar", SAMPLING, marks=pytest.mark.thorough),
     pytest.param("hier-drums_4bar_small", SAMPLING, marks=pytest.mark.slow),
 ]
 
 
 @functools.cache  # What one device computes is compared with that of each other number.
-def trained(records, num_devices: int, name: str, hparams: str, num_steps: int = 4, seed: int = 3):
+def trained(records, num_devices: int, name: str, hparams: str, num_steps: int = 4, seed: int = 3, way: str = COPY):
     """Returns the scalars of each step, by tag, and all variables after the last one, on devices of the CPU."""
     config = configs.with_hparams(configs.CONFIG_MAP[name], hparams)
     config.model.seed = seed
-    where = placement.of_cpu_devices(num_devices)
+    where = placement.of_cpu_devices(num_devices, way)
     make_batches, _ = batches.training_batches(config, str(records / "train.tfrecord"), seed)
     scalars = []
     with tf.Graph().as_default(), tf.Session(config=machine.session_settings(where)) as session:
@@ -178,7 +179,18 @@ def trained(records, num_devices: int, name: str, hparams: str, num_steps: int =
 @pytest.mark.parametrize(("name", "hparams"), CASES, ids=["dropout", "bars", "groove", "sampling", "sampled bars"])
 def test_any_number_of_devices_computes_the_same(starter_records, name, hparams, num_devices):
     """With all that is drawn, and parts of the batch that are not of one size."""
-    alone, together = (trained(starter_records, num, name, hparams) for num in (1, num_devices))
+    check_the_same(*(trained(starter_records, num, name, hparams) for num in (1, num_devices)))
+
+
+@pytest.mark.parametrize("num_devices", [3, pytest.param(8, marks=pytest.mark.thorough)])
+def test_an_all_reduce_computes_the_same(starter_records, num_devices):
+    """More devices than examples, too; a ring is what NCCL's operation does without NCCL."""
+    alone = trained(starter_records, 1, "groovae_4bar", DROPOUT)
+    check_the_same(alone, trained(starter_records, num_devices, "groovae_4bar", DROPOUT, way=RING))
+
+
+def check_the_same(alone, together) -> None:
+    """Checks the scalars of each step, and all variables after the last one."""
     for of_one, of_several in zip(alone[0], together[0], strict=True):
         assert of_several == pytest.approx(of_one, rel=1e-5, abs=1e-5)
     assert alone[1].keys() == together[1].keys()

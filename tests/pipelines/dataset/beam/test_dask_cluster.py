@@ -156,7 +156,7 @@ def test_workers_of_a_scheduler_are_as_many_as_they_are():
             assert given.view_as(DaskOptions).npartitions is None
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_processes_that_are_started_for_it_write_the_same_shards(inputs, plain, tmp_path):
     given = [f"--input={name}" for name in inputs]
     process = start(*given, f"--output_dir={tmp_path}", "--num_workers=2", "--num_shards=3")

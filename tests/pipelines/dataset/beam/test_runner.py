@@ -65,7 +65,7 @@ def test_two_processes_write_the_same_shards(inputs, plain, tmp_path):
     assert f"written to {tmp_path}; " in out
 
 
-@pytest.mark.parametrize("drum_channel", [1, "all"])
+@pytest.mark.parametrize("drum_channel", [1, pytest.param("all", marks=pytest.mark.thorough)])
 def test_drums_of_another_channel_and_map_are_the_same(inputs, tmp_path, drum_channel):
     (tmp_path / "kit.txt").write_text("36: ride\n38: kick\n22: crash\n")
     options = Options(drum_map_file.read(tmp_path / "kit.txt"), drum_channel=drum_channel)
@@ -196,6 +196,27 @@ def test_interrupted_it_leaves_the_old_output_and_no_process(tmp_path):
     while not is_gone(process.pid):
         assert time.monotonic() < give_up, "a process outlives the one that was interrupted"
         time.sleep(0.2)
+
+
+def test_a_process_that_does_not_hear_of_the_end_is_killed():
+    """The local runner waits for each of its processes, also for one that starts while all end."""
+    program = (
+        "import os, signal, subprocess\n"
+        "from pipelines.dataset.beam import runner\n"
+        "runner._END_SECS = 0.5\n"
+        "with runner._ending_when_interrupted():\n"
+        "    child = subprocess.Popen('sleep 600', shell=True)\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print(child.wait(), signal.getsignal(signal.SIGINT).__qualname__)\n"
+        "print(signal.getsignal(signal.SIGINT).__qualname__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.splitlines() == [
+        f"-{int(signal.SIGKILL)} _ending_when_interrupted.<locals>.interrupt",
+        "default_int_handler",
+    ]
 
 
 def is_gone(group: int) -> bool:

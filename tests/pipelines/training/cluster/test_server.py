@@ -10,6 +10,7 @@ import pytest
 from models import magenta
 from models.devices import Card
 from models.magenta import tf
+from pipelines.training import options
 from pipelines.training.cluster import messages, server
 from pipelines.training.cluster.addresses import Cluster
 from pipelines.training.cluster.server import About, Server
@@ -17,7 +18,10 @@ from tests.fleet import free_ports
 
 
 def about(**values) -> About:
-    return About(**{"num_gpus": 2, "has_bf16": True, "asked": {"config": "groovae_4bar", "hparams": None}} | values)
+    return About(
+        **{"num_gpus": 2, "num_cpu_devices": 1, "has_bf16": True, "asked": {"config": "groovae_4bar", "hparams": None}}
+        | values
+    )
 
 
 def test_what_a_process_says_of_itself_is_read_by_another():
@@ -114,4 +118,15 @@ def test_the_gpus_that_compute(job, num_gpus, expected, monkeypatch):
     monkeypatch.setattr(magenta, "cards", lambda: [Card("Hopper", (9, 0))] * 3)
     addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(3))
     cluster = Cluster(addresses[:2], addresses[2:], job, task=0)
-    assert Server(cluster, num_gpus=num_gpus).about.num_gpus == expected
+    assert Server(cluster, devices=options.Devices(num_gpus)).about.num_gpus == expected
+
+
+@pytest.mark.parametrize(("job", "expected"), [("worker", 3), ("ps", 1)])
+def test_the_devices_that_share_the_cpu(job, expected):
+    addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(3))
+    cluster = Cluster(addresses[:2], addresses[2:], job, task=0)
+    server = Server(cluster, devices=options.Devices(num_cpu_devices=3))
+    assert server.about.num_cpu_devices == expected
+    alone = tf.ConfigProto(device_filters=[cluster.this.device])  # The others of the cluster are not there.
+    with tf.Session(server.target, config=alone) as session:
+        assert sum(":CPU:" in device.name for device in session.list_devices()) == expected
