@@ -38,8 +38,9 @@ class Chief:
         self.machines = Cluster(self._addresses).machines
         self._server = Server(Cluster(self._addresses))
 
-    def start(self, task: int) -> Worker:
-        return Worker(Cluster(self._addresses, task=task))
+    def worker(self, task: int) -> Cluster:
+        """Returns the cluster as the worker of a number sees it."""
+        return Cluster(self._addresses, task=task)
 
     def tell(self, task: int, text: str) -> None:
         messages.send(self._server.target, self.machines[0], self.machines[task], messages.END, text, secs=10)
@@ -49,16 +50,20 @@ class Chief:
 
 
 class Worker(threading.Thread):
-    """Serves in a thread; `status` is what it has returned."""
+    """Serves in a thread; `status` is what it has returned, `error` what it has raised."""
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(daemon=True)
         self.cluster, self.stop = cluster, interrupts.Stop()
         self.status: int | None = None
+        self.error: OSError | None = None
         self.start()
 
     def run(self) -> None:
-        self.status = serving.serve(self.cluster, self.stop, wait_secs=30)
+        try:
+            self.status = serving.serve(self.cluster, self.stop, wait_secs=30)
+        except OSError as error:
+            self.error = error
 
 
 @pytest.fixture(scope="module")
@@ -66,20 +71,20 @@ def chief() -> Chief:
     return Chief()
 
 
-def started(chief, task, capsys) -> Worker:
+def started(cluster: Cluster, capsys) -> Worker:
     """Starts a worker and waits until it hears the chief."""
-    worker = chief.start(task)
+    worker = Worker(cluster)
     printed = []
     until(lambda: printed.append(capsys.readouterr().out) or "is there" in "".join(printed))
-    name = f"worker {task} at {chief.machines[task].address}"
-    assert "".join(printed).startswith(f"cluster   {name}, CPU, ")
-    assert f"cluster   {chief.machines[0]} is there; this process computes for it until it ends\n" in "".join(printed)
+    assert "".join(printed).startswith(f"cluster   {cluster.this}, CPU, ")
+    expected = f"cluster   {cluster.machines[0]} is there; this process computes for it until it ends\n"
+    assert expected in "".join(printed)
     return worker
 
 
 @pytest.mark.parametrize(("task", "status", "text"), [(1, 0, "the chief is done"), (2, 1, "the chief has ended: why")])
 def test_it_ends_as_the_chief_says(chief, task, status, text, capsys):
-    worker = started(chief, task, capsys)
+    worker = started(chief.worker(task), capsys)
     chief.tell(task, f"{status} {text}")
     worker.join(5)
     assert worker.status == status
@@ -87,7 +92,7 @@ def test_it_ends_as_the_chief_says(chief, task, status, text, capsys):
 
 
 def test_it_tells_the_chief_when_it_is_stopped_and_waits_for_the_end(chief, capsys):
-    worker = started(chief, 3, capsys)
+    worker = started(chief.worker(3), capsys)
     worker.stop.number = signal.SIGTERM
     assert chief.hear_leaving() == f"{chief.machines[3]} was stopped there"
     time.sleep(0.5)
@@ -99,7 +104,7 @@ def test_it_tells_the_chief_when_it_is_stopped_and_waits_for_the_end(chief, caps
 
 def test_it_leaves_where_the_chief_does_not_end(chief, capsys, monkeypatch):
     monkeypatch.setattr(serving, "LEAVE_SECS", 1)
-    worker = started(chief, 4, capsys)
+    worker = started(chief.worker(4), capsys)
     worker.stop.number = signal.SIGINT
     worker.join(10)
     assert worker.status == 128 + signal.SIGINT
@@ -129,16 +134,14 @@ def test_a_signal_ends_the_waiting_at_once():
 
 
 @pytest.mark.slow
-def test_a_chief_that_is_killed_is_missed(tmp_path):
+def test_a_chief_that_is_killed_is_missed(tmp_path, capsys):
     cluster = Cluster(addresses(2), task=1)
     process = fleet.Process([sys.executable, "-c", CHIEF, ",".join(cluster.workers)], tmp_path / "chief.log", {})
     process.wait_for("serves")
-    killed = threading.Timer(5, lambda: process.send(signal.SIGKILL))
-    killed.start()
-    with pytest.raises(
-        ConnectionError, match="start the same command on all machines to go on from its last"
-    ) as caught:
-        serving.serve(cluster, interrupts.Stop(), wait_secs=30)
-    assert str(caught.value).startswith(f"{cluster.machines[0]} is gone (")
-    killed.join()
+    worker = started(cluster, capsys)
+    process.send(signal.SIGKILL)
     process.wait(5)
+    worker.join(60)
+    assert isinstance(worker.error, ConnectionError)
+    assert str(worker.error).startswith(f"{cluster.machines[0]} is gone (")
+    assert str(worker.error).endswith("start the same command on all machines to go on from its last checkpoint")
