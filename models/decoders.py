@@ -141,6 +141,7 @@ class WholeSequences(OwnLayers):
         conditions = [] if z is None else [tf.tile(z[:, tf.newaxis], [1, steps, 1])]
         conditions += [] if c_input is None else [c_input]
         z = tf.zeros([batch_size, 0]) if z is None else z
+        self._drop_out_by_example(self._dec_cell, batch_size)
         helper = self._helper(x_input, x_length, conditions)
         results = self._decode(z, helper=helper, input_shape=helper.inputs.shape[2:])
 
@@ -148,6 +149,22 @@ class WholeSequences(OwnLayers):
         decoded_steps = tf.shape(results.rnn_output)[1]
         loss, scores = self._score(results.rnn_output, x_target[:, :decoded_steps])
         return Decoded(loss, scores, tf.sequence_mask(x_length, decoded_steps, dtype=tf.float32), results)
+
+    def _decode(self, z, helper, input_shape, max_length=None) -> lstm_utils.LstmDecodeResults:
+        """Does what Magenta's does; dropout knows the step of the sequence."""
+        state = lstm_utils.initial_cell_state_from_embedding(self._dec_cell, z, name="decoder/z_to_initial_state")
+        decoder = _StepByStep(self, helper, state, input_shape)
+        outputs, state, lengths = seq2seq.dynamic_decode(
+            decoder, maximum_iterations=max_length, swap_memory=True, scope="decoder"
+        )
+        self._time = 0
+        return lstm_utils.LstmDecodeResults(
+            rnn_input=outputs.rnn_input[:, :, : self._output_depth],
+            rnn_output=outputs.rnn_output,
+            samples=outputs.sample_id,
+            final_state=state,
+            final_sequence_lengths=lengths,
+        )
 
     def _helper(self, x_input: tf.Tensor, x_length: tf.Tensor, conditions: list[tf.Tensor]) -> seq2seq.Helper:
         if not self._samples:
@@ -266,6 +283,19 @@ class GrooveLstmDecoder(WholeSequences, lstm_models.GrooveLstmDecoder):
         names = "groove_error", "groove_silent_weight"
         scores = objective.groove_terms(outputs, targets, *(own_hparams.value(self._hparams, name) for name in names))
         return sum(scores.values()), scores
+
+
+class _StepByStep(lstm_utils.Seq2SeqLstmDecoder):
+    """Upstream's loop over the steps, which tells the decoder where it is."""
+
+    def __init__(self, decoder: WholeSequences, helper: seq2seq.Helper, state: tuple, input_shape) -> None:
+        super().__init__(decoder._dec_cell, helper, state, input_shape, decoder._output_layer)
+        self._decoder = decoder
+
+    def step(self, time, inputs, state, name=None):
+        """Computes step `time`; arguments and results are upstream's."""
+        self._decoder._time = time
+        return super().step(time, inputs, state, name)
 
 
 class _ScheduledSampling(seq2seq.ScheduledOutputTrainingHelper):

@@ -5,6 +5,8 @@ Upstream: `magenta/models/music_vae/lstm_models.py` of magenta 2.1.4.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from models import devices, own_hparams, recurrence
 from models.layers import OwnLayers, variables_of
 from models.magenta import base_model, lstm_models, lstm_utils, tf
@@ -33,8 +35,10 @@ class BidirectionalLstmEncoder(OwnLayers, lstm_models.BidirectionalLstmEncoder):
             sequence: `[batch, steps, depth]`; Magenta's own layers compute it where the number of steps is not known.
             sequence_length: `[batch]` int32, the number of steps that count.
         """
-        if self.fallback_reason or sequence.shape.as_list()[1] is None:
+        if sequence.shape.as_list()[1] is None:
             return super().encode(sequence, sequence_length)
+        if self.fallback_reason:
+            return self._encode_by_step(sequence, sequence_length)
         sequence = tf.transpose(sequence, [1, 0, 2])
         with tf.variable_scope(self._name_or_scope):
             *layers, last_layer = zip(*self._cells, strict=True)
@@ -46,6 +50,21 @@ class BidirectionalLstmEncoder(OwnLayers, lstm_models.BidirectionalLstmEncoder):
             layer, inputs, state = self._layer(len(layers), last_layer, sequence, sequence_length)
         ends = recurrence.last_output(layer, inputs, state, sequence_length, self.computation)
         return tf.concat(tf.unstack(ends), axis=1)
+
+    def _encode_by_step(self, sequence: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """Does `encode` by Magenta's cells, as upstream does, but for what dropout draws: all steps at once, before."""
+        with tf.variable_scope(self._name_or_scope):
+            for number, directions in enumerate(zip(*self._cells, strict=True)):
+                dropped = [self.random.dropout(sequence, self._keep_prob) for _ in directions]
+                for place, cell in enumerate(directions):
+                    for wrapper in cell._cells:
+                        wrapper._input_keep_prob, wrapper._dropout = 0.0, _part_of(place, sequence.shape[2])
+                with tf.variable_scope(f"cell_{number}"):
+                    outputs, states = tf.nn.bidirectional_dynamic_rnn(
+                        *directions, tf.concat(dropped, axis=2), lengths, dtype=tf.float32
+                    )
+                sequence = tf.concat(outputs, axis=2)
+        return tf.concat([state[-1].h for state in states], axis=1)
 
     def _layer(self, number: int, directions, sequence: tf.Tensor, lengths: tf.Tensor):
         """Returns a layer of both directions, its inputs and its first state; `sequence` is `[steps, batch, depth]`."""
@@ -106,6 +125,11 @@ def levels(encoder: base_model.BaseEncoder) -> list[base_model.BaseEncoder]:
     if isinstance(encoder, lstm_models.HierarchicalLstmEncoder):
         return [level for _, level in getattr(encoder, "_hierarchical_encoders", [])]
     return [encoder]
+
+
+def _part_of(place: int, depth: int) -> Callable[..., tf.Tensor]:
+    """Returns what gives a direction its own part of `[batch, directions * depth]`, in place of a cell's dropout."""
+    return lambda values, *_: values[:, place * depth : (place + 1) * depth]
 
 
 def _reversed(sequence: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:

@@ -52,6 +52,8 @@ class HierarchicalLstmDecoder(OwnLayers, lstm_models.HierarchicalLstmDecoder):
         """
         if self.fallback_reason or c_input is not None:
             x_input, x_target = (as_one_hot(x, self._output_depth) for x in (x_input, x_target))
+            for cell in self._hier_cells:
+                self._drop_out_by_example(cell, int(x_input.shape[0]))
             return super().reconstruction_loss(x_input, x_target, x_length, z, c_input)
 
         batch_size = int(x_input.shape[0])

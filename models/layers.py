@@ -24,6 +24,7 @@ class OwnLayers:
     fallback_reason: str = ""
     _keep_prob: float
     _hparams: HParams
+    _time: tf.Tensor | int = 0
 
     def _first_state(self, cell: tf.nn.rnn_cell.MultiRNNCell, embedding: tf.Tensor, name: str) -> tuple:
         """Returns c and h of each layer of `cell`, `[batch, units]`, made of an embedding `[batch, depth]`.
@@ -40,6 +41,21 @@ class OwnLayers:
             name=name,
         )
         return tf.nest.pack_sequence_as(cell.state_size, tf.split(values, sizes, axis=1))
+
+    def _drop_out_by_example(self, cell: tf.nn.rnn_cell.MultiRNNCell, num_rows: int) -> None:
+        """Lets Magenta's cells, made by `lstm_utils.rnn_cell`, draw their dropout from `random`.
+
+        Args:
+            cell: Computes one step after the other; in a loop over the steps, `_time` is to be the step.
+            num_rows: Of its inputs.
+        """
+
+        def drop_out(values: tf.Tensor, *_) -> tf.Tensor:
+            values.set_shape([num_rows, None])
+            return self.random.dropout(values, self._keep_prob, time=self._time)
+
+        for wrapper in cell._cells:
+            wrapper._input_keep_prob, wrapper._dropout = self._keep_prob, drop_out
 
     def _run_layers(
         self, variables: list[tuple[tf.Tensor, tf.Tensor]], inputs: recurrence.Inputs, state: tuple

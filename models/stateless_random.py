@@ -54,26 +54,33 @@ class StatelessRandom:
         """Returns float32 numbers of a standard normal distribution, `[examples, …]`."""
         return self._draw(tf.raw_ops.StatelessRandomNormalV2, shape, dtype=tf.float32)
 
-    def dropout(self, values: tf.Tensor, keep_prob: float, axis: int = 0) -> tf.Tensor:
+    def dropout(self, values: tf.Tensor, keep_prob: float, axis: int = 0, time: tf.Tensor | int = 0) -> tf.Tensor:
         """Returns `values` after dropout: each is divided by `keep_prob` with that probability, and otherwise 0.
 
-        `axis` is the one of the examples.
+        `axis` is the one of the examples, `time` as of `uniform`.
         """
-        mask = self.dropout_mask(values.shape, keep_prob, axis)
+        mask = self.dropout_mask(values.shape, keep_prob, axis, time)
         return values if mask is None else values * mask
 
-    def dropout_mask(self, shape: tf.TensorShape | list[int], keep_prob: float, axis: int = 0) -> tf.Tensor | None:
+    def dropout_mask(
+        self, shape: tf.TensorShape | list[int], keep_prob: float, axis: int = 0, time: tf.Tensor | int = 0
+    ) -> tf.Tensor | None:
         """Returns the factors of dropout, 0 or 1 / `keep_prob`; None where it keeps everything."""
-        return None if keep_prob == 1.0 else tf.to_float(self.coin_flips(shape, keep_prob, axis)) * (1 / keep_prob)
+        if keep_prob == 1.0:
+            return None
+        return tf.to_float(self.coin_flips(shape, keep_prob, axis, time)) * (1 / keep_prob)
 
-    def coin_flips(self, shape: tf.TensorShape | list[int], probability: float, axis: int = 0) -> tf.Tensor:
+    def coin_flips(
+        self, shape: tf.TensorShape | list[int], probability: float, axis: int = 0, time: tf.Tensor | int = 0
+    ) -> tf.Tensor:
         """Returns bools that are true with `probability`, rounded to 16 bits; `axis` is the one of the examples.
 
         A random number of 32 bits makes two of them, in half the time.
         """
         rows, *others = _moved(tf.TensorShape(shape).as_list(), axis, 0)
         size = math.prod(others)
-        numbers = self._draw(tf.raw_ops.StatelessRandomUniformFullIntV2, [rows, (size + 1) // 2], dtype=tf.int32)
+        shape = [rows, (size + 1) // 2]
+        numbers = self._draw(tf.raw_ops.StatelessRandomUniformFullIntV2, shape, time, dtype=tf.int32)
         halves = tf.reshape(tf.bitcast(numbers, tf.int16), [rows, -1])[:, :size]
         flips = halves < min(round(probability * 2**16), 2**16 - 1) - 2**15
         order = _moved(list(range(len(others) + 1)), 0, axis)

@@ -178,10 +178,12 @@ def check_rounded(ours: Outcome, theirs: Outcome) -> None:
             assert alike > 0.99, gradient_name
 
 
-def draw_losses(name: str, values: dict, *, stock: bool, is_training: bool, count: int) -> np.ndarray:
+def draw_losses(
+    name: str, values: dict, *, stock: bool, is_training: bool, count: int, hparams: str = ""
+) -> np.ndarray:
     """Returns the reconstruction losses of the batch's first sequence, with dropout anew each time."""
     config = magenta_configs.build(name) if stock else configs.CONFIG_MAP[name]
-    config = configs.with_hparams(config, f"{SIZES},dropout_keep_prob=0.5")
+    config = configs.with_hparams(config, f"{SIZES},dropout_keep_prob=0.5{hparams}")
     inputs, outputs, lengths = make_batch(name)
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(3)

@@ -121,7 +121,11 @@ def _answer(kind: str, num: int) -> None:
     where = placement.of_gpus(num, NCCL) if kind == _GPUS else placement.of_cpu_devices(num, RING)
     if where.num_gpus > len(magenta.gpus()):
         sys.exit(f"TensorFlow finds {len(magenta.gpus())} GPUs, not {where.num_gpus}")
-    print(json.dumps(dataclasses.asdict(measure(where))), flush=True)
+    try:
+        found = measure(where)
+    except tf.errors.OpError as error:
+        sys.exit(error.message.strip().splitlines()[0])
+    print(json.dumps(dataclasses.asdict(found)), flush=True)
     os._exit(0)  # Closing a GPU takes a second, and can hang as well.
 
 

@@ -147,11 +147,30 @@ def test_with_scheduled_sampling(name, schedule, monkeypatch):
         check(name, f"{SIZES},{WITHOUT_DROPOUT},{SCHEDULES[schedule]}", as_tokens=is_drums(name))
 
 
-@pytest.mark.parametrize("name", [pytest.param("hier-drums_4bar_small", marks=pytest.mark.thorough), "groovae_4bar"])
-def test_dropout_has_the_same_distribution(name, monkeypatch):
+RESIDUAL = ",residual_encoder=True,residual_decoder=True"
+
+
+@pytest.mark.parametrize(
+    ("name", "hparams"),
+    [
+        ("groovae_4bar", ""),
+        *(
+            pytest.param(*each, marks=pytest.mark.thorough)
+            for each in (
+                ("hier-drums_4bar_small", ""),
+                ("groovae_4bar", RESIDUAL),
+                ("hier-drums_4bar_small", RESIDUAL),
+                ("groovae_4bar", f",{SCHEDULES['constant']}"),
+            )
+        ),
+    ],
+)
+def test_dropout_has_the_same_distribution(name, hparams, monkeypatch):
     with same_noise(monkeypatch):
-        values = compute(name, f"{SIZES},{WITHOUT_DROPOUT}", None, stock=True).values
-    theirs, ours = (draw_losses(name, values, stock=stock, is_training=True, count=400) for stock in (True, False))
+        values = compute(name, f"{SIZES},{WITHOUT_DROPOUT}{hparams}", None, stock=True).values
+    theirs, ours = (
+        draw_losses(name, values, stock=stock, is_training=True, count=400, hparams=hparams) for stock in (True, False)
+    )
     standard_error = np.sqrt((theirs.var() + ours.var()) / 400)
     print(f"{name:24}{theirs.mean():.2f} ± {theirs.std():.2f}, ours {ours.mean():.2f} ± {ours.std():.2f}")
     assert abs(theirs.mean() - ours.mean()) < 4 * standard_error

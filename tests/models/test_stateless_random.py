@@ -26,10 +26,18 @@ def test_numbers_follow_from_seed_step_time_and_place():
     assert all(not np.intersect1d(draw(uniform), other).size for other in others)
 
 
+def test_masks_of_a_sequences_steps_are_drawn_for_each():
+    first, second = (draw(lambda random, t=time: random.dropout(tf.ones([9, 50]), 0.5, time=t)) for time in (0, 1))
+    in_a_loop = draw(lambda random: random.dropout(tf.ones([9, 50]), 0.5, time=tf.constant(1)))
+    np.testing.assert_array_equal(in_a_loop, second)
+    assert 0.4 < (first == second).mean() < 0.6
+
+
 DRAWS = {
     "uniform": lambda random, num: random.uniform([num, 7], time=2),
     "of bars": lambda random, num: random.uniform([num * 4, 3]),
     "normal": lambda random, num: random.normal([num, 5]),
+    "dropout of a step": lambda random, num: random.dropout(tf.ones([num, 9]), 0.5, time=3),
     "flips": lambda random, num: random.coin_flips([num, 27], 0.5),
     "flips of steps": lambda random, num: tf.transpose(random.coin_flips([25, num], 0.5, axis=1)),
     "masks": lambda random, num: tf.transpose(random.dropout_mask([3, 2, num, 9], 0.5, axis=2), [2, 0, 1, 3]),

@@ -145,14 +145,18 @@ def test_variables_lie_on_parameter_servers_and_steps_on_the_worker():
 
 SIZES = "batch_size=7,enc_rnn_size=[8],dec_rnn_size=[6,6],z_size=4"  # Which no number of devices divides.
 DROPOUT = f"{SIZES},dropout_keep_prob=0.5,word_dropout=0.3"
-SAMPLING = f"{SIZES},dropout_keep_prob=1.0,word_dropout=0.3,sampling_schedule=constant,sampling_rate=0.5"
+SAMPLING = f"{DROPOUT},sampling_schedule=constant,sampling_rate=0.5"
+RESIDUAL = f"{DROPOUT},residual_encoder=True,residual_decoder=True"
 CASES = [
     ("groovae_4bar", DROPOUT),
     pytest.param("hier-drums_4bar_small", DROPOUT, marks=pytest.mark.thorough),
     pytest.param("groovae_4bar_groove", f"{DROPOUT},encoder_keep_prob=0.5,weight_decay=0.1", marks=pytest.mark.slow),
     pytest.param("groovae_4bar", SAMPLING, marks=pytest.mark.thorough),
     pytest.param("hier-drums_4bar_small", SAMPLING, marks=pytest.mark.slow),
+    pytest.param("groovae_4bar", RESIDUAL, marks=pytest.mark.thorough),
+    pytest.param("hier-drums_4bar_small", RESIDUAL, marks=pytest.mark.thorough),
 ]
+NAMES = ["dropout", "bars", "groove", "sampling", "sampled bars", "residual", "residual bars"]
 
 
 @functools.cache  # What one device computes is compared with that of each other number.
@@ -176,7 +180,7 @@ def trained(records, num_devices: int, name: str, hparams: str, num_steps: int =
 
 
 @pytest.mark.parametrize("num_devices", [3, *(pytest.param(num, marks=pytest.mark.thorough) for num in (2, 4))])
-@pytest.mark.parametrize(("name", "hparams"), CASES, ids=["dropout", "bars", "groove", "sampling", "sampled bars"])
+@pytest.mark.parametrize(("name", "hparams"), CASES, ids=NAMES)
 def test_any_number_of_devices_computes_the_same(starter_records, name, hparams, num_devices):
     """With all that is drawn, and parts of the batch that are not of one size."""
     check_the_same(*(trained(starter_records, num, name, hparams) for num in (1, num_devices)))
