@@ -263,7 +263,7 @@ def test_a_batch_size_of_0_is_the_configs():
     assert "--hparams=" in contenders.Task("groovae_4bar", "train.tfrecord", 0).flags()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_config_with_its_own_hparams_is_drawn_beside_the_others(starter_records, tmp_path):
     arguments = [
         *("--config=groovae_4bar_humanize", "--only=tuned", "--minutes=0.2", f"--output_dir={tmp_path}"),

@@ -51,7 +51,7 @@ def test_a_transfer_comes_nearer_than_humanizing_and_than_anothers_groove(starte
     assert judged["flat"]["offset_spread"].value == 0
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_command_prints_a_table(starter_records):
     """Of the starter grooves' two splits, few as they are."""
     program = [sys.executable, "-m", "benchmarks.transfer", f"--train_path={starter_records / 'train.tfrecord'}"]

@@ -18,6 +18,7 @@ def test_losses_and_gradients_are_upstreams(name):
     check_like_upstream(name, OVERRIDES[name])
 
 
+@pytest.mark.thorough
 def test_the_conductors_dropout_is_off_outside_of_training():
     name, overrides = "hier-drums_4bar_small", f"{SIZES},dropout_keep_prob=0.3"
     values, loss, *_ = run(name, SIZES, None, None, is_training=False)

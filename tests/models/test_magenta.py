@@ -104,7 +104,12 @@ def test_no_other_module_imports_tensorflow_or_magenta() -> None:
 
 
 @pytest.mark.parametrize(
-    "order", ["models.magenta, note_seq", "note_seq, models.magenta", "tensorflow, models.magenta"]
+    "order",
+    [
+        pytest.param("models.magenta, note_seq", marks=pytest.mark.thorough),
+        "note_seq, models.magenta",
+        pytest.param("tensorflow, models.magenta", marks=pytest.mark.thorough),
+    ],
 )
 def test_it_can_be_imported_in_any_order(order: str) -> None:
     use = "models.magenta.tf.layers.dense; print(models.magenta.note_seq.NoteSequence().ticks_per_quarter)"

@@ -7,7 +7,7 @@ import pytest
 
 from models import precision, recurrence
 from models.magenta import tf
-from tests.beside_magenta import NAMES, SIZES, WITHOUT_DROPOUT, check, is_drums, same_noise
+from tests.beside_magenta import SIZES, SOME, WITHOUT_DROPOUT, check, is_drums, same_noise
 
 STEPS, BATCH, UNITS, NUM_TOKENS = 6, 3, 4, 5
 LENGTHS = [6, 0, 2]
@@ -64,7 +64,7 @@ def test_the_last_output_of_an_empty_sequence_is_its_state():
     np.testing.assert_array_equal(found[:, 1], normal(3, 2, BATCH, UNITS)[:, 1])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SOME)
 def test_a_gpus_path_computes_the_same(name, monkeypatch):
     monkeypatch.setattr(precision, "computation", lambda *_: recurrence.Computation(tf.float32, recurrence.BLOCK))
     with same_noise(monkeypatch):

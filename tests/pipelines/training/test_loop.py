@@ -92,7 +92,7 @@ def test_a_disk_that_fills_up_ends_a_run_and_its_last_checkpoint_is_good(tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # Of TensorFlow's queues.
-@pytest.mark.parametrize("num_sync_workers", [0, 1])
+@pytest.mark.parametrize("num_sync_workers", [pytest.param(0, marks=pytest.mark.thorough), 1])
 def test_a_cluster_trains_and_goes_on(tmp_path, starter_records, num_sync_workers):
     """With a parameter server; all of it in this process."""
     for num_steps in (3, 5):

@@ -84,6 +84,7 @@ def test_the_record_says_what_the_run_is_made_of(run_dir):
     assert {"python", "tensorflow", "magenta", "numpy"} <= set(record["versions"])
 
 
+@pytest.mark.thorough
 def test_a_run_goes_on_whatever_computes_its_layers(run_dir, starter_records, capsys, monkeypatch):
     """Begun in steps, it goes on with BlockLSTM, then with cuDNN, whose GPU and operation are not really here."""
     assert record_of(run_dir)["layers"] == "steps"

@@ -151,8 +151,8 @@ CASES = [
     ("groovae_4bar", DROPOUT),
     pytest.param("hier-drums_4bar_small", DROPOUT, marks=pytest.mark.thorough),
     pytest.param("groovae_4bar_groove", f"{DROPOUT},encoder_keep_prob=0.5,weight_decay=0.1", marks=pytest.mark.slow),
-    pytest.param("groovae_4bar", SAMPLING, marks=pytest.mark.thorough),
-    pytest.param("hier-drums_4bar_small", SAMPLING, marks=pytest.mark.slow),
+    pytest.param("groovae_4bar", SAMPLING, marks=pytest.mark.slow),
+    pytest.param("hier-drums_4bar_small", SAMPLING, marks=pytest.mark.thorough),
     pytest.param("groovae_4bar", RESIDUAL, marks=pytest.mark.thorough),
     pytest.param("hier-drums_4bar_small", RESIDUAL, marks=pytest.mark.thorough),
 ]

@@ -146,6 +146,7 @@ def test_a_killed_parameter_server(tmp_path, starter_records):
         goes_on(machines)
 
 
+@pytest.mark.thorough
 def test_a_worker_that_is_told_to_end_lets_the_chief_write_a_checkpoint(tmp_path, starter_records):
     with fleet.of(tmp_path, starter_records, 2) as machines:
         chief, worker = machines.start_all("--num_steps=1000000", "--save_checkpoints_secs=1000")
