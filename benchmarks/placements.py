@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 from absl import flags
 
+from benchmarks import command as commands
 from benchmarks import scaling_measure
 from models import checkpoints, tensor_bundle
 from pipelines import cli
@@ -70,7 +71,7 @@ def train(config: str, place: Place, examples: str, num_steps: int, folder: path
     """Trains a config at a place, in a folder that is not there yet.
 
     Raises:
-        ValueError: a process failed, or took too long; the message says where to read why.
+        ValueError: a process failed, or took too long.
     """
     folder.mkdir(parents=True)
     line = [
@@ -80,13 +81,14 @@ def train(config: str, place: Place, examples: str, num_steps: int, folder: path
     ]
     addresses = [f"127.0.0.1:{port}" for port in scaling_measure.free_ports(place.num_workers + place.num_servers)]
     workers, servers = addresses[: place.num_workers], addresses[place.num_workers :]
-    processes = []
+    processes, logs = [], []
     try:
         for job, hosts in (("ps", servers), ("worker", workers)):
             for task in reversed(range(len(hosts))):
                 cluster = [f"--worker_hosts={','.join(workers)}", f"--job={job}", f"--task={task}"]
                 cluster += [f"--ps_hosts={','.join(servers)}"] if servers else []
-                with (folder / f"{job}{task}.txt").open("wb") as log:
+                logs.append(folder / f"{job}{task}.txt")
+                with logs[-1].open("wb") as log:
                     command = line if len(addresses) == 1 else [*line, *cluster]
                     processes.append(
                         subprocess.Popen(
@@ -97,10 +99,11 @@ def train(config: str, place: Place, examples: str, num_steps: int, folder: path
                             stderr=subprocess.STDOUT,
                         )
                     )
-        if any(process.wait(_LIMIT_SECS) for process in processes):
-            raise ValueError(f"{config}, {place.name}: failed; {folder} has what was said")
+        for process, log in zip(processes, logs, strict=True):
+            if process.wait(_LIMIT_SECS):
+                raise ValueError(f"{config}, {place.name}: {commands.reason(log)}")
     except subprocess.TimeoutExpired as error:
-        raise ValueError(f"{config}, {place.name}: over {_LIMIT_SECS} s; {folder} has what was said") from error
+        raise ValueError(f"{config}, {place.name}: no end within {_LIMIT_SECS} s") from error
     finally:
         for process in processes:
             process.kill()
