@@ -129,10 +129,10 @@ def variables_out(variables: Sequence[int], num_devices: int, devices_per_machin
     traffic = Traffic(devices_per_machine)
     for number, (size, holder) in enumerate(zip(variables, holders(variables, num_devices), strict=True)):
         for members in _machines(num_devices, devices_per_machine):
-            speaker = _speaker(members, number, holder)
-            traffic.send(holder, speaker, size)
+            leader = _leader(members, number, holder)
+            traffic.send(holder, leader, size)
             for device in members:
-                traffic.send(speaker, device, size)
+                traffic.send(leader, device, size)
     return traffic
 
 
@@ -141,10 +141,10 @@ def gradients_back(variables: Sequence[int], num_devices: int, devices_per_machi
     traffic = Traffic(devices_per_machine)
     for number, (size, holder) in enumerate(zip(variables, holders(variables, num_devices), strict=True)):
         for members in _machines(num_devices, devices_per_machine):
-            speaker = _speaker(members, number, holder)
+            leader = _leader(members, number, holder)
             for device in members:
-                traffic.send(device, speaker, size)
-            traffic.send(speaker, holder, size)
+                traffic.send(device, leader, size)
+            traffic.send(leader, holder, size)
     return traffic
 
 
@@ -153,8 +153,8 @@ def _machines(num_devices: int, devices_per_machine: int) -> list[range]:
     return [range(start, min(start + devices_per_machine, num_devices)) for start in starts]
 
 
-def _speaker(members: range, number: int, holder: int) -> int:
-    """Returns which device of a machine sends and gets what belongs to a variable, as `placement.speaker` does."""
+def _leader(members: range, number: int, holder: int) -> int:
+    """Returns which device of a machine sends and gets what belongs to a variable, as `placement.leader` does."""
     return holder if holder in members else members[number % len(members)]
 
 

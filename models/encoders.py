@@ -58,6 +58,7 @@ class BidirectionalLstmEncoder(OwnLayers, lstm_models.BidirectionalLstmEncoder):
                 dropped = [self.random.dropout(sequence, self._keep_prob) for _ in directions]
                 for place, cell in enumerate(directions):
                     for wrapper in cell._cells:
+                        # Below 1, it has its inputs dropped out of by the function, which finds that done.
                         wrapper._input_keep_prob, wrapper._dropout = 0.0, _part_of(place, sequence.shape[2])
                 with tf.variable_scope(f"cell_{number}"):
                     outputs, states = tf.nn.bidirectional_dynamic_rnn(

@@ -27,7 +27,7 @@ def once_a_machine(towers: Sequence[Tower], variables: Sequence[tf.Variable]) ->
             here = [user for user in users if _machine(user.device) == machine]
             if not here:
                 continue
-            with tf.device(placement.speaker(members, number, variable.device).device):
+            with tf.device(placement.leader(members, number, variable.device).device):
                 copy = tf.identity(value, name=f"{variable.op.name}/copy")
             for user in here:
                 for place, tensor in enumerate(user.inputs):

@@ -46,9 +46,9 @@ def total(
     for number, variable in enumerate(variables):
         parts = []
         for members in machines:  # What goes over the network is one gradient a machine.
-            speaker = placement.speaker(members, number, variable.device)
-            adds = [speaker] if algorithm != COPY else members
-            with tf.device(speaker.device):
+            leader = placement.leader(members, number, variable.device)
+            adds = [leader] if algorithm != COPY else members
+            with tf.device(leader.device):
                 parts.append(_add([by_tower[tower][number] for tower in adds]))
         with tf.device(variable.device):
             sums.append(_add(parts))

@@ -41,13 +41,13 @@ def by_machine(towers: Sequence[Tower]) -> list[list[Tower]]:
     return [list(group) for _, group in itertools.groupby(towers, lambda tower: tower.machine)]
 
 
-def speaker(of_machine: Sequence[Tower], number: int, holder: str) -> Tower:
+def leader(of_machine: Sequence[Tower], number: int, holder: str) -> Tower:
     """Returns which of a machine's towers sends and gets what belongs to a variable for all of them.
 
     Args:
         of_machine: The towers.
         number: The variable's, by which they take turns.
-        holder: The device that it lies on; a tower there speaks for it.
+        holder: The device that it lies on; a tower there is its leader.
     """
     there = (tower for tower in of_machine if tower.device == holder)
     return next(there, of_machine[number % len(of_machine)])

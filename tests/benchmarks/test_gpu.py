@@ -269,6 +269,21 @@ def test_several_gpus_are_seen_where_there_are_several(num_gpus, is_done, tmp_pa
     assert ("several GPUs" in [stage["name"] for stage in read(tmp_path)]) == is_done
 
 
+def test_where_nccl_does_not_work_copies_are_measured(tmp_path, monkeypatch):
+    plan = gpu.Plan(EXAMPLES, EXAMPLES, tmp_path, secs=100, rehearses=False, environment={}, num_gpus=2)
+    step = gpu.Step(plan, gpu_report.Stage("several GPUs", 100), time.monotonic() + 100)
+
+    def run_all_but_nccl(label, command):
+        if label == "all reduce":
+            raise ValueError("no answer within 60 s")
+        assert command[-1] in ("--num_gpus=1", "--all_reduce_alg=copy")
+
+    monkeypatch.setattr(step, "run", run_all_but_nccl)
+    monkeypatch.setattr(gpu, "pace", lambda rows, batch_size: {"loss": 1.0})
+    assert gpu.several_gpus(step) == {}
+    assert step.stage.found == {"adding_up": "no answer within 60 s", "one": {"loss": 1.0}, "copy": {"loss": 1.0}}
+
+
 @pytest.mark.parametrize(
     ("rehearses", "way", "expected"),
     [
